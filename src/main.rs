@@ -1,0 +1,2 @@
+//! The `otpgate` binary: parse arguments, match the subcommand.
+fn main() {}
