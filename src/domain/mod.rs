@@ -1,8 +1,10 @@
 //! The vocabulary: ids, numbers, time, messages, verifications. Pure, and known to every other room.
 
+pub mod equipment;
 pub mod id;
-
+pub mod message;
 pub mod msisdn;
-
+pub mod reason;
 pub mod secret;
 pub mod time;
+pub mod verification;

@@ -1,0 +1,149 @@
+//! Why something ended as it did: a stable code for programs and a sentence for people.
+
+use std::fmt;
+
+/// Why a message, attempt or part is in its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The modem or the network refused it with `+CMS ERROR` (TS 27.005 §3.2.5) and so did not send it.
+    Cms(u16),
+    /// The modem refused it with `+CME ERROR` (TS 27.007 §9.2).
+    Cme(u16),
+    /// The modem answered a bare `ERROR`.
+    BareError,
+    /// Nothing had left when the send was broken off: no prompt, no grant, or a lost port.
+    NotTransmitted,
+    /// No final result came within the send deadline after 0x1A.
+    NoResult,
+    /// The port went away with the message on the air.
+    PortLost,
+    /// otpgate ended or was killed with the message on the air.
+    Restarted,
+    /// Some parts were sent, the rest could not be.
+    Partial,
+    /// A status report said so: its TP-ST (TS 23.040 §9.2.3.15).
+    Report(u8),
+    /// Its time to live ran out before it could be sent.
+    TtlPassed,
+    /// Too little of its life was left to be of use to the recipient.
+    TooLate,
+    /// The caller canceled it.
+    CanceledByCaller,
+    /// A newer code for the same number and purpose took its place.
+    Superseded,
+    /// The verification it belonged to ended first.
+    VerificationEnded,
+    /// The text is gone from the store, so it can't be sent: a damaged or missing record.
+    TextLost,
+}
+
+impl Reason {
+    /// A stable code, the same for ever.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Cms(_) => "cms_error",
+            Self::Cme(_) => "cme_error",
+            Self::BareError => "modem_error",
+            Self::NotTransmitted => "not_transmitted",
+            Self::NoResult => "no_result",
+            Self::PortLost => "port_lost",
+            Self::Restarted => "restarted",
+            Self::Partial => "partial",
+            Self::Report(_) => "status_report",
+            Self::TtlPassed => "ttl_passed",
+            Self::TooLate => "too_late",
+            Self::CanceledByCaller => "canceled_by_caller",
+            Self::Superseded => "superseded",
+            Self::VerificationEnded => "verification_ended",
+            Self::TextLost => "text_lost",
+        }
+    }
+
+    /// The number that goes with the code: an error number or a TP-ST.
+    pub fn number(self) -> Option<u16> {
+        match self {
+            Self::Cms(n) | Self::Cme(n) => Some(n),
+            Self::Report(n) => Some(u16::from(n)),
+            _ => None,
+        }
+    }
+
+    /// The inverse of [`Reason::code`] and [`Reason::number`], for records.
+    pub fn from_code(code: &str, number: Option<u16>) -> Option<Self> {
+        let plain = [
+            Self::BareError,
+            Self::NotTransmitted,
+            Self::NoResult,
+            Self::PortLost,
+            Self::Restarted,
+            Self::Partial,
+            Self::TtlPassed,
+            Self::TooLate,
+            Self::CanceledByCaller,
+            Self::Superseded,
+            Self::VerificationEnded,
+            Self::TextLost,
+        ];
+        match (code, number) {
+            ("cms_error", Some(n)) => Some(Self::Cms(n)),
+            ("cme_error", Some(n)) => Some(Self::Cme(n)),
+            ("status_report", Some(n)) => u8::try_from(n).ok().map(Self::Report),
+            _ => plain.into_iter().find(|r| r.code() == code),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cms(n) => write!(f, "the modem or the network refused it (+CMS ERROR: {n}); it was not sent"),
+            Self::Cme(n) => write!(f, "the modem answered +CME ERROR: {n}"),
+            Self::BareError => f.write_str("the modem answered ERROR without a number"),
+            Self::NotTransmitted => f.write_str("the send was broken off before anything left the modem"),
+            Self::NoResult => f.write_str("the modem gave no result in time; the message may or may not have gone out"),
+            Self::PortLost => {
+                f.write_str("the modem's port was lost during the send; the message may or may not have gone out")
+            }
+            Self::Restarted => f.write_str("otpgate stopped during the send; the message may or may not have gone out"),
+            Self::Partial => f.write_str("some parts were sent, the rest could not be"),
+            Self::Report(st) => write!(f, "the network's status report says so (TP-ST 0x{st:02X})"),
+            Self::TtlPassed => f.write_str("its time to live ran out before a modem could send it"),
+            Self::TooLate => f.write_str("too little of its life was left to be of use when its turn came"),
+            Self::CanceledByCaller => f.write_str("canceled by the caller"),
+            Self::Superseded => f.write_str("a newer code for the same number and purpose took its place"),
+            Self::VerificationEnded => f.write_str("its verification ended before it was sent"),
+            Self::TextLost => f.write_str("its text is missing from the store; nothing was sent"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_read_back() {
+        let all = [
+            Reason::Cms(332),
+            Reason::Cme(14),
+            Reason::BareError,
+            Reason::NotTransmitted,
+            Reason::NoResult,
+            Reason::PortLost,
+            Reason::Restarted,
+            Reason::Partial,
+            Reason::Report(0x46),
+            Reason::TtlPassed,
+            Reason::TooLate,
+            Reason::CanceledByCaller,
+            Reason::Superseded,
+            Reason::VerificationEnded,
+            Reason::TextLost,
+        ];
+        for reason in all {
+            assert_eq!(Reason::from_code(reason.code(), reason.number()), Some(reason));
+        }
+        assert_eq!(Reason::from_code("cms_error", None), None);
+        assert_eq!(Reason::from_code("gone_fishing", None), None);
+    }
+}

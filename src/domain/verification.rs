@@ -1,0 +1,205 @@
+//! A verification: one number, one purpose, one code, and what became of it. Every change is in
+//! [`Verification::apply`].
+
+use super::id::{ClientId, MessageId, VerificationId};
+use super::msisdn::Msisdn;
+use super::reason::Reason;
+use super::time::{Deadline, Now, Wall};
+
+/// A code that was sent to a number. The code itself is nowhere in here: it is derived when it is needed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verification {
+    /// Its id.
+    pub id: VerificationId,
+    /// Whose it is.
+    pub client: ClientId,
+    /// The number to be proved.
+    pub to: Msisdn,
+    /// What the code is for; a newer code for the same number and purpose takes this one's place.
+    pub purpose: Option<String>,
+    /// The name that the text shows.
+    pub brand: Option<String>,
+    /// The caller's own JSON, as text.
+    pub metadata: Option<String>,
+    /// How the code comes about.
+    pub code: CodeSource,
+    /// Where it stands.
+    pub state: VerificationState,
+    /// Wrong codes so far.
+    pub failures: u8,
+    /// When it was created.
+    pub created: Wall,
+    /// When it last changed.
+    pub updated: Wall,
+    /// No code is right after this. A resend does not move it.
+    pub expires: Deadline,
+    /// The message that carried the code last.
+    pub message: MessageId,
+    /// What a resend's message does when its end can't be known; as the first one's.
+    pub on_uncertain: super::message::OnUncertain,
+    /// How many messages have carried a code of this verification.
+    pub sends: u8,
+    /// Goes up with each change.
+    pub version: u32,
+}
+
+/// How a code comes about.
+#[derive(Clone, PartialEq, Eq)]
+pub enum CodeSource {
+    /// Derived from the code key, the id, the generation and this nonce.
+    Derived {
+        /// Digits in the code, 4 to 10.
+        length: u8,
+        /// Raised by a resend that asks for a fresh code.
+        generation: u32,
+        /// Dropped when the verification is final, so that id and key alone give no past code.
+        nonce: [u8; 16],
+    },
+    /// The caller's own; kept sealed in a record of its own until the verification is final.
+    Supplied,
+    /// Gone: the verification is final.
+    Erased,
+}
+
+impl std::fmt::Debug for CodeSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Derived { .. } => "Derived",
+            Self::Supplied => "Supplied",
+            Self::Erased => "Erased",
+        })
+    }
+}
+
+/// Where a verification stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerificationState {
+    /// The right code would approve it.
+    Pending,
+    /// The right code was given.
+    Approved,
+    /// Its time ran out.
+    Expired,
+    /// Too many wrong codes.
+    MaxAttemptsReached,
+    /// Called off, or superseded.
+    Canceled(Reason),
+}
+
+impl VerificationState {
+    /// The word that the API shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Expired => "expired",
+            Self::MaxAttemptsReached => "max_attempts_reached",
+            Self::Canceled(_) => "canceled",
+        }
+    }
+}
+
+/// What happens to a verification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerificationEvent {
+    /// A code was given; whether it was the right one was found out in constant time.
+    Checked {
+        /// Whether it was the right code, for the right number and purpose.
+        right: bool,
+    },
+    /// A further message carries the code.
+    Resent {
+        /// That message.
+        message: MessageId,
+        /// Whether it carries a new code.
+        fresh: bool,
+    },
+    /// Called off, or superseded.
+    Cancel(Reason),
+    /// Its time ran out.
+    Expire,
+}
+
+/// Why an event can't happen to a verification as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerificationRefused {
+    /// The right code was given already; no compare is made any more.
+    AlreadyApproved,
+    /// It has ended.
+    Final(VerificationState),
+    /// Too little of its life is left for a resend to arrive.
+    TooLate,
+    /// A fresh code was asked for, but the caller supplied this one.
+    NotDerived,
+    /// It has been sent too often.
+    TooManySends,
+    /// It has not ended yet.
+    NotYet,
+}
+
+impl Verification {
+    /// The only place where a verification changes. On an error nothing has changed.
+    pub fn apply(&mut self, now: &Now, event: VerificationEvent) -> Result<(), VerificationRefused> {
+        use VerificationRefused as No;
+        use VerificationState as State;
+        match (event, self.state) {
+            (_, State::Approved) => return Err(No::AlreadyApproved),
+            (_, State::Expired | State::MaxAttemptsReached | State::Canceled(_)) => return Err(No::Final(self.state)),
+            (VerificationEvent::Expire, State::Pending) if !self.expires.passed(now) => return Err(No::NotYet),
+            (VerificationEvent::Expire, State::Pending) => self.end(State::Expired),
+            (VerificationEvent::Cancel(reason), State::Pending) => self.end(State::Canceled(reason)),
+            // Whatever else is asked of it, an expired one is expired.
+            (_, State::Pending) if self.expires.passed(now) => self.end(State::Expired),
+            (VerificationEvent::Checked { right: true }, State::Pending) => self.end(State::Approved),
+            (VerificationEvent::Checked { right: false }, State::Pending) => {
+                self.failures += 1;
+                if self.failures >= MAX_FAILURES {
+                    self.end(State::MaxAttemptsReached);
+                }
+            }
+            (VerificationEvent::Resent { message, fresh }, State::Pending) => {
+                if self.expires.left(now).as_secs() < RESEND_LIFE_SECONDS {
+                    return Err(No::TooLate);
+                }
+                if self.sends >= MAX_SENDS {
+                    return Err(No::TooManySends);
+                }
+                match &mut self.code {
+                    CodeSource::Derived { generation, .. } if fresh => *generation += 1,
+                    _ if fresh => return Err(No::NotDerived),
+                    _ => {}
+                }
+                self.message = message;
+                self.sends += 1;
+            }
+        }
+        self.version += 1;
+        self.updated = now.wall;
+        Ok(())
+    }
+
+    /// Wrong codes that may still be given.
+    pub fn attempts_left(&self) -> u8 {
+        match self.state {
+            VerificationState::Pending => MAX_FAILURES.saturating_sub(self.failures),
+            _ => 0,
+        }
+    }
+
+    /// Whether nothing more can happen to it.
+    pub fn is_final(&self) -> bool {
+        self.state != VerificationState::Pending
+    }
+
+    fn end(&mut self, state: VerificationState) {
+        self.state = state;
+        self.code = CodeSource::Erased;
+    }
+}
+
+/// The fifth wrong code ends a verification.
+pub const MAX_FAILURES: u8 = 5;
+/// A verification carries at most so many messages: the first and nine resends.
+pub const MAX_SENDS: u8 = 10;
+/// A resend with less life than this would arrive dead.
+pub const RESEND_LIFE_SECONDS: u64 = 60;

@@ -1,0 +1,107 @@
+//! What is known of each modem, for `GET /v1/modems`, readiness and the log. Written by the drivers, read by anyone.
+
+use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::time::Wall;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// What is known of one modem.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModemView {
+    /// Its IMEI, once read.
+    pub imei: Option<Imei>,
+    /// The ICCID of its SIM card, once read.
+    pub sim_card: Option<SimCard>,
+    /// Where it is plugged in, as configured: a hint for the person at the box, no identity.
+    pub port: String,
+    /// `+CGMI`.
+    pub manufacturer: Option<String>,
+    /// `+CGMM`.
+    pub model: Option<String>,
+    /// `+CGMR`.
+    pub revision: Option<String>,
+    /// What it is doing.
+    pub state: ModemState,
+    /// Why it is not ready, or what to do about it; in words.
+    pub reason: Option<String>,
+    /// Features that it does not have, in words; sending goes on without them.
+    pub degraded: Vec<String>,
+    /// `+COPS`: the network's name.
+    pub operator: Option<String>,
+    /// Registration in words, from `+CREG`, `+CGREG` and `+CEREG`.
+    pub registration: Option<String>,
+    /// Signal in dBm, from `+CSQ`.
+    pub signal_dbm: Option<i16>,
+    /// Parts that the network took since otpgate started.
+    pub accepted: u64,
+    /// Parts that were refused since otpgate started.
+    pub refused: u64,
+    /// Parts whose end was not known since otpgate started, settled or not.
+    pub uncertain: u64,
+    /// How often the port was opened since otpgate started.
+    pub opened: u64,
+    /// When the state last changed.
+    pub since: Wall,
+}
+
+/// What a modem is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModemState {
+    /// Its port is not open.
+    #[default]
+    Closed,
+    /// It is being made ready.
+    Starting,
+    /// It can send.
+    Ready,
+    /// A message is on the air.
+    Sending,
+    /// It answers, but can't send now: no network, no SIM card.
+    Waiting,
+    /// It is being brought back.
+    Recovering,
+}
+
+impl ModemState {
+    /// The word that the API shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Sending => "sending",
+            Self::Waiting => "waiting",
+            Self::Recovering => "recovering",
+        }
+    }
+
+    /// Whether it can send, now or after the message on the air.
+    pub fn is_ready(self) -> bool {
+        matches!(self, Self::Ready | Self::Sending)
+    }
+}
+
+/// All modems, by their slot in the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Board(Arc<Mutex<BTreeMap<usize, ModemView>>>);
+
+impl Board {
+    /// Changes what is known of one modem.
+    pub fn update(&self, slot: usize, change: impl FnOnce(&mut ModemView)) {
+        change(self.lock().entry(slot).or_default());
+    }
+
+    /// All of them, in the order of the configuration.
+    pub fn modems(&self) -> Vec<ModemView> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Whether any modem can send.
+    pub fn any_ready(&self) -> bool {
+        self.lock().values().any(|m| m.state.is_ready())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, ModemView>> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}

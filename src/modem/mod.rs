@@ -1,0 +1,3 @@
+//! One modem: its session (pure), and the driver, the port and the board around it (I/O).
+
+pub mod board;

@@ -1,0 +1,520 @@
+//! What is accepted and what became of it, durably. The only room that names sled.
+//!
+//! [`Store`] speaks in the domain's words, so that a second implementation can stand behind it: no caller may lean on
+//! the shape of this one. Every answer is given after what it tells is on disk, and every operation that reads and
+//! then writes does both inside the one committer: no caller decides on what it read earlier.
+
+use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
+use crate::domain::message::{IntentOf, Message, OnUncertain, PartId, Priority, Refused, ReportVerdict, Status};
+use crate::domain::msisdn::Msisdn;
+use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
+use crate::domain::time::{Deadline, Wall};
+use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An answer that comes when what it tells is durable.
+pub type Answer<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
+
+/// The durable queue, its verifications and its keys.
+///
+/// Everything may fail with [`StoreError::Busy`] (the queue of operations is full; only callers of the HTTP side get
+/// it) and [`StoreError::Closed`] (the store has ended; so will the process).
+pub trait Store: Send + Sync + 'static {
+    // From the HTTP side.
+
+    /// Takes a message in. Answers when it is on disk.
+    fn accept(&self, new: NewMessage, idempotency: Option<Idempotency>) -> Answer<Accepted<Message>>;
+    /// Takes a verification and its message in, and cancels an older pending one for the same number and purpose.
+    fn create_verification(
+        &self,
+        new: NewVerification,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<VerificationView>>;
+    /// Counts an attempt and gives the verdict, both in one commit, before the answer.
+    fn check(&self, who: Access, id: VerificationId, check: Check, idempotency: Option<Idempotency>)
+    -> Answer<Verdict>;
+    /// A further message with the same code (or a fresh one).
+    fn resend(
+        &self,
+        who: Access,
+        id: VerificationId,
+        resend: Resend,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<VerificationView>>;
+    /// Ends a pending verification and calls off its unsent message.
+    fn cancel_verification(&self, who: Access, id: VerificationId) -> Answer<VerificationView>;
+    /// One verification; with `wait`, as soon as it has changed.
+    fn verification(&self, who: Access, id: VerificationId, wait: Option<Wait>) -> Answer<VerificationView>;
+    /// Calls an unsent message off.
+    fn cancel_message(&self, who: Access, id: MessageId) -> Answer<Message>;
+    /// One message; with `wait`, as soon as it has changed.
+    fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message>;
+    /// A page of messages, newest first.
+    fn messages(&self, who: Access, query: MessageQuery) -> Answer<Page<Message>>;
+    /// Takes an API key in.
+    fn create_key(&self, new: ApiKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>>;
+    /// All API keys, oldest first.
+    fn keys(&self) -> Answer<Vec<ApiKey>>;
+    /// Revokes an API key at once; the last admin key never.
+    fn revoke_key(&self, id: KeyId) -> Answer<ApiKey>;
+    /// The key whose secret has this SHA-256, if it exists, has not been revoked and has not expired. From memory.
+    fn authenticate(&self, secret_sha256: &[u8; 32]) -> Option<Arc<ApiKey>>;
+    /// How the store is. From memory.
+    fn health(&self) -> Health;
+
+    // From the modems' side: a lane of its own, taken first and never full.
+
+    /// The next message for this SIM card; pends until there is one. Dropping the future or the claim gives it back.
+    fn claim(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim>;
+    /// Records an intent. The PDU may leave only after `Granted`.
+    fn begin(&self, id: MessageId, intent: IntentOf) -> Answer<Grant>;
+    /// Records an outcome and, with it, the next intent: one operation, one sync.
+    fn settle(&self, outcome: Outcome, next: Option<(MessageId, IntentOf)>) -> Answer<Option<Grant>>;
+    /// Matches a status report with a part. `None`: none fits (yet); it is kept for a while and tried again.
+    fn report(&self, report: Report) -> Answer<Option<MessageId>>;
+    /// Attempts whose end was unknown when the store was opened: what a late result may still settle.
+    fn left_open(&self) -> Answer<Vec<LeftOpen>>;
+    /// Which SIM cards can send now. Whether a refusal by one may go to another depends on it.
+    fn sim_cards_ready(&self, ready: BTreeSet<SimCard>) -> Answer<()>;
+    /// Ends the store: what is queued up is committed, then the last handle is dropped.
+    fn close(&self) -> Answer<()>;
+}
+
+/// Why the store did not do as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// There is no such thing, or it belongs to another client.
+    NotFound,
+    /// A message can't do that as it stands.
+    Message(Refused),
+    /// A verification can't do that as it stands.
+    Verification(VerificationRefused),
+    /// The idempotency key was used before, with another body.
+    IdempotencyMismatch,
+    /// The idempotency key was used before, and the answer held a secret that is shown once.
+    AlreadyShown,
+    /// The last admin key can't be revoked.
+    LastAdminKey,
+    /// Too many operations wait.
+    Busy,
+    /// The disk is full, or nearly: nothing new is taken in.
+    Full,
+    /// The record would be larger than the store takes.
+    TooLarge,
+    /// The record is damaged and was set aside.
+    Damaged,
+    /// The store does not agree with its own mark: nothing is taken in and nothing is sent.
+    Quarantined,
+    /// The store has ended.
+    Closed,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound => f.write_str("there is no such record"),
+            Self::Message(why) => write!(f, "the message can't do that: {why}"),
+            Self::Verification(_) => f.write_str("the verification can't do that as it stands"),
+            Self::IdempotencyMismatch => f.write_str("the idempotency key was used with another request"),
+            Self::AlreadyShown => f.write_str("the secret was shown once already"),
+            Self::LastAdminKey => f.write_str("the last admin key can't be revoked"),
+            Self::Busy => f.write_str("too many operations wait for the disk"),
+            Self::Full => f.write_str("the disk is full"),
+            Self::TooLarge => f.write_str("the record is too large"),
+            Self::Damaged => f.write_str("the record is damaged and was set aside"),
+            Self::Quarantined => f.write_str("the store is quarantined: it is older than its own mark, or damaged"),
+            Self::Closed => f.write_str("the store is closed"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// On whose behalf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The client of the key.
+    pub client: ClientId,
+    /// Sees all clients' records.
+    pub admin: bool,
+}
+
+impl Access {
+    /// Whether it may see what belongs to `owner`.
+    pub fn sees(&self, owner: ClientId) -> bool {
+        self.admin || self.client == owner
+    }
+}
+
+/// What was made, or had been made before under the same idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted<T> {
+    /// The resource as it is now.
+    pub value: T,
+    /// Whether an earlier request made it.
+    pub replayed: bool,
+}
+
+/// An idempotency key as the store keeps it: two keyed hashes, so that neither key nor body is on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Keyed hash of client, path and key.
+    pub key: [u8; 16],
+    /// Keyed hash of the body.
+    pub fingerprint: [u8; 16],
+}
+
+/// A message to be taken in.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// Its id, new.
+    pub id: MessageId,
+    /// Whose it is.
+    pub client: ClientId,
+    /// The recipient.
+    pub to: Msisdn,
+    /// Its text.
+    pub body: Body,
+    /// How many parts the text has.
+    pub parts: u8,
+    /// Who goes first.
+    pub priority: Priority,
+    /// Class 0.
+    pub flash: bool,
+    /// Not before this.
+    pub send_at: Option<Deadline>,
+    /// No 0x1A at or after this.
+    pub deadline: Deadline,
+    /// What to do when an attempt's end can't be known.
+    pub on_uncertain: OnUncertain,
+    /// The caller's own name for it, at most 128 characters.
+    pub client_reference: Option<String>,
+}
+
+/// The text of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A text as it is.
+    Text(Secret),
+    /// A text with a gap for the code, which is put in when the PDU is built.
+    Code {
+        /// What stands before the code.
+        before: Secret,
+        /// What stands after it.
+        after: Secret,
+    },
+}
+
+/// A verification to be taken in, with the message that carries its code.
+#[derive(Clone, Debug)]
+pub struct NewVerification {
+    /// Its id, new.
+    pub id: VerificationId,
+    /// What the code is for.
+    pub purpose: Option<String>,
+    /// The name that the text shows.
+    pub brand: Option<String>,
+    /// The caller's own JSON, as text, at most 1 KiB.
+    pub metadata: Option<String>,
+    /// How the code comes about.
+    pub code: NewCode,
+    /// When it expires.
+    pub expires: Deadline,
+    /// The message; its body is [`Body::Code`].
+    pub message: NewMessage,
+}
+
+/// How a new verification's code comes about.
+#[derive(Clone, Debug)]
+pub enum NewCode {
+    /// Derived, with this many digits and this fresh nonce.
+    Derived {
+        /// Digits, 4 to 10.
+        length: u8,
+        /// Sixteen random bytes.
+        nonce: [u8; 16],
+    },
+    /// The caller's own.
+    Supplied(Secret),
+}
+
+/// A resend.
+#[derive(Clone, Debug)]
+pub struct Resend {
+    /// The new message's id.
+    pub message: MessageId,
+    /// The text with a gap for the code.
+    pub body: Body,
+    /// A new code instead of the same one.
+    pub fresh: bool,
+}
+
+/// A verification and its last message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerificationView {
+    /// The verification.
+    pub verification: Verification,
+    /// Where the message that carries its code stands. `None` if its record is lost.
+    pub message: Option<Status>,
+}
+
+/// A code to be checked.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// The code, folded to ASCII, without spaces and hyphens.
+    pub code: Secret,
+    /// If given, must be the verification's number, else the code counts as wrong.
+    pub to: Option<Msisdn>,
+    /// If given, must be the verification's purpose, else the code counts as wrong.
+    pub purpose: Option<String>,
+}
+
+/// What a check came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether this was the right code, in time; true once in a verification's life.
+    pub valid: bool,
+    /// Where the verification stood after it.
+    pub state: VerificationState,
+    /// Its number.
+    pub to: Msisdn,
+    /// Its purpose.
+    pub purpose: Option<String>,
+    /// Wrong codes that may still be given.
+    pub attempts_left: u8,
+    /// Whether this is an earlier check's verdict, repeated for the same idempotency key.
+    pub replayed: bool,
+}
+
+/// How long to wait for news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Answer at once if the version is above this one. `None`: answer at once only if it is final.
+    pub after: Option<u32>,
+    /// At most so long; then the unchanged resource is the answer.
+    pub at_most: Duration,
+}
+
+/// Which messages.
+#[derive(Clone, Debug, Default)]
+pub struct MessageQuery {
+    /// In this state.
+    pub status: Option<Status>,
+    /// To this number.
+    pub to: Option<Msisdn>,
+    /// Accepted at or after this.
+    pub since: Option<Wall>,
+    /// Accepted before this.
+    pub until: Option<Wall>,
+    /// With this reference.
+    pub client_reference: Option<String>,
+    /// Older than this one: the last page's cursor.
+    pub before: Option<MessageId>,
+    /// At most so many, 1 to 200.
+    pub limit: usize,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items, newest first.
+    pub items: Vec<T>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<MessageId>,
+}
+
+/// An API key, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: KeyId,
+    /// The client whose key it is.
+    pub client: ClientId,
+    /// A name for people.
+    pub name: String,
+    /// SHA-256 of the secret; the secret is 256 random bits, so that no slower hash is needed.
+    pub secret_sha256: [u8; 32],
+    /// What it may do.
+    pub scopes: BTreeSet<Scope>,
+    /// Which limits it may pass.
+    pub permissions: BTreeSet<Permission>,
+    /// When it was made.
+    pub created: Wall,
+    /// When it ends by itself.
+    pub expires: Option<Wall>,
+    /// When it was revoked.
+    pub revoked: Option<Wall>,
+}
+
+/// What a key may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Create, resend and cancel verifications.
+    Verify,
+    /// Check codes.
+    Check,
+    /// Send free text.
+    Send,
+    /// Read messages, verifications and modems.
+    Read,
+    /// The virtual network's inbox.
+    Simulator,
+    /// All of these, and the keys.
+    Admin,
+}
+
+impl Scope {
+    /// All of them.
+    pub const ALL: [Scope; 6] = [Self::Verify, Self::Check, Self::Send, Self::Read, Self::Simulator, Self::Admin];
+
+    /// The word that the API and the command line use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Verify => "verify",
+            Self::Check => "check",
+            Self::Send => "send",
+            Self::Read => "read",
+            Self::Simulator => "simulator",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The inverse of [`Scope::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// Which limits a key may pass. No key has one by default, the admin key neither.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Permission {
+    /// Codes shorter than the configured minimum.
+    ShortCodes,
+    /// Codes that live longer than the configured maximum.
+    LongTtl,
+    /// A code in the answer, for the dialects that have it.
+    ReturnCode,
+}
+
+impl Permission {
+    /// All of them.
+    pub const ALL: [Permission; 3] = [Self::ShortCodes, Self::LongTtl, Self::ReturnCode];
+
+    /// The word that the API and the command line use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ShortCodes => "short_codes",
+            Self::LongTtl => "long_ttl",
+            Self::ReturnCode => "return_code",
+        }
+    }
+
+    /// The inverse of [`Permission::as_str`].
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|p| p.as_str() == word)
+    }
+}
+
+/// How the store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Why it is quarantined, if it is: nothing is taken in and nothing is sent.
+    pub quarantined: Option<String>,
+    /// Records that did not decode and were set aside.
+    pub set_aside: usize,
+    /// Messages that wait for a modem.
+    pub queued: usize,
+    /// Sending waits until the wall clock has passed this: at the last stop it had been later than at this start.
+    pub clock_held_until: Option<Wall>,
+    /// Whether it still commits.
+    pub closed: bool,
+}
+
+/// A message that a modem may send. Given back when dropped, unless an intent was recorded for it.
+#[derive(Debug)]
+pub struct Claim {
+    /// The message as it was when it was claimed; the intent fences what has changed since.
+    pub message: Message,
+    /// Its text, whole, with the code in it.
+    pub text: Secret,
+    /// The concatenation reference for its parts.
+    pub concat_reference: u8,
+    /// Between hand-over of 0x1A and a cancel, whoever is first.
+    pub gate: Gate,
+    /// Gives it back.
+    pub lease: Lease,
+}
+
+pub use gate::{Gate, Lease};
+
+/// What came of asking to record an intent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// It is on disk: the PDU may leave.
+    Granted,
+    /// It may not: canceled, superseded, expired, or claimed elsewhere.
+    Refused(Refused),
+}
+
+/// What became of one part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The message.
+    pub message: MessageId,
+    /// The part.
+    pub part: PartId,
+    /// The SIM card and modem of the attempt, against a mix-up.
+    pub sim_card: SimCard,
+    /// What became of it.
+    pub result: PartResult,
+}
+
+/// Three-valued: accepted, refused, uncertain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartResult {
+    /// Provably not sent, for this reason; what to do follows from it.
+    NotSent(Reason),
+    /// The network took it; TP-MR, if the modem told it.
+    Accepted(Option<u8>),
+    /// It may or may not have gone out.
+    Uncertain(Reason),
+}
+
+/// A status report as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The SIM card that received it.
+    pub sim_card: SimCard,
+    /// TP-MR.
+    pub reference: u8,
+    /// The digits of TP-RA, perhaps in national form.
+    pub recipient: Secret,
+    /// TP-ST.
+    pub status: u8,
+    /// What TP-ST means.
+    pub verdict: ReportVerdict,
+}
+
+/// An attempt whose end was unknown when the store was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOpen {
+    /// The message.
+    pub message: MessageId,
+    /// The part.
+    pub part: PartId,
+    /// The modem.
+    pub modem: Imei,
+    /// The SIM card in it.
+    pub sim_card: SimCard,
+    /// When the intent was recorded.
+    pub intended: Wall,
+}
+
+mod gate;
