@@ -1,5 +1,6 @@
 //! otpgate: an SMS gateway for one-time passwords that runs on a box you own.
 
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod modem;

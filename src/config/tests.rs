@@ -144,7 +144,8 @@ fn modems_of_the_flags_keep_the_delays_of_the_file() {
 
 #[test]
 fn the_data_folder_is_never_the_working_directory() {
-    let rows: [(&[(&str, &str)], &str, &str); 5] = [
+    type Row = (&'static [(&'static str, &'static str)], &'static str, &'static str);
+    let rows: [Row; 5] = [
         (&[], "/home/ada/.local/state/otpgate", "/home/ada/.local/state/otpgate-simulated"),
         (&[("XDG_STATE_HOME", "/s")], "/s/otpgate", "/s/otpgate-simulated"),
         (&[("XDG_STATE_HOME", "s")], "/home/ada/.local/state/otpgate", "/home/ada/.local/state/otpgate-simulated"),
