@@ -1,0 +1,3 @@
+//! One-time codes: deriving them, comparing them, the text around them. Pure.
+
+pub mod challenge;
