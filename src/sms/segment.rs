@@ -106,18 +106,18 @@ impl Segments {
     }
 
     fn cut(units: Units) -> Self {
-        if units.len() <= units.capacity(false) {
-            return Self { parts: vec![0..units.len()], units };
-        }
-        let capacity = units.capacity(true);
-        let (mut parts, mut start) = (Vec::new(), 0);
-        while start < units.len() {
+        let capacity = units.capacity(units.len() > units.capacity(false));
+        let mut parts = Vec::new();
+        let mut start = 0;
+        loop {
             let full = units.len().min(start + capacity);
             let end = if full < units.len() && units.opens_pair(full - 1) { full - 1 } else { full };
             parts.push(start..end);
+            if end == units.len() {
+                return Self { units, parts };
+            }
             start = end;
         }
-        Self { units, parts }
     }
 }
 

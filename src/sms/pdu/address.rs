@@ -189,17 +189,12 @@ impl fmt::Debug for Address {
 
 /// Semi-octets, low nibble first. Fillers at the end are passed over: some senders count the one that rounds up.
 fn digits(octets: &[u8], semi_octets: usize, at: usize) -> Result<String> {
-    let nibbles = octets.iter().flat_map(|octet| [octet & 0xF, octet >> 4]).take(semi_octets);
-    let mut digits = String::with_capacity(semi_octets);
-    let mut ended = false;
-    for (i, nibble) in nibbles.enumerate() {
-        match DIGITS.get(usize::from(nibble)) {
-            Some(_) if ended => return Err(DecodeError::new("value", at + i / 2, DecodeErrorKind::BadDigit)),
-            Some(digit) => digits.push(char::from(*digit)),
-            None => ended = true,
-        }
+    let nibbles: Vec<u8> = octets.iter().flat_map(|octet| [octet & 0xF, octet >> 4]).take(semi_octets).collect();
+    let length = nibbles.iter().rposition(|nibble| *nibble != FILLER).map_or(0, |last| last + 1);
+    if let Some(i) = nibbles[..length].iter().position(|nibble| *nibble == FILLER) {
+        return Err(DecodeError::new("value", at + i / 2, DecodeErrorKind::BadDigit));
     }
-    Ok(digits)
+    Ok(nibbles[..length].iter().map(|nibble| char::from(DIGITS[usize::from(*nibble)])).collect())
 }
 
 /// Seven letters take 49 bits; a sender that rounds up to 56 seems to add an `@`. No name of eight ends so.
@@ -212,13 +207,14 @@ fn name(octets: &[u8], semi_octets: usize) -> Vec<u8> {
 }
 
 fn semi_octets(digits: &str) -> Vec<u8> {
-    let nibble = |digit: u8| DIGITS.iter().position(|d| *d == digit).unwrap_or(0xF) as u8;
-    let pair = |pair: &[u8]| nibble(pair[0]) | pair.get(1).map_or(0xF, |digit| nibble(*digit)) << 4;
+    let nibble = |digit: u8| DIGITS.iter().position(|d| *d == digit).unwrap_or(FILLER.into()) as u8;
+    let pair = |pair: &[u8]| nibble(pair[0]) | pair.get(1).map_or(FILLER, |digit| nibble(*digit)) << 4;
     digits.as_bytes().chunks(2).map(pair).collect()
 }
 
-/// TS 23.040 §9.1.2.3: semi-octet values 0 to 14. The fifteenth is the filler.
-const DIGITS: &[u8] = b"0123456789*#abc";
+/// TS 23.040 §9.1.2.3: semi-octet values 0 to 14.
+const DIGITS: &[u8; 15] = b"0123456789*#abc";
+const FILLER: u8 = 0xF;
 
 /// An address field has at most 12 octets (TS 23.040 §9.1.2.5), two of them length and type.
 const MAX_SEMI_OCTETS: usize = 20;

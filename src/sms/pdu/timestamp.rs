@@ -14,7 +14,7 @@ impl Scts {
     /// A time from its parts: the year's last two digits, and the offset from UTC in quarters of an hour (−79 to 79).
     /// Each part is written as two decimal digits.
     pub fn new(year2: u8, month: u8, day: u8, hour: u8, minute: u8, second: u8, tz_quarters: i8) -> Self {
-        let swapped = |n: u8| n / 10 % 10 | (n % 10) << 4;
+        let swapped = |n: u8| (n / 10 % 10) | ((n % 10) << 4);
         let sign = if tz_quarters < 0 { 0x08 } else { 0 };
         let [y, m, d, h, min, s, tz] =
             [year2, month, day, hour, minute, second, tz_quarters.unsigned_abs().min(79)].map(swapped);
