@@ -71,7 +71,7 @@ impl Scts {
 }
 
 impl fmt::Display for Scts {
-    /// RFC 3339. Years from 90 are of the last century: GSM began then.
+    /// RFC 3339, if a clock could show it. Years from 90 are of the last century: GSM began then.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let year = if self.year2() >= 90 { 1900 } else { 2000 } + u16::from(self.year2());
         let (month, day, hour, minute, second) = (self.month(), self.day(), self.hour(), self.minute(), self.second());
@@ -112,7 +112,7 @@ mod tests {
             ("far behind", [0x62, 0x11, 0x32, 0x10, 0x53, 0x62, 0x8C], "2026-11-23T01:35:26-12:00", true),
             ("last century", [0x99, 0x21, 0x13, 0x32, 0x95, 0x95, 0x00], "1999-12-31T23:59:59+00:00", true),
             ("all zero", [0; 7], "2000-00-00T00:00:00+00:00", false),
-            ("all fillers", [0xFF; 7], "2000-00-00T00:00:00+00:00", false),
+            ("all fillers: the sign and seven tens are left", [0xFF; 7], "2000-00-00T00:00:00-17:30", false),
         ];
         for (name, octets, text, plausible) in rows {
             assert_eq!(Scts(octets).to_string(), text, "{name}");
