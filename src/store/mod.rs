@@ -507,4 +507,13 @@ pub struct LeftOpen {
     pub intended: Wall,
 }
 
+pub mod backend;
 mod gate;
+#[cfg(test)]
+pub(crate) mod generate;
+pub mod keyring;
+pub mod memory_backend;
+pub mod record;
+mod shape;
+mod tally;
+pub mod vault;
