@@ -6,5 +6,6 @@ pub mod domain;
 pub mod modem;
 pub mod ops;
 pub mod otp;
+pub mod simulator;
 pub mod sms;
 pub mod store;
