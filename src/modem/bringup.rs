@@ -27,8 +27,6 @@ pub(super) enum Next {
     Again(Duration, &'static str),
     /// Sending is possible without it.
     Degraded(&'static str),
-    /// It can't be made ready: close the port and begin anew later; in words, why.
-    Fail(&'static str),
 }
 
 /// What was learned about a modem and its SIM card.
@@ -62,7 +60,9 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "errors as numbers",
         ask: |_, n| once(n, Command::numeric_errors),
-        take: |_, reply| or_degraded(reply, "it does not tell error numbers, so that most refusals leave a message uncertain"),
+        take: |_, reply| {
+            or_degraded(reply, "it does not tell error numbers, so that most refusals leave a message uncertain")
+        },
     },
     Step {
         name: "manufacturer",
@@ -79,7 +79,9 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "radio", ask: |_, n| once(n, Command::functionality), take: take_radio },
     Step {
         name: "radio on",
-        ask: |known, n| (known.radio == Some(0) || known.radio == Some(4)).then(|| once(n, Command::functionality_on))?,
+        ask: |known, n| {
+            (known.radio == Some(0) || known.radio == Some(4)).then(|| once(n, Command::functionality_on))?
+        },
         take: |_, reply| match reply.is_ok() {
             true => Next::Step,
             false => Next::Again(Duration::from_secs(5), "its radio is off and does not go on (AT+CFUN=1)"),
@@ -87,17 +89,16 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step { name: "SIM card", ask: |_, n| once(n, Command::pin_state), take: take_pin },
     Step { name: "ICCID", ask: |_, n| Command::iccid_variants().into_iter().nth(n), take: take_iccid },
-    Step {
-        name: "IMSI",
-        ask: |known, n| known.sim_card.is_none().then(|| once(n, Command::imsi))?,
-        take: take_imsi,
-    },
+    Step { name: "IMSI", ask: |known, n| known.sim_card.is_none().then(|| once(n, Command::imsi))?, take: take_imsi },
     Step {
         name: "PDU mode",
         ask: |_, n| once(n, Command::pdu_mode),
         take: |_, reply| match reply.is_ok() {
             true => Next::Step,
-            false => Next::Again(Duration::from_secs(5), "it does not take messages as PDUs (AT+CMGF=0); is this its AT port?"),
+            false => Next::Again(
+                Duration::from_secs(5),
+                "it does not take messages as PDUs (AT+CMGF=0); is this its AT port?",
+            ),
         },
     },
     Step {
@@ -128,7 +129,9 @@ pub(super) const STEPS: &[Step] = &[
         ask: |_, n| once(n, Command::service_centre),
         take: |_, reply| match reply.first().and_then(response::service_centre) {
             Some(_) => Next::Step,
-            None => Next::Degraded("no service centre number is set (AT+CSCA); if sends fail with 330, set it with AT+CSCA=\"+…\""),
+            None => Next::Degraded(
+                "no service centre number is set (AT+CSCA); if sends fail with 330, set it with AT+CSCA=\"+…\"",
+            ),
         },
     },
     Step { name: "registration news", ask: |_, n| once(n, || Command::registration_news(1)), take: |_, _| Next::Step },
@@ -140,7 +143,8 @@ pub(super) const STEPS: &[Step] = &[
 ];
 
 /// What is asked of an idle modem, in turn: proof of life, and what the board shows.
-pub(super) const HEARTBEAT: &[&str] = &["registration", "packet registration", "EPS registration", "operator", "signal"];
+pub(super) const HEARTBEAT: &[&str] =
+    &["registration", "packet registration", "EPS registration", "operator", "signal"];
 
 impl Known {
     /// Whether a message can be sent by what the registrations say: circuit switched (home, roaming, or for messages
@@ -212,7 +216,9 @@ fn take_pin(_: &mut Known, reply: &Reply) -> Next {
         (Some(PinState::Puk), _) => Next::Again(later, "the SIM card asks for its PUK; unlock it in a phone"),
         (Some(PinState::Locked), _) => Next::Again(later, "the modem is locked to another SIM card or network"),
         (_, ReplyEnd::Final(FinalResult::Cme(Some(10)))) => Next::Again(later, "there is no SIM card in it"),
-        (_, ReplyEnd::Final(FinalResult::Cme(Some(13 | 15)))) => Next::Again(later, "the SIM card can't be read; take it out and put it in again"),
+        (_, ReplyEnd::Final(FinalResult::Cme(Some(13 | 15)))) => {
+            Next::Again(later, "the SIM card can't be read; take it out and put it in again")
+        }
         // Modems that have just booted answer 14 (busy) for up to 40 s.
         _ => Next::Again(soon, "the SIM card is not ready yet"),
     }
@@ -316,12 +322,16 @@ mod tests {
 
     #[test]
     fn reports_are_wanted_directly_before_stored_ones() {
-        let all = Known { indications: Some([vec![0, 1, 2], vec![0, 1, 2], vec![0], vec![0, 1, 2], vec![0, 1]]), ..Known::default() };
+        let all = Known {
+            indications: Some([vec![0, 1, 2], vec![0, 1, 2], vec![0], vec![0, 1, 2], vec![0, 1]]),
+            ..Known::default()
+        };
         let forms = indication_forms(&all);
         assert_eq!(forms[0], [2, 1, 0, 1, 0]);
         assert_eq!(forms[1], [1, 1, 0, 1, 0]);
         assert_eq!(forms[2], [2, 1, 0, 2, 0]);
-        let gemalto = Known { indications: Some([vec![0, 1], vec![0, 1], vec![0], vec![0, 2], vec![1]]), ..Known::default() };
+        let gemalto =
+            Known { indications: Some([vec![0, 1], vec![0, 1], vec![0], vec![0, 2], vec![1]]), ..Known::default() };
         assert_eq!(indication_forms(&gemalto), [[1, 1, 0, 2, 1], [1, 1, 0, 0, 1]]);
         assert!(!indication_forms(&Known::default()).is_empty(), "a modem that tells nothing is tried all the same");
     }

@@ -212,7 +212,12 @@ enum Phase {
     /// The engine looks for the modem.
     Synchronising,
     /// A step's nth way of asking; nothing before `from`.
-    BringUp { step: usize, way: usize, from: Mono, why: Option<&'static str> },
+    BringUp {
+        step: usize,
+        way: usize,
+        from: Mono,
+        why: Option<&'static str>,
+    },
     /// It can send, if it is registered.
     Up,
     /// The engine resynchronises, or listens for an uncertain job.
@@ -393,7 +398,9 @@ impl Session {
     fn take(&mut self, now: Mono, event: AtEvent) {
         match event {
             AtEvent::Synchronised => self.begin_bring_up(now),
-            AtEvent::Unresponsive => self.reopen("it does not answer; check its power and cable, and that this is its AT port"),
+            AtEvent::Unresponsive => {
+                self.reopen("it does not answer; check its power and cable, and that this is its AT port")
+            }
             AtEvent::Desynchronised => self.reopen("its answers no longer fit the questions"),
             AtEvent::Heard(result) => self.heard = Some(result),
             AtEvent::Replied(reply) => self.replied(now, reply),
@@ -408,7 +415,8 @@ impl Session {
             }
             AtEvent::LateResult { token, result } => {
                 self.job = None;
-                self.emit(Event::Late { token, result: self.part_result(result) });
+                let result = self.part_result(result);
+                self.emit(Event::Late { token, result });
                 if self.phase == Phase::Recovering {
                     self.go(Phase::Up);
                 }
@@ -499,7 +507,9 @@ impl Session {
             }
             Urc::PowerDown => self.emit(Event::Notice("The modem says that it goes off; check its power supply")),
             Urc::StorageFull => {
-                self.emit(Event::Notice("The modem's message storage is full; nothing more comes in until it is emptied"));
+                self.emit(Event::Notice(
+                    "The modem's message storage is full; nothing more comes in until it is emptied",
+                ));
             }
             _ => {}
         }
@@ -591,7 +601,6 @@ impl Session {
                 }
                 Phase::BringUp { step, way: 0, from: now + pause, why: Some(words) }
             }
-            Next::Fail(words) => return self.reopen(words),
         };
     }
 

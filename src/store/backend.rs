@@ -34,6 +34,40 @@ pub trait Backend: Send + 'static {
     fn alarms(&self) -> Vec<String>;
 }
 
+impl Backend for Box<dyn Backend> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
+        (**self).get(key)
+    }
+
+    fn scan(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), BackendError> {
+        (**self).scan(each)
+    }
+
+    fn commit(&mut self, changes: &[Change], mark: &Slot) -> Result<(), BackendError> {
+        (**self).commit(changes, mark)
+    }
+
+    fn marks(&self) -> Result<[Option<[u8; SLOT]>; 2], BackendError> {
+        (**self).marks()
+    }
+
+    fn keep_aside(&mut self, lines: &[String]) -> Result<(), BackendError> {
+        (**self).keep_aside(lines)
+    }
+
+    fn is_inline(&self) -> bool {
+        (**self).is_inline()
+    }
+
+    fn low_space(&self) -> bool {
+        (**self).low_space()
+    }
+
+    fn alarms(&self) -> Vec<String> {
+        (**self).alarms()
+    }
+}
+
 /// One change of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {

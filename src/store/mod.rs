@@ -508,12 +508,17 @@ pub struct LeftOpen {
 }
 
 pub mod backend;
+pub mod committer;
+mod engine;
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
+mod index;
 pub mod keyring;
 pub mod memory_backend;
 pub mod record;
+mod requests;
+mod sending;
 mod shape;
 mod tally;
 pub mod vault;
