@@ -19,6 +19,7 @@ use super::result::FinalResult;
 use super::urc::{self, News, Urc};
 use crate::domain::time::Mono;
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 use submit::Dialogue;
 use sync::Sync;
@@ -45,7 +46,6 @@ impl Default for Config {
 }
 
 /// One modem's dialogue. See the module's text.
-#[derive(Debug)]
 pub struct Engine {
     config: Config,
     framer: Framer,
@@ -331,7 +331,7 @@ impl Engine {
         if running.grace.is_none() {
             running.grace = running.command.grace.map(|grace| now + grace);
         }
-        running.bytes += line.as_str().len();
+        running.bytes += line.as_str().len() + size_of::<Line>();
         if running.bytes <= MAX_REPLY {
             running.lines.push(line);
         }
@@ -352,7 +352,17 @@ impl Engine {
         // `+CMS ERROR: 340` was seen with an `ERROR` behind it, which must not end the next command.
         let pause = if result == FinalResult::Cms(Some(340)) { DOUBLE_RESULT } else { Duration::ZERO };
         self.state = State::Idle { from: now + self.config.command_gap.max(pause) };
+        self.forget_answer();
+    }
+
+    /// What still comes of the last command answers nothing.
+    fn forget_answer(&mut self) {
         self.echo.clear();
+        let of_answer =
+            matches!(self.second_line, SecondLine::Pdu { of: PduOf::Answer, .. } | SecondLine::Text { answer: true });
+        if of_answer {
+            self.second_line = SecondLine::None;
+        }
     }
 
     /// A `+CMGS:` that nobody waits for. The `OK` behind it is as much an orphan.
@@ -388,17 +398,24 @@ impl Engine {
     }
 }
 
+impl fmt::Debug for Engine {
+    /// Only the state: what was last said may hold a PIN or a PDU.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
 /// Reading one line.
 impl Engine {
     /// What the line means to what is in flight. `None` if nothing: then it has been told as an event, or dropped.
     fn read(&mut self, line: Line) -> Option<Meaning> {
-        if self.is_echo(&line) {
-            return None;
-        }
         let line = match self.read_second_line(line) {
             Ok(found) => return found,
             Err(line) => line,
         };
+        if self.is_echo(&line) {
+            return None;
+        }
         if is_command(line.as_str()) {
             self.emit(Event::ForeignEcho(line));
             return None;
@@ -447,14 +464,19 @@ impl Engine {
     }
 
     fn read_final(&self, line: &Line) -> Option<FinalResult> {
-        let asked = self.asked();
         match FinalResult::parse(line.as_str()) {
             // News of a call, unless a call command runs.
-            Some(FinalResult::Call) => asked.is_some_and(Command::is_call).then_some(FinalResult::Call),
-            None if asked.is_some_and(|asked| asked.bare_shape() == Bare::None) => {
-                FinalResult::parse_numeric(line.as_str())
-            }
+            Some(FinalResult::Call) => self.asked().is_some_and(Command::is_call).then_some(FinalResult::Call),
+            None if self.takes_numbers() => FinalResult::parse_numeric(line.as_str()),
             result => result,
+        }
+    }
+
+    /// Whether a bare `0` or `4` can only be a result, from a modem left in `ATV0`. Never so for a message.
+    fn takes_numbers(&self) -> bool {
+        match &self.state {
+            State::Sync(sync) if sync.is_probing() => true,
+            _ => self.asked().is_some_and(|asked| asked.bare_shape() == Bare::None),
         }
     }
 
@@ -521,7 +543,7 @@ fn has_shape(shape: Bare, line: &Line) -> bool {
         Bare::None | Bare::Pdu => false,
         Bare::Digits(from, to) => (from..=to).contains(&text.len()) && all(u8::is_ascii_digit),
         Bare::Iccid => (18..=22).contains(&text.len()) && all(u8::is_ascii_hexdigit),
-        Bare::Free => line.prefix().is_none() && !looks_like_pdu(text),
+        Bare::Free => !text.starts_with(['+', '^', '*', '#', '%', '$']) && !looks_like_pdu(text),
     }
 }
 
@@ -538,6 +560,7 @@ fn is_command(text: &str) -> bool {
     match rest {
         [] | [b'+' | b'^' | b'*' | b'#' | b'%' | b'$', ..] => true,
         [b'&', letter, tail @ ..] => letter.is_ascii_alphabetic() && tail.iter().all(u8::is_ascii_digit),
+        [b'D' | b'd', first, ..] => first.is_ascii_digit() || b"+*#".contains(first),
         [letter, tail @ ..] => b"EHIQVXZ".contains(&letter.to_ascii_uppercase()) && tail.iter().all(u8::is_ascii_digit),
     }
 }
