@@ -679,6 +679,14 @@ fn t4_an_echo_is_ours_or_somebody_elses() {
 }
 
 #[test]
+fn t4_the_echo_of_a_former_life_is_no_alarm() {
+    let mut bench = Bench::closed();
+    bench.input(Input::Start { listen_until: None });
+    bench.hear("AT+CSQ\r\r\n+CSQ: 3,99\r\n\r\nOK\r\n");
+    assert_eq!(bench.take_events(), [trace("AT+CSQ"), trace("+CSQ: 3,99")]);
+}
+
+#[test]
 fn t4_the_echo_of_a_pdu_is_dropped() {
     let mut bench = Bench::on_air(1);
     bench.hear(&format!("{PDU}\x1a\r\n+CMGS: 4\r\n\r\nOK\r\n"));

@@ -51,6 +51,10 @@ impl Sync {
         }
     }
 
+    pub(super) fn is_starting(&self) -> bool {
+        matches!(self, Self::Listening { .. } | Self::Draining { then: Then::Probe, .. } | Self::Probing { .. })
+    }
+
     pub(super) fn is_probing(&self) -> bool {
         matches!(self, Self::Probing { .. })
     }
