@@ -4,3 +4,4 @@ pub mod domain;
 pub mod modem;
 pub mod ops;
 pub mod store;
+pub mod otp;

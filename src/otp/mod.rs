@@ -1,0 +1,3 @@
+//! One-time passwords: what the text says. Pure.
+
+pub mod template;
