@@ -1,7 +1,10 @@
 //! otpgate: an SMS gateway for one-time passwords that runs on a box you own.
 
+pub mod at;
+pub mod dispatch;
 pub mod domain;
 pub mod modem;
 pub mod ops;
-pub mod store;
 pub mod otp;
+pub mod sms;
+pub mod store;

@@ -1,3 +1,4 @@
-//! One-time passwords: what the text says. Pure.
+//! One-time codes: deriving them, comparing them, the text around them. Pure.
 
+pub mod challenge;
 pub mod template;

@@ -6,9 +6,10 @@
 
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
-use crate::domain::message::{IntentOf, Message, OnUncertain, PartId, Priority, Refused, ReportVerdict, Status};
+use crate::domain::message::{
+    IntentOf, Message, OnUncertain, PartId, PartResult, Priority, Refused, ReportVerdict, Status,
+};
 use crate::domain::msisdn::Msisdn;
-use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
@@ -474,17 +475,6 @@ pub struct Outcome {
     pub sim_card: SimCard,
     /// What became of it.
     pub result: PartResult,
-}
-
-/// Three-valued: accepted, refused, uncertain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartResult {
-    /// Provably not sent, for this reason; what to do follows from it.
-    NotSent(Reason),
-    /// The network took it; TP-MR, if the modem told it.
-    Accepted(Option<u8>),
-    /// It may or may not have gone out.
-    Uncertain(Reason),
 }
 
 /// A status report as it came.
