@@ -7,5 +7,6 @@ pub mod http;
 pub mod modem;
 pub mod ops;
 pub mod otp;
+pub mod simulator;
 pub mod sms;
 pub mod store;

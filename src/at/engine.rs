@@ -171,6 +171,7 @@ impl Engine {
             }
             Input::Submit(submit) => self.take_job(now, Job::Submit(submit)),
             Input::Release { token, granted } => self.take_release(now, token, granted),
+            Input::Withheld { token } => self.withheld(now, token),
             Input::Abort => self.abort(now),
         }
     }

@@ -35,6 +35,11 @@ pub enum Input<'a> {
         /// Whether its PDU may leave.
         granted: bool,
     },
+    /// The irreversible bytes were not written after all: between release and hand-over the message was called off.
+    Withheld {
+        /// Which message.
+        token: u64,
+    },
     /// Give up what is in flight. Refused once 0x1A left.
     Abort,
 }

@@ -1,6 +1,6 @@
 //! What follows from a refusal, an uncertain end or a report. Phase first, then the number's class.
 
-use crate::domain::message::{MAX_ATTEMPTS, Message, PartId, PartResult, ReportVerdict, Then};
+use crate::domain::message::{Message, PartId, PartResult, ReportVerdict, Then, max_attempts};
 use crate::domain::reason::Reason;
 use crate::domain::time::Now;
 use std::time::Duration;
@@ -90,7 +90,7 @@ pub fn after_refusal(message: &Message, part: PartId, reason: Reason, other_sim_
         Then::Retry { pause: Duration::from_secs(pause), other_sim_card: false }
     };
     match class(reason) {
-        _ if message.attempts.len() >= MAX_ATTEMPTS => Then::GiveUp,
+        _ if message.attempts.len() >= max_attempts(message.parts) => Then::GiveUp,
         Class::Permanent => Then::GiveUp,
         Class::SimCard if other_sim_card_ready => Then::Retry { pause: Duration::ZERO, other_sim_card: true },
         Class::SimCard if refusals == 0 => again(30, 0),

@@ -514,7 +514,7 @@ impl Message {
         }
         let index = usize::from(intent.part.attempt);
         if intent.part != self.next_part(&intent.modem, &intent.sim_card)
-            || index >= MAX_ATTEMPTS
+            || index >= max_attempts(self.parts)
             || self.except.contains(&intent.sim_card)
         {
             return Err(Refused::OutOfStep);
@@ -834,5 +834,9 @@ impl Attempt {
 /// Less life than this makes a resend pointless.
 pub const RESEND_LIFE: Duration = Duration::from_secs(30);
 
-/// No message is tried more often than this, whatever happens: its record must stay bounded.
-pub const MAX_ATTEMPTS: usize = 16;
+/// No message is tried over more attempts than this, whatever happens: its record must stay bounded.
+pub fn max_attempts(parts: u8) -> usize {
+    (PARTS_ON_RECORD / usize::from(parts.max(1))).clamp(2, 16)
+}
+
+const PARTS_ON_RECORD: usize = 32;

@@ -1,3 +1,7 @@
 //! One modem: its session (pure), and the driver, the port and the board around it (I/O).
 
+mod bringup;
+
 pub mod board;
+pub mod compose;
+pub mod session;

@@ -507,4 +507,18 @@ pub struct LeftOpen {
     pub intended: Wall,
 }
 
+pub mod backend;
+pub mod committer;
+mod engine;
 mod gate;
+#[cfg(test)]
+pub(crate) mod generate;
+mod index;
+pub mod keyring;
+pub mod memory_backend;
+pub mod record;
+mod requests;
+mod sending;
+mod shape;
+mod tally;
+pub mod vault;

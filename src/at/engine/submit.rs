@@ -71,6 +71,17 @@ impl Engine {
         }
     }
 
+    /// The PDU was never written: the modem still waits for it.
+    pub(super) fn withheld(&mut self, now: Mono, token: u64) {
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Submit(dialogue) if dialogue.token() == token && dialogue.is_on_air() => {
+                self.echo.clear();
+                self.not_transmitted(now, token, NotTransmitted::NotReleased);
+            }
+            state => self.state = state,
+        }
+    }
+
     pub(super) fn prompt_in_submit(&mut self, now: Mono, dialogue: Dialogue) {
         if !matches!(dialogue.phase, Phase::Asked { .. }) {
             // A second prompt, or text that looks like one: nothing may be written now.
