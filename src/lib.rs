@@ -3,6 +3,7 @@
 pub mod at;
 pub mod dispatch;
 pub mod domain;
+pub mod http;
 pub mod modem;
 pub mod ops;
 pub mod otp;

@@ -763,6 +763,18 @@ impl Attempt {
         self.parts.iter().filter(|p| matches!(p.state, PartState::Accepted(_))).count()
     }
 
+    /// Where this attempt alone stands, of a message with so many parts.
+    pub fn status(&self, total: u8) -> Status {
+        match self.word(total) {
+            Word::Delivered => Status::Delivered,
+            Word::Submitted => Status::Submitted,
+            Word::Uncertain => Status::Uncertain,
+            Word::Undelivered => Status::Undelivered,
+            Word::Nothing if self.parts.iter().any(|p| matches!(p.state, PartState::NotSent(_))) => Status::Failed,
+            Word::Nothing => Status::Submitting,
+        }
+    }
+
     /// Whether it can go on with a further part: all begun parts are out but for a last one that was refused.
     fn is_resumable(&self, total: u8) -> bool {
         let accepted = self.accepted();
