@@ -231,6 +231,17 @@ pub enum PartState {
     Uncertain(Reason),
 }
 
+/// Three-valued: accepted, refused, uncertain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartResult {
+    /// Provably not sent, for this reason; what to do follows from it.
+    NotSent(Reason),
+    /// The network took it; TP-MR, if the modem told it.
+    Accepted(Option<u8>),
+    /// It may or may not have gone out.
+    Uncertain(Reason),
+}
+
 /// A status report's say on one part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartReport {
@@ -298,10 +309,14 @@ pub enum Event {
         /// Whether to spend the one resend, where the verdict permits one.
         resend: bool,
     },
+    /// The modem that had it let go of it between two parts.
+    Release,
     /// Somebody called it off.
     Cancel(Reason),
     /// Its deadline came.
     Expire(Reason),
+    /// It can't be sent at all.
+    Fail(Reason),
     /// The report window closed.
     Close,
 }
@@ -319,6 +334,8 @@ pub struct IntentOf {
     pub concat_reference: u8,
     /// Until when a report may be matched: TP-VP + 10 minutes.
     pub report_until: Deadline,
+    /// How long a send over this SIM card takes, with a margin: a code with less life left is not sent.
+    pub needs: Duration,
 }
 
 /// A part by its attempt's number and its own, both from 0.
@@ -353,6 +370,8 @@ pub enum Refused {
     Final,
     /// Its deadline has come, by one of the clocks.
     Expired,
+    /// It carries a code, and too little of its life is left.
+    TooLate,
     /// The attempt or part named does not exist, or is not in the state the event needs.
     OutOfStep,
 }
@@ -363,6 +382,7 @@ impl fmt::Display for Refused {
             Self::OnAir => "a modem has it or had it",
             Self::Final => "it has ended",
             Self::Expired => "its deadline has come",
+            Self::TooLate => "too little of its life is left",
             Self::OutOfStep => "the part named is not in the state this needs",
         })
     }
@@ -379,8 +399,10 @@ impl Message {
             Event::Accepted { part, reference } => self.accepted(now, part, reference)?,
             Event::Uncertain { part, reason, resend } => self.uncertain(now, part, reason, resend)?,
             Event::Reported { part, reference, report, resend } => self.reported(part, reference, report, resend)?,
+            Event::Release => self.release()?,
             Event::Cancel(reason) => self.cancel(now, reason)?,
-            Event::Expire(reason) => self.expire(reason)?,
+            Event::Expire(reason) => self.give_up(State::Expired(reason))?,
+            Event::Fail(reason) => self.give_up(State::Failed(reason))?,
             Event::Close => self.close()?,
         }
         self.version += 1;
@@ -487,9 +509,12 @@ impl Message {
         if self.deadline.passed_by_any(now) {
             return Err(Refused::Expired);
         }
+        if self.verification.is_some() && self.deadline.left(now) < intent.needs {
+            return Err(Refused::TooLate);
+        }
         let index = usize::from(intent.part.attempt);
         if intent.part != self.next_part(&intent.modem, &intent.sim_card)
-            || index >= MAX_ATTEMPTS
+            || index >= max_attempts(self.parts)
             || self.except.contains(&intent.sim_card)
         {
             return Err(Refused::OutOfStep);
@@ -551,7 +576,16 @@ impl Message {
                     because: Some(reason),
                 };
             }
-            _ => self.state = self.best().unwrap_or(State::Failed(if under_way { Reason::Partial } else { reason })),
+            _ if under_way => self.state = self.best().unwrap_or(State::Failed(Reason::Partial)),
+            _ => {
+                self.state = self.best().unwrap_or(match reason {
+                    Reason::TtlPassed | Reason::TooLate => State::Expired(reason),
+                    Reason::CanceledByCaller | Reason::Superseded | Reason::VerificationEnded => {
+                        State::Canceled(reason)
+                    }
+                    _ => State::Failed(reason),
+                });
+            }
         }
         Ok(())
     }
@@ -628,14 +662,25 @@ impl Message {
         Ok(())
     }
 
-    fn expire(&mut self, reason: Reason) -> Result<(), Refused> {
+    fn release(&mut self) -> Result<(), Refused> {
+        let resumable = self.attempts.last().filter(|a| a.is_resumable(self.parts)).map(|a| a.sim_card.clone());
+        match (&self.state, resumable) {
+            (State::Submitting, Some(sim_card)) if self.open_part().is_none() => {
+                self.state = State::Queued { not_before: None, only: Some(sim_card), because: Some(Reason::PortLost) };
+                Ok(())
+            }
+            _ => Err(Refused::OutOfStep),
+        }
+    }
+
+    fn give_up(&mut self, otherwise: State) -> Result<(), Refused> {
         match self.state {
             State::Queued { .. } => {}
             State::Submitting if self.open_part().is_none() => {}
             State::Submitting => return Err(Refused::OnAir),
             _ => return Err(Refused::Final),
         }
-        self.state = self.end(State::Expired(reason));
+        self.state = self.end(otherwise);
         Ok(())
     }
 
@@ -718,6 +763,18 @@ impl Attempt {
         self.parts.iter().filter(|p| matches!(p.state, PartState::Accepted(_))).count()
     }
 
+    /// Where this attempt alone stands, of a message with so many parts.
+    pub fn status(&self, total: u8) -> Status {
+        match self.word(total) {
+            Word::Delivered => Status::Delivered,
+            Word::Submitted => Status::Submitted,
+            Word::Uncertain => Status::Uncertain,
+            Word::Undelivered => Status::Undelivered,
+            Word::Nothing if self.parts.iter().any(|p| matches!(p.state, PartState::NotSent(_))) => Status::Failed,
+            Word::Nothing => Status::Submitting,
+        }
+    }
+
     /// Whether it can go on with a further part: all begun parts are out but for a last one that was refused.
     fn is_resumable(&self, total: u8) -> bool {
         let accepted = self.accepted();
@@ -777,5 +834,9 @@ impl Attempt {
 /// Less life than this makes a resend pointless.
 pub const RESEND_LIFE: Duration = Duration::from_secs(30);
 
-/// No message is tried more often than this, whatever happens: its record must stay bounded.
-pub const MAX_ATTEMPTS: usize = 16;
+/// No message is tried over more attempts than this, whatever happens: its record must stay bounded.
+pub fn max_attempts(parts: u8) -> usize {
+    (PARTS_ON_RECORD / usize::from(parts.max(1))).clamp(2, 16)
+}
+
+const PARTS_ON_RECORD: usize = 32;

@@ -1,3 +1,10 @@
 //! One modem: its session (pure), and the driver, the port and the board around it (I/O).
 
+mod bringup;
+
 pub mod board;
+pub mod compose;
+pub mod driver;
+pub mod port;
+pub mod serial;
+pub mod session;

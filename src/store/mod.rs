@@ -6,9 +6,10 @@
 
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
-use crate::domain::message::{IntentOf, Message, OnUncertain, PartId, Priority, Refused, ReportVerdict, Status};
+use crate::domain::message::{
+    IntentOf, Message, OnUncertain, PartId, PartResult, Priority, Refused, ReportVerdict, Status,
+};
 use crate::domain::msisdn::Msisdn;
-use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
@@ -476,17 +477,6 @@ pub struct Outcome {
     pub result: PartResult,
 }
 
-/// Three-valued: accepted, refused, uncertain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PartResult {
-    /// Provably not sent, for this reason; what to do follows from it.
-    NotSent(Reason),
-    /// The network took it; TP-MR, if the modem told it.
-    Accepted(Option<u8>),
-    /// It may or may not have gone out.
-    Uncertain(Reason),
-}
-
 /// A status report as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -517,4 +507,18 @@ pub struct LeftOpen {
     pub intended: Wall,
 }
 
+pub mod backend;
+pub mod committer;
+mod engine;
 mod gate;
+#[cfg(test)]
+pub(crate) mod generate;
+mod index;
+pub mod keyring;
+pub mod memory_backend;
+pub mod record;
+mod requests;
+mod sending;
+mod shape;
+mod tally;
+pub mod vault;

@@ -1,0 +1,215 @@
+//! Finding the modem after the port was opened, and finding back to it when the dialogue may have slipped.
+
+use super::super::line::ESC;
+use super::*;
+
+/// Where the search stands.
+#[derive(Debug)]
+pub(super) enum Sync {
+    /// Before the first byte: a message from before a restart may still be on the air.
+    Listening { until: Mono, reference: Option<u8> },
+    /// ESC and CR went out: waiting until nothing more comes.
+    Draining { quiet_at: Mono, by: Mono, prompted: bool, tries: u8, then: Then },
+    /// `AT` went out.
+    Probing { deadline: Mono, tries: u8, clean: u8, heard: Heard },
+    /// The barrier's query went out.
+    Barrier { deadline: Mono, query: Command, passed: bool, tries: u8 },
+}
+
+/// What follows the quiet.
+#[derive(Clone, Debug)]
+pub(super) enum Then {
+    Probe,
+    /// A barrier that no late answer to `not` can be taken for.
+    Barrier {
+        not: Option<Command>,
+    },
+}
+
+/// What came back on `AT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Nothing,
+    Ok,
+    /// An error, or more than one result.
+    Other,
+}
+
+impl Sync {
+    pub(super) fn deadline(&self) -> Mono {
+        match self {
+            Self::Listening { until, .. } => *until,
+            Self::Draining { quiet_at, by, .. } => *quiet_at.min(by),
+            Self::Probing { deadline, .. } | Self::Barrier { deadline, .. } => *deadline,
+        }
+    }
+
+    pub(super) fn query(&self) -> Option<&Command> {
+        match self {
+            Self::Barrier { query, .. } => Some(query),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_starting(&self) -> bool {
+        matches!(self, Self::Listening { .. } | Self::Draining { then: Then::Probe, .. } | Self::Probing { .. })
+    }
+
+    pub(super) fn is_probing(&self) -> bool {
+        matches!(self, Self::Probing { .. })
+    }
+
+    /// A byte came: it is not quiet yet.
+    pub(super) fn hear_byte(&mut self, now: Mono, quiet: Duration) {
+        if let Self::Draining { quiet_at, .. } = self {
+            *quiet_at = now + quiet;
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn start(&mut self, now: Mono, listen_until: Option<Mono>) {
+        match listen_until {
+            Some(until) if until > now => self.state = State::Sync(Sync::Listening { until, reference: None }),
+            _ => self.drain(now, 0, Then::Probe),
+        }
+    }
+
+    /// The dialogue may have slipped while `not` ran.
+    pub(super) fn resynchronise(&mut self, now: Mono, not: Option<Command>) {
+        self.drain(now, 0, Then::Barrier { not });
+    }
+
+    /// Never Ctrl-Z: that would hand over whatever a former life left in the modem's editor.
+    fn drain(&mut self, now: Mono, tries: u8, then: Then) {
+        self.forget_answer();
+        self.transmit(vec![ESC, b'\r']);
+        let (quiet_at, by) = (now + self.config.quiet, now + LONGEST_DRAIN);
+        self.state = State::Sync(Sync::Draining { quiet_at, by, prompted: false, tries, then });
+    }
+
+    pub(super) fn sync_timed_out(&mut self, now: Mono, sync: Sync) {
+        match sync {
+            Sync::Listening { reference, .. } => {
+                if reference.is_some() {
+                    self.emit(Event::Heard(SubmitResult::Accepted { reference }));
+                }
+                self.drain(now, 0, Then::Probe);
+            }
+            // Something asked for text meanwhile, and perhaps after our ESC.
+            Sync::Draining { prompted: true, tries, then, .. } => self.try_again(now, tries, then),
+            Sync::Draining { tries, then: Then::Probe, .. } => self.probe(now, tries, 0),
+            Sync::Draining { tries, then: Then::Barrier { not }, .. } => self.barrier(now, tries, not),
+            Sync::Probing { clean, heard: Heard::Ok, .. } if clean + 1 >= CLEAN => {
+                self.idle(now, FinalResult::Ok);
+                self.emit(Event::Synchronised);
+            }
+            Sync::Probing { tries, clean, heard: Heard::Ok, .. } => self.probe(now, tries, clean + 1),
+            Sync::Probing { tries, .. } if tries + 1 >= PROBES => {
+                self.state = State::Closed;
+                self.emit(Event::Unresponsive);
+            }
+            Sync::Probing { tries, .. } => self.probe(now, tries + 1, 0),
+            Sync::Barrier { query, tries, .. } => self.try_again(now, tries, Then::Barrier { not: Some(query) }),
+        }
+    }
+
+    fn try_again(&mut self, now: Mono, tries: u8, then: Then) {
+        let (most, event) = match then {
+            Then::Probe => (PROBES, Event::Unresponsive),
+            Then::Barrier { .. } => (BARRIERS, Event::Desynchronised),
+        };
+        if tries + 1 >= most {
+            self.state = State::Closed;
+            self.emit(event);
+        } else {
+            self.drain(now, tries + 1, then);
+        }
+    }
+
+    fn probe(&mut self, now: Mono, tries: u8, clean: u8) {
+        self.say("AT");
+        self.state = State::Sync(Sync::Probing { deadline: now + PROBE, tries, clean, heard: Heard::Nothing });
+    }
+
+    fn barrier(&mut self, now: Mono, tries: u8, not: Option<Command>) {
+        let query = self.choose_barrier(not.as_ref());
+        self.say(query.text());
+        self.state = State::Sync(Sync::Barrier { deadline: now + query.deadline, query, passed: false, tries });
+    }
+
+    /// The next in turn whose line can't be mistaken for a late answer to `not`.
+    fn choose_barrier(&mut self, not: Option<&Command>) -> Command {
+        let all = &self.config.barriers;
+        let turns = (0..all.len()).map(|i| (self.next_barrier + i) % all.len());
+        let fits = |i: &usize| not.is_none_or(|not| !not.resembles(&all[*i]));
+        let Some(i) = turns.clone().find(fits).or(turns.min()) else { return Command::character_set() };
+        self.next_barrier = i + 1;
+        all[i].clone()
+    }
+
+    pub(super) fn prompt_in_sync(&mut self, now: Mono, sync: Sync) {
+        match sync {
+            Sync::Draining { quiet_at, by, tries, then, .. } => {
+                self.state = State::Sync(Sync::Draining { quiet_at, by, prompted: true, tries, then });
+            }
+            Sync::Probing { tries, .. } => self.try_again(now, tries, Then::Probe),
+            Sync::Barrier { query, tries, .. } => self.try_again(now, tries, Then::Barrier { not: Some(query) }),
+            listening @ Sync::Listening { .. } => self.state = State::Sync(listening),
+        }
+    }
+
+    pub(super) fn line_in_sync(&mut self, now: Mono, mut sync: Sync, meaning: Meaning) {
+        match (&mut sync, meaning) {
+            (Sync::Listening { until, reference }, Meaning::Reference(heard)) => {
+                *reference = Some(heard);
+                *until = (*until).min(now + ORPHAN_OK);
+            }
+            (Sync::Listening { reference, .. }, Meaning::Final(result)) => {
+                let reference = *reference;
+                let accepted = result.is_ok() || reference.is_some();
+                self.emit(Event::Heard(if accepted {
+                    SubmitResult::Accepted { reference }
+                } else {
+                    SubmitResult::Refused(result)
+                }));
+                return self.drain(now, 0, Then::Probe);
+            }
+            (_, Meaning::Reference(reference)) => self.orphan(now, reference),
+            (Sync::Probing { deadline, heard, .. }, Meaning::Final(result)) => {
+                // A second result would belong to an `AT` before: wait a moment for it.
+                if *heard == Heard::Nothing {
+                    *deadline = (*deadline).min(now + SETTLE);
+                }
+                *heard = if *heard == Heard::Nothing && result.is_ok() { Heard::Ok } else { Heard::Other };
+            }
+            (Sync::Barrier { passed, .. }, Meaning::Answer(_)) => *passed = true,
+            (Sync::Barrier { passed: true, .. }, Meaning::Final(FinalResult::Ok))
+                if !self.is_orphans(now, FinalResult::Ok) =>
+            {
+                self.idle(now, FinalResult::Ok);
+                return self.emit(Event::Resynchronised);
+            }
+            (Sync::Barrier { deadline, .. }, Meaning::Final(result)) if !result.is_ok() => {
+                // The query's own refusal, or an old one: soon it will be clear.
+                *deadline = (*deadline).min(now + DOUBT);
+            }
+            _ => {}
+        }
+        self.state = State::Sync(sync);
+    }
+}
+
+/// A modem that never falls quiet is asked all the same.
+const LONGEST_DRAIN: Duration = Duration::from_secs(5);
+/// How long one `AT` may take, and how often it is said: modules were seen silent for 3 s, some for 20 s, after a reset.
+const PROBE: Duration = Duration::from_secs(1);
+const PROBES: u8 = 10;
+/// How long a second result is waited for.
+const SETTLE: Duration = Duration::from_millis(100);
+/// Clean answers to `AT` in a row that make the modem synchronised.
+const CLEAN: u8 = 2;
+/// Barriers that may fail.
+const BARRIERS: u8 = 3;
+/// How long a barrier goes on after an error that may not be its own.
+const DOUBT: Duration = Duration::from_secs(1);

@@ -1,0 +1,3 @@
+//! What is sent next, over what, and what follows from how it went.
+
+pub mod retry;

@@ -1,0 +1,200 @@
+//! What follows from a refusal, an uncertain end or a report. Phase first, then the number's class.
+
+use crate::domain::message::{Message, PartId, PartResult, ReportVerdict, Then, max_attempts};
+use crate::domain::reason::Reason;
+use crate::domain::time::Now;
+use std::time::Duration;
+
+/// How a send ended on the wire, when it ended with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinalError {
+    /// `+CMS ERROR: n`
+    Cms(u16),
+    /// `+CME ERROR: n`
+    Cme(u16),
+    /// `ERROR`, or any other final result without a number.
+    Bare,
+}
+
+impl From<FinalError> for Reason {
+    fn from(error: FinalError) -> Self {
+        match error {
+            FinalError::Cms(n) => Self::Cms(n),
+            FinalError::Cme(n) => Self::Cme(n),
+            FinalError::Bare => Self::BareError,
+        }
+    }
+}
+
+/// What an error means for the part. Before 0x1A nothing has left, whatever the number. After it, the network's own
+/// causes (1–255) and the modem's refusals (301–331) say that nothing was sent; anything else leaves it open.
+pub fn judge(after_pdu: bool, error: FinalError) -> PartResult {
+    match error {
+        _ if !after_pdu => PartResult::NotSent(error.into()),
+        FinalError::Cms(1..=255 | 301..=331) => PartResult::NotSent(error.into()),
+        _ => PartResult::Uncertain(error.into()),
+    }
+}
+
+/// What a refusal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// No SIM card could send it.
+    Permanent,
+    /// This SIM card can't; another may.
+    SimCard,
+    /// The network can't just now: so many tries in all, the pause doubling from this many seconds.
+    Temporary { tries: u8, pause: u64 },
+    /// Nothing is wrong with the message; wait for the modem or the network, as long as it takes.
+    Wait { pause: u64 },
+}
+
+fn class(reason: Reason) -> Class {
+    use Class::{Permanent, SimCard, Temporary, Wait};
+    match reason {
+        Reason::Cms(n) => match n {
+            8 | 10 | 11 | 21 | 28 | 29 | 30 | 34 | 50 | 69 | 193 | 310..=312 | 315 | 316 | 330 => SimCard,
+            81 | 98 => Temporary { tries: 2, pause: 5 },
+            111 | 127 => Temporary { tries: 2, pause: 15 },
+            17 | 38 | 41 | 42 | 47 | 192 | 194 | 255 => Temporary { tries: 6, pause: 15 },
+            22 | 27 => Temporary { tries: 6, pause: 60 },
+            // Once with one hour's validity, once with none: see `Validity`.
+            198 | 199 => Temporary { tries: 3, pause: 0 },
+            208..=213 | 320..=322 => Temporary { tries: 4, pause: 5 },
+            // Bytes may have been lost on the way, or the modem has fallen back to text mode: once more after the
+            // session has set it up again.
+            304 | 305 => Temporary { tries: 2, pause: 1 },
+            301 | 303 => Temporary { tries: 3, pause: 5 },
+            300 | 302 | 313 | 314 | 317 | 318 => Wait { pause: 5 },
+            331 => Wait { pause: 20 },
+            256.. => Temporary { tries: 3, pause: 10 },
+            _ => Permanent,
+        },
+        Reason::Cme(n) => match n {
+            10..=13 | 15..=18 | 30 | 32 => Wait { pause: 20 },
+            14 | 515 => Wait { pause: 5 },
+            _ => Temporary { tries: 4, pause: 5 },
+        },
+        Reason::BareError => Temporary { tries: 4, pause: 5 },
+        Reason::NotTransmitted | Reason::PortLost | Reason::Restarted => Wait { pause: 1 },
+        _ => Permanent,
+    }
+}
+
+/// What to do about a part that was provably not sent. `other_sim_card_ready`: whether another SIM card than the
+/// attempt's could take it now.
+pub fn after_refusal(message: &Message, part: PartId, reason: Reason, other_sim_card_ready: bool) -> Then {
+    let refusals = message.part(part).map_or(0, |p| p.refusals);
+    let again = |pause: u64, doublings: u8| {
+        let pause = pause.saturating_mul(1 << doublings.min(5)).min(LONGEST_PAUSE_SECONDS);
+        Then::Retry { pause: Duration::from_secs(pause), other_sim_card: false }
+    };
+    match class(reason) {
+        _ if message.attempts.len() >= max_attempts(message.parts) => Then::GiveUp,
+        Class::Permanent => Then::GiveUp,
+        Class::SimCard if other_sim_card_ready => Then::Retry { pause: Duration::ZERO, other_sim_card: true },
+        Class::SimCard if refusals == 0 => again(30, 0),
+        Class::SimCard => Then::GiveUp,
+        Class::Temporary { tries, pause } if refusals + 1 < tries => again(pause, refusals),
+        Class::Temporary { .. } => Then::GiveUp,
+        // The first time at once: nothing was wrong with the message.
+        Class::Wait { .. } if reason == Reason::NotTransmitted && refusals == 0 => again(0, 0),
+        Class::Wait { pause } => again(pause, refusals),
+    }
+}
+
+/// Whether the one identical resend goes out now that an attempt's end is unknown. A report that came already is
+/// better evidence than a second copy.
+pub fn resend_uncertain(message: &Message, now: &Now) -> bool {
+    message.may_resend(now) && !message.has_report()
+}
+
+/// Whether the one identical resend goes out after this report.
+pub fn resend_reported(message: &Message, verdict: ReportVerdict, now: &Now) -> bool {
+    verdict == ReportVerdict::GaveUp && message.may_resend(now)
+}
+
+/// How the validity period is given to the network. Some take no relative one (198), or none of that length (199).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Validity {
+    /// The life that is left.
+    #[default]
+    Life,
+    /// One hour.
+    Hour,
+    /// None: the network's own default.
+    None,
+}
+
+impl Validity {
+    /// The next simpler form, after a refusal that names the validity period.
+    pub fn after(self, reason: Reason) -> Self {
+        match (reason, self) {
+            (Reason::Cms(198 | 199), Self::Life) => Self::Hour,
+            (Reason::Cms(198 | 199), _) => Self::None,
+            _ => self,
+        }
+    }
+}
+
+const LONGEST_PAUSE_SECONDS: u64 = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_phase_decides_first() {
+        use FinalError::{Bare, Cme, Cms};
+        for error in [Cms(1), Cms(300), Cms(332), Cms(500), Cms(2051), Cme(14), Bare] {
+            assert_eq!(judge(false, error), PartResult::NotSent(error.into()), "{error:?} before 0x1A");
+        }
+        for refused in [1, 21, 38, 127, 211, 255, 301, 304, 322, 330, 331] {
+            assert_eq!(judge(true, Cms(refused)), PartResult::NotSent(Reason::Cms(refused)), "{refused} after 0x1A");
+        }
+        for open in
+            [Cms(0), Cms(256), Cms(300), Cms(332), Cms(340), Cms(500), Cms(512), Cms(521), Cme(14), Cme(100), Bare]
+        {
+            assert_eq!(judge(true, open), PartResult::Uncertain(open.into()), "{open:?} after 0x1A");
+        }
+    }
+
+    #[test]
+    fn validity_gets_simpler_only_when_it_is_named() {
+        let mut v = Validity::Life;
+        v = v.after(Reason::Cms(38));
+        assert_eq!(v, Validity::Life);
+        v = v.after(Reason::Cms(199));
+        assert_eq!(v, Validity::Hour);
+        v = v.after(Reason::Cms(198));
+        assert_eq!(v, Validity::None);
+        assert_eq!(v.after(Reason::Cms(198)), Validity::None);
+    }
+
+    /// Every number of the reference tables has one class, and it is the one that table 4.2 gives.
+    #[test]
+    fn classes() {
+        let rows = [
+            (Reason::Cms(1), Class::Permanent),
+            (Reason::Cms(96), Class::Permanent),
+            (Reason::Cms(145), Class::Permanent),
+            (Reason::Cms(195), Class::Permanent),
+            (Reason::Cms(196), Class::Permanent),
+            (Reason::Cms(8), Class::SimCard),
+            (Reason::Cms(21), Class::SimCard),
+            (Reason::Cms(30), Class::SimCard),
+            (Reason::Cms(330), Class::SimCard),
+            (Reason::Cms(81), Class::Temporary { tries: 2, pause: 5 }),
+            (Reason::Cms(98), Class::Temporary { tries: 2, pause: 5 }),
+            (Reason::Cms(127), Class::Temporary { tries: 2, pause: 15 }),
+            (Reason::Cms(42), Class::Temporary { tries: 6, pause: 15 }),
+            (Reason::Cms(331), Class::Wait { pause: 20 }),
+            (Reason::Cms(314), Class::Wait { pause: 5 }),
+            (Reason::Cme(14), Class::Wait { pause: 5 }),
+            (Reason::NotTransmitted, Class::Wait { pause: 1 }),
+        ];
+        for (reason, expected) in rows {
+            assert_eq!(class(reason), expected, "{reason:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! API keys: who calls, and what they may do.
+
+use super::address;
+use super::problem::{Kind, Problem};
+use super::{Context, Cx};
+use crate::domain::secret::Secret;
+use crate::domain::time::Mono;
+use crate::ops::random::{self, Random};
+use crate::store::{Access, ApiKey, Permission, Scope};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A new secret for an API key: `otpg_` and 256 random bits in hexadecimal.
+pub fn new_secret(random: &dyn Random) -> Secret {
+    let bits: [u8; 32] = random::bytes(random);
+    Secret::new(bits.iter().fold(String::from(PREFIX), |text, byte| text + &format!("{byte:02x}")))
+}
+
+/// What the store keeps of a secret. No salt and no slow hash: there is nothing to guess in 256 random bits.
+pub fn secret_sha256(secret: &str) -> [u8; 32] {
+    Sha256::digest(secret.as_bytes()).into()
+}
+
+/// The key that a request came with. A handler that takes one is open to nobody without.
+pub(crate) struct Caller {
+    pub(crate) key: Arc<ApiKey>,
+}
+
+impl Caller {
+    /// Refuses a key that has neither this scope nor `admin`.
+    pub(crate) fn must(&self, scope: Scope) -> Result<(), Problem> {
+        if self.is_admin() || self.key.scopes.contains(&scope) {
+            return Ok(());
+        }
+        let word = scope.as_str();
+        Err(Problem::new(Kind::ScopeMissing, format!("This needs a key with the scope `{word}`; see `otpgate keys`.")))
+    }
+
+    /// Whether it may pass this limit. `admin` is no permission: a limit is lifted on purpose only.
+    pub(crate) fn has(&self, permission: Permission) -> bool {
+        self.key.permissions.contains(&permission)
+    }
+
+    /// On whose behalf the store acts.
+    pub(crate) fn access(&self) -> Access {
+        Access { client: self.key.client, admin: self.is_admin() }
+    }
+
+    fn is_admin(&self) -> bool {
+        self.key.scopes.contains(&Scope::Admin)
+    }
+}
+
+impl FromRequestParts<Cx> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, cx: &Cx) -> Result<Self, Problem> {
+        let secret = bearer(&parts.headers)?;
+        // A good key is taken at any time. 256 bits can't be guessed, and a neighbour behind the same address who
+        // knocks with a key of yesterday must not lock out the one who sends codes.
+        if let Some(key) = cx.store.authenticate(&secret_sha256(secret)) {
+            return Ok(Self { key });
+        }
+        Err(refused(cx, parts))
+    }
+}
+
+/// The credential of a request: one, and of the kind we know.
+fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter().chain(headers.get_all("x-api-key"));
+    let missing = || Problem::new(Kind::Unauthorized, "Send the header Authorization: Bearer, followed by an API key.");
+    let credential = given.next().ok_or_else(missing)?;
+    if given.next().is_some() {
+        return Err(Problem::new(Kind::TwoCredentials, "Send one credential, in the header Authorization."));
+    }
+    if !headers.contains_key(header::AUTHORIZATION) {
+        return Err(missing());
+    }
+    let (scheme, secret) = credential.to_str().ok().and_then(|c| c.split_once(' ')).ok_or_else(missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(secret.trim()) } else { Err(missing()) }
+}
+
+/// Counts a failed log-in; after ten in a minute from one address the answer is 429.
+fn refused(cx: &Context, parts: &Parts) -> Problem {
+    let client = address::client(parts, &cx.settings.trusted_proxies);
+    match cx.logins.fail(client, cx.clock.now().mono) {
+        None => {
+            tracing::warn!(client.address = %client, "A request with an unknown, revoked or expired API key");
+            Problem::new(Kind::Unauthorized, "This API key is unknown, revoked or expired; `otpgate keys list` shows which are not.")
+        }
+        Some(left) => Problem::new(
+            Kind::TooManyLogins,
+            "Too many requests with wrong keys came from this address in the last minute; mend the key, then try again.",
+        )
+        .retry_after(left.as_secs() + 1),
+    }
+}
+
+/// Failed log-ins by address.
+#[derive(Default)]
+pub(crate) struct Logins(Mutex<BTreeMap<IpAddr, Window>>);
+
+/// A minute of failures, from the first one on.
+#[derive(Clone, Copy)]
+struct Window {
+    began: Mono,
+    failures: u32,
+}
+
+impl Logins {
+    /// Counts one. `Some`: it was one too many; so long until the next minute begins.
+    fn fail(&self, address: IpAddr, now: Mono) -> Option<Duration> {
+        let mut windows = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let address = address::subscriber(address);
+        windows.retain(|_, w| now - w.began < WINDOW);
+        if windows.len() >= MAX_ADDRESSES && !windows.contains_key(&address) {
+            // Somebody owns a thousand addresses; forgetting the oldest costs less than memory without an end.
+            let oldest = windows.iter().min_by_key(|(_, w)| w.began).map(|(a, _)| *a);
+            oldest.and_then(|a| windows.remove(&a));
+        }
+        let window = windows.entry(address).or_insert(Window { began: now, failures: 0 });
+        window.failures = window.failures.saturating_add(1);
+        (window.failures > MAX_FAILURES).then(|| WINDOW.saturating_sub(now - window.began))
+    }
+}
+
+const PREFIX: &str = "otpg_";
+const WINDOW: Duration = Duration::from_secs(60);
+const MAX_FAILURES: u32 = 10;
+const MAX_ADDRESSES: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::random::SeededRandom;
+    use std::net::Ipv4Addr;
+
+    fn at(secs: u64) -> Mono {
+        Mono(Duration::from_secs(secs))
+    }
+
+    #[test]
+    fn secrets_are_long_and_never_the_same() {
+        let random = SeededRandom::new(1);
+        let (a, b) = (new_secret(&random), new_secret(&random));
+        assert!(a.reveal().starts_with("otpg_") && a.reveal().len() == 5 + 64, "of that form");
+        assert_ne!(a, b);
+        assert_ne!(secret_sha256(a.reveal()), secret_sha256(b.reveal()));
+    }
+
+    #[test]
+    fn credentials() {
+        type Headers = &'static [(&'static str, &'static str)];
+        let rows: [(&str, Headers, &str); 8] = [
+            ("a bearer key", &[("authorization", "Bearer otpg_1")], "otpg_1"),
+            ("the scheme has no case", &[("authorization", "bearer  otpg_1")], "otpg_1"),
+            ("none", &[], "Unauthorized"),
+            ("another scheme", &[("authorization", "Basic b3RwZw==")], "Unauthorized"),
+            ("no scheme", &[("authorization", "otpg_1")], "Unauthorized"),
+            ("another dialect's header", &[("x-api-key", "otpg_1")], "Unauthorized"),
+            ("two", &[("authorization", "Bearer a"), ("authorization", "Bearer b")], "TwoCredentials"),
+            ("two kinds", &[("authorization", "Bearer a"), ("x-api-key", "b")], "TwoCredentials"),
+        ];
+        for (name, headers, expected) in rows {
+            let mut map = HeaderMap::new();
+            for (header, value) in headers {
+                map.append(header.parse::<axum::http::HeaderName>().unwrap(), value.parse().unwrap());
+            }
+            match bearer(&map) {
+                Ok(secret) => assert_eq!(secret, expected, "{name}"),
+                Err(problem) => assert!(format!("{problem:?}").contains(expected), "{name}: {problem:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn ten_failures_a_minute_and_address() {
+        let logins = Logins::default();
+        let (here, there) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        for n in 0..10 {
+            assert_eq!(logins.fail(here, at(n)), None, "failure {n}");
+        }
+        assert_eq!(logins.fail(here, at(20)), Some(Duration::from_secs(40)));
+        assert_eq!(logins.fail(there, at(20)), None, "another address");
+        assert_eq!(logins.fail(here, at(60)), None, "another minute");
+    }
+
+    #[test]
+    fn the_addresses_remembered_are_bounded() {
+        let logins = Logins::default();
+        for n in 0..3000 {
+            logins.fail(IpAddr::V4(Ipv4Addr::from_bits(n)), at(1));
+        }
+        assert_eq!(logins.0.lock().unwrap().len(), MAX_ADDRESSES);
+    }
+}

@@ -1,0 +1,128 @@
+//! The HTTP side: routes, keys, errors, and the views of what the store holds. The only room that names axum.
+//!
+//! A handler reads top to bottom: who calls, what they ask, prove it, ask the store, show what it says. No handler
+//! decides on what it read earlier; that is the store's.
+
+mod address;
+mod auth;
+mod front;
+mod idempotency;
+mod input;
+mod ops;
+mod problem;
+mod server;
+mod v1;
+mod wait;
+
+pub use address::{Connection, Network};
+pub use auth::{new_secret, secret_sha256};
+pub use server::serve;
+
+use crate::modem::board::Board;
+use crate::ops::clock::Clock;
+use crate::ops::random::Random;
+use crate::store::Store;
+use axum::Router;
+use axum::routing::{get, post};
+use front::Front;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use v1::{estimate, keys, messages, modems, verifications};
+
+/// What the API stands on.
+pub struct Api {
+    /// What is accepted and what became of it.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Ids, nonces and keys.
+    pub random: Arc<dyn Random>,
+    /// What is known of the modems.
+    pub board: Board,
+    /// The keyed hash behind idempotency keys.
+    pub fingerprint: Fingerprint,
+    /// Becomes true when otpgate begins to stop: waits end, and nothing is ready any more.
+    pub stopping: watch::Receiver<bool>,
+    /// What may be set.
+    pub settings: Settings,
+}
+
+/// A keyed hash over parts, each with its length.
+pub type Fingerprint = Arc<dyn Fn(&[&[u8]]) -> [u8; 16] + Send + Sync>;
+
+/// What may be set about the API.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens; a request may name these addresses as its host.
+    pub listen: Vec<SocketAddr>,
+    /// Further host names, or addresses, that a request may name.
+    pub allowed_hosts: Vec<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The shortest code, 4 to 10, without the permission `short_codes`.
+    pub min_code_length: u8,
+    /// The longest life of a code without the permission `long_ttl`.
+    pub max_code_ttl: Duration,
+    /// The most parts that a plain message may have.
+    pub max_parts: u8,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: Vec::new(),
+            allowed_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            min_code_length: 6,
+            max_code_ttl: Duration::from_secs(600),
+            max_parts: 10,
+        }
+    }
+}
+
+/// The whole API. Every route is in this list.
+pub fn router(api: Api) -> Router {
+    let front = Front { settings: api.settings.clone(), simulated: false };
+    let routes = Router::new()
+        .route("/v1/verifications", post(verifications::create))
+        .route("/v1/verifications/{id}", get(verifications::show))
+        .route("/v1/verifications/{id}/check", post(verifications::check))
+        .route("/v1/verifications/{id}/resend", post(verifications::resend))
+        .route("/v1/verifications/{id}/cancel", post(verifications::cancel))
+        .route("/v1/messages", post(messages::create).get(messages::list))
+        .route("/v1/messages/{id}", get(messages::show))
+        .route("/v1/messages/{id}/cancel", post(messages::cancel))
+        .route("/v1/estimate", post(estimate::estimate))
+        .route("/v1/keys", post(keys::create).get(keys::list))
+        .route("/v1/keys/{id}", get(keys::show).delete(keys::revoke))
+        .route("/v1/modems", get(modems::list))
+        .route("/healthz", get(ops::healthz))
+        .route("/readyz", get(ops::readyz))
+        .with_state(Arc::new(Context { api, logins: auth::Logins::default(), waits: wait::Waits::default() }));
+    front::around(routes, front)
+}
+
+/// What a handler has at hand.
+pub(crate) struct Context {
+    api: Api,
+    logins: auth::Logins,
+    waits: wait::Waits,
+}
+
+type Cx = Arc<Context>;
+
+impl Deref for Context {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
+
+/// How long a request's body, and the store's answer to it, may take.
+const REQUEST_TIME: Duration = Duration::from_secs(30);
+/// The largest body, in octets.
+const BODY_LIMIT: usize = 64 * 1024;

@@ -1,0 +1,297 @@
+//! Every error that the API answers: problem details (RFC 9457) with a stable code and what to do next.
+//!
+//! No problem shows a value that the caller sent: not a number, not a code, not a body.
+
+use crate::domain::message::Refused;
+use crate::domain::verification::VerificationRefused;
+use crate::store::StoreError;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use std::borrow::Cow;
+
+/// An error on its way to the caller.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    field: Option<Cow<'static, str>>,
+    retry_after: Option<u64>,
+    reasons: Vec<String>,
+}
+
+/// What kind of error, for programs. The word, the status and the title of each are in [`Kind::row`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    BadRequest,
+    BadJson,
+    TwoCredentials,
+    Unauthorized,
+    ScopeMissing,
+    NotFound,
+    MethodNotAllowed,
+    RequestTimeout,
+    OnAir,
+    AlreadyFinal,
+    AlreadyApproved,
+    TooLate,
+    CodeSupplied,
+    TooManySends,
+    OutOfStep,
+    IdempotencyMismatch,
+    AlreadyShown,
+    LastAdminKey,
+    BodyTooLarge,
+    UnsupportedMediaType,
+    UnknownHost,
+    MissingField,
+    UnknownField,
+    InvalidValue,
+    CodeTooShort,
+    TtlTooLong,
+    TooManyLogins,
+    TooManyWaits,
+    Internal,
+    Damaged,
+    NotReady,
+    Busy,
+    Stopping,
+    Quarantined,
+    DiskFull,
+    /// An answer of the framework that has no row of its own.
+    Other(StatusCode),
+}
+
+impl Problem {
+    /// A problem with what to do about it in words.
+    pub(crate) fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        // 429 and 503 always say when to come back.
+        let retry_after = match kind.status() {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_SECONDS),
+            _ => None,
+        };
+        Self { kind, detail: detail.into(), field: None, retry_after, reasons: Vec::new() }
+    }
+
+    /// A field of the request that is wrong.
+    pub(crate) fn field(kind: Kind, field: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(kind, detail) }
+    }
+
+    /// A field whose value can't be taken.
+    pub(crate) fn invalid(field: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::field(Kind::InvalidValue, field, detail)
+    }
+
+    /// When to come back, in seconds.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds.max(1));
+        self
+    }
+
+    /// Several reasons, each a sentence.
+    pub(crate) fn because(mut self, reasons: Vec<String>) -> Self {
+        self.reasons = reasons;
+        self
+    }
+
+    /// What is said where nothing better is known than the status.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::new(Kind::NotFound, "There is nothing at this path; see the API reference."),
+            StatusCode::METHOD_NOT_ALLOWED => Self::new(
+                Kind::MethodNotAllowed,
+                "This path does not take this method; the header Allow names those it does.",
+            ),
+            StatusCode::BAD_REQUEST => Self::new(Kind::BadRequest, "The request can't be read."),
+            StatusCode::INTERNAL_SERVER_ERROR => {
+                Self::new(Kind::Internal, "otpgate failed at this request and goes on; its log has more.")
+            }
+            other => Self::new(Kind::Other(other), "The request can't be answered."),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NotFound => {
+                Self::new(Kind::NotFound, "There is no such record, or it belongs to another client.")
+            }
+            StoreError::Message(why) => why.into(),
+            StoreError::Verification(why) => why.into(),
+            StoreError::IdempotencyMismatch => Self::field(
+                Kind::IdempotencyMismatch,
+                "Idempotency-Key",
+                "This key was used with another request; use a new key for a new request.",
+            ),
+            StoreError::AlreadyShown => Self::new(
+                Kind::AlreadyShown,
+                "The request was done, and its secret was shown once. If it was lost, revoke it and make another.",
+            ),
+            StoreError::LastAdminKey => {
+                Self::new(Kind::LastAdminKey, "The last admin key can't be revoked; create another one first.")
+            }
+            StoreError::TooLarge => {
+                Self::new(Kind::BodyTooLarge, "The record would be larger than the store takes; send less.")
+            }
+            StoreError::Damaged => Self::new(
+                Kind::Damaged,
+                "The record is damaged and was set aside; `otpgate store verify` says more. All else goes on.",
+            ),
+            StoreError::Full => Self::new(
+                Kind::DiskFull,
+                "The disk is full, or nearly: nothing new is taken in. Free space on the data directory's disk.",
+            ),
+            StoreError::Busy => Self::new(Kind::Busy, "Too many requests wait for the disk; try again shortly."),
+            StoreError::Closed => Self::new(Kind::Stopping, "otpgate is stopping; try again when it is back."),
+            StoreError::Quarantined => Self::new(
+                Kind::Quarantined,
+                "The store is older than its own mark, or damaged, so nothing is taken in; `otpgate store verify` says more.",
+            )
+            .retry_after(60),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(why: Refused) -> Self {
+        match why {
+            Refused::OnAir => Self::new(Kind::OnAir, "A modem has the message, or had it: it can't be called back."),
+            Refused::Final => Self::new(Kind::AlreadyFinal, "The message has ended; its status says how."),
+            Refused::Expired => Self::new(Kind::AlreadyFinal, "The message's time has run out."),
+            Refused::TooLate => Self::new(Kind::TooLate, "Too little of the message's life is left."),
+            Refused::OutOfStep => {
+                Self::new(Kind::OutOfStep, "The message is not in a state that allows this; read it again.")
+            }
+        }
+    }
+}
+
+impl From<VerificationRefused> for Problem {
+    fn from(why: VerificationRefused) -> Self {
+        use VerificationRefused as Why;
+        match why {
+            Why::AlreadyApproved => {
+                Self::new(Kind::AlreadyApproved, "The right code was given before, and a code counts once.")
+            }
+            Why::Final(state) => Self::new(
+                Kind::AlreadyFinal,
+                format!("The verification has ended ({}); create a new one.", state.as_str()),
+            ),
+            Why::TooLate => Self::new(
+                Kind::TooLate,
+                "Less than 60 seconds of its life are left, so the message would arrive dead; create a new verification.",
+            ),
+            Why::NotDerived => Self::field(
+                Kind::CodeSupplied,
+                "fresh",
+                "The code was supplied with the request, so there is no fresh one; create a new verification.",
+            ),
+            Why::TooManySends => {
+                Self::new(Kind::TooManySends, "It has been sent as often as one verification may; create a new one.")
+            }
+            Why::NotYet => Self::new(Kind::OutOfStep, "The verification has not ended yet; read it again."),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (code, status, title) = self.kind.row();
+        let body = Body {
+            uri: format!("urn:otpgate:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            code,
+            detail: &self.detail,
+            field: self.field.as_deref(),
+            retry_after: self.retry_after,
+            reasons: &self.reasons,
+        };
+        let json = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, CONTENT_TYPE)], json).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl Kind {
+    /// The status of the answer.
+    fn status(self) -> StatusCode {
+        self.row().1
+    }
+
+    /// The word for programs, the status, and the title that all problems of this kind share.
+    fn row(self) -> (&'static str, StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::BadRequest => ("bad_request", S::BAD_REQUEST, "The request can't be read"),
+            Self::BadJson => ("bad_json", S::BAD_REQUEST, "The body is no JSON object"),
+            Self::TwoCredentials => ("two_credentials", S::BAD_REQUEST, "More than one credential was sent"),
+            Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "A valid API key is needed"),
+            Self::ScopeMissing => ("scope_missing", S::FORBIDDEN, "The API key may not do this"),
+            Self::NotFound => ("not_found", S::NOT_FOUND, "Not found"),
+            Self::MethodNotAllowed => ("method_not_allowed", S::METHOD_NOT_ALLOWED, "Method not allowed"),
+            Self::RequestTimeout => ("request_timeout", S::REQUEST_TIMEOUT, "The request did not arrive in time"),
+            Self::OnAir => ("on_air", S::CONFLICT, "The message is on the air"),
+            Self::AlreadyFinal => ("already_final", S::CONFLICT, "It has ended"),
+            Self::AlreadyApproved => ("already_approved", S::CONFLICT, "The verification is approved already"),
+            Self::TooLate => ("too_late", S::CONFLICT, "Too little time is left"),
+            Self::CodeSupplied => ("code_supplied", S::CONFLICT, "The code was supplied by the caller"),
+            Self::TooManySends => ("too_many_sends", S::CONFLICT, "It was sent too often"),
+            Self::OutOfStep => ("out_of_step", S::CONFLICT, "Its state does not allow this"),
+            Self::IdempotencyMismatch => {
+                ("idempotency_mismatch", S::CONFLICT, "The idempotency key belongs to another request")
+            }
+            Self::AlreadyShown => ("already_shown", S::CONFLICT, "The secret was shown once already"),
+            Self::LastAdminKey => ("last_admin_key", S::CONFLICT, "The last admin key stays"),
+            Self::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The request is too large"),
+            Self::UnsupportedMediaType => {
+                ("unsupported_media_type", S::UNSUPPORTED_MEDIA_TYPE, "The body's type is not JSON")
+            }
+            Self::UnknownHost => ("unknown_host", S::MISDIRECTED_REQUEST, "The request names an unknown host"),
+            Self::MissingField => ("missing_field", S::UNPROCESSABLE_ENTITY, "A field is missing"),
+            Self::UnknownField => ("unknown_field", S::UNPROCESSABLE_ENTITY, "A field is not known"),
+            Self::InvalidValue => ("invalid_value", S::UNPROCESSABLE_ENTITY, "A value can't be taken"),
+            Self::CodeTooShort => ("code_too_short", S::UNPROCESSABLE_ENTITY, "The code would be too short"),
+            Self::TtlTooLong => ("ttl_too_long", S::UNPROCESSABLE_ENTITY, "The code would live too long"),
+            Self::TooManyLogins => ("too_many_logins", S::TOO_MANY_REQUESTS, "Too many failed log-ins"),
+            Self::TooManyWaits => ("too_many_waits", S::TOO_MANY_REQUESTS, "Too many requests wait"),
+            Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "otpgate failed at this request"),
+            Self::Damaged => ("damaged", S::INTERNAL_SERVER_ERROR, "The record is damaged"),
+            Self::NotReady => ("not_ready", S::SERVICE_UNAVAILABLE, "otpgate can't send now"),
+            Self::Busy => ("busy", S::SERVICE_UNAVAILABLE, "otpgate is busy"),
+            Self::Stopping => ("stopping", S::SERVICE_UNAVAILABLE, "otpgate is stopping"),
+            Self::Quarantined => ("quarantined", S::SERVICE_UNAVAILABLE, "The store is quarantined"),
+            Self::DiskFull => ("disk_full", S::INSUFFICIENT_STORAGE, "The disk is full"),
+            Self::Other(status) => ("http_error", status, status.canonical_reason().unwrap_or("HTTP error")),
+        }
+    }
+}
+
+/// The body; members beyond `detail` are extensions (RFC 9457 §3.2).
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    uri: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    reasons: &'a [String],
+}
+
+/// The media type of all errors.
+pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+const RETRY_SECONDS: u64 = 5;

@@ -1,0 +1,170 @@
+//! Connections: so many at a time, none that holds its place by being slow, and an orderly end.
+
+use super::address::Connection;
+use axum::Router;
+use axum::body::Body;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+/// Serves until `stopping` becomes true, or its sender is gone. Then takes no further connection, answers what was
+/// asked, and returns when the last connection is closed, after ten seconds at the latest.
+pub async fn serve(listener: TcpListener, router: Router, stopping: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
+    let mut stop = stopping.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = until(&mut stop) => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let (stream, peer, place) = accepted;
+        // Small answers must not wait for an acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().unwrap_or(peer);
+        let one = connection(stream, Connection { peer, local }, router.clone(), stopping.clone());
+        connections.spawn(async move {
+            one.await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    let all_closed = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_ANSWERS, all_closed).await.is_err() {
+        tracing::warn!("Some HTTP connections did not close in time and were broken off");
+    }
+}
+
+type Accepted = (TcpStream, std::net::SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+/// The next connection, once there is a place for it. Until then it waits in the kernel's own queue.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
+    loop {
+        if let Ok(place) = places.clone().acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, peer)) => return (stream, peer, place),
+                // A connection that broke before it was taken is nobody's fault.
+                Err(e) if e.kind() == std::io::ErrorKind::ConnectionAborted => continue,
+                Err(error) => tracing::error!(%error, "No connection can be taken; trying again"),
+            }
+        }
+        // Out of file descriptors, most likely: some will be given back.
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+async fn connection(stream: TcpStream, ends: Connection, router: Router, mut stopping: watch::Receiver<bool>) {
+    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ends);
+        router.clone().oneshot(request)
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_headers(MAX_HEADERS).max_buf_size(HEADER_LIMIT);
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let result = tokio::select! {
+        biased;
+        result = connection.as_mut() => result,
+        () = until(&mut stopping) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::trace!(%error, "An HTTP connection ended early");
+    }
+}
+
+/// Until it becomes true, or nobody is left to make it so.
+pub(super) async fn until(stopping: &mut watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+const MAX_CONNECTIONS: usize = 1024;
+/// For a request's head to arrive whole, and for a connection to lie idle.
+const HEADER_TIME: Duration = Duration::from_secs(15);
+const MAX_HEADERS: usize = 64;
+/// Octets of a request's head.
+const HEADER_LIMIT: usize = 32 * 1024;
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn start(router: Router) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopping) = watch::channel(false);
+        (address, stop, tokio::spawn(serve(listener, router, stopping)))
+    }
+
+    async fn talk(address: std::net::SocketAddr, request: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer).await;
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_request_knows_both_ends_of_its_connection() {
+        let ends = async |axum::Extension(c): axum::Extension<Connection>| format!("{} {}", c.peer.ip(), c.local);
+        let (address, _stop, _) = start(Router::new().route("/", get(ends))).await;
+        let answer = talk(address, "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
+        assert!(answer.ends_with(&format!("127.0.0.1 {address}")), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_head_that_is_too_large_is_refused() {
+        let (address, _stop, _) = start(Router::new()).await;
+        let many: String = (0..MAX_HEADERS + 1).map(|n| format!("x{n}: y\r\n")).collect();
+        let answer = talk(address, &format!("GET / HTTP/1.1\r\n{many}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        let answer = talk(address, &format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(HEADER_LIMIT + 1))).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_does_not_come_ends_the_connection() {
+        let (address, _stop, _) = start(Router::new()).await;
+        #[allow(clippy::disallowed_methods, reason = "tokio's instant follows the paused clock")]
+        let began = tokio::time::Instant::now();
+        talk(address, "GET / HTTP/1.1\r\nhost:").await;
+        assert!(began.elapsed() >= HEADER_TIME && began.elapsed() < HEADER_TIME * 2, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_was_asked_is_answered_before_the_end() {
+        let (go, gone) = watch::channel(false);
+        let slow = async move || {
+            let _ = gone.clone().wait_for(|g| *g).await;
+            "answered"
+        };
+        let (address, stop, served) = start(Router::new().route("/", get(slow))).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        // Until the request is being answered, there are two receivers.
+        while go.receiver_count() < 2 {
+            tokio::task::yield_now().await;
+        }
+        stop.send(true).unwrap();
+        go.send(true).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("answered"), "{answer}");
+        served.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    }
+}

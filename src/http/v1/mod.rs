@@ -1,0 +1,39 @@
+//! The native API.
+
+pub(super) mod estimate;
+pub(super) mod keys;
+pub(super) mod messages;
+pub(super) mod modems;
+pub(super) mod verifications;
+
+use super::problem::{Kind, Problem};
+use crate::domain::reason::Reason;
+use serde::Serialize;
+
+/// A list, or a page of one.
+#[derive(Serialize)]
+pub(crate) struct List<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+/// Why something is as it is.
+#[derive(Serialize)]
+pub(crate) struct ReasonView {
+    code: &'static str,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u16>,
+}
+
+impl From<Reason> for ReasonView {
+    fn from(reason: Reason) -> Self {
+        Self { code: reason.code(), text: reason.to_string(), number: reason.number() }
+    }
+}
+
+/// Reads the id in a path. What is no id names nothing.
+fn id<T>(text: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, Problem> {
+    parse(text)
+        .ok_or_else(|| Problem::new(Kind::NotFound, "There is no such record; the path holds no id of this kind."))
+}

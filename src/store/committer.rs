@@ -1,0 +1,467 @@
+//! The one task that owns writing, and the handle through which everybody speaks to it.
+//!
+//! What has queued up while the last commit ran is the next batch; it never waits for more. The modems' lane is taken
+//! first. A commit that fails ends the committer: everything after it is answered with `Closed`, and the process ends.
+
+use super::backend::Backend;
+use super::engine::{Done, Engine, KeyTable, Loaded, Operation, Reply};
+use super::keyring::Keyring;
+use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
+use super::{
+    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LeftOpen, MessageQuery, NewMessage,
+    NewVerification, Outcome, Page, Report, Resend, Store, StoreError, Verdict, VerificationView, Wait,
+};
+use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::id::{KeyId, MessageId, VerificationId};
+use crate::domain::message::{IntentOf, Message};
+use crate::domain::time::Now;
+use crate::ops::clock::Clock;
+use crate::ops::random::Random;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// The store of one box, over a key-value backend.
+#[derive(Clone)]
+pub struct BoxStore {
+    requests: mpsc::Sender<Operation>,
+    modems: mpsc::UnboundedSender<Operation>,
+    close: mpsc::UnboundedSender<oneshot::Sender<()>>,
+    keys: Arc<RwLock<KeyTable>>,
+    health: Arc<Mutex<Health>>,
+    waiting: Waiting,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why the store could not be started.
+#[derive(Debug)]
+pub enum StartError {
+    /// It could not be opened.
+    Open(OpenError),
+    /// What a crash had left open could not be recorded as ended.
+    Recover(VaultError),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Recover(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<VaultError> for StartError {
+    fn from(error: VaultError) -> Self {
+        Self::Recover(error)
+    }
+}
+
+/// How the committer ended. Anything but `Ok` must end the process.
+pub type Ended = tokio::task::JoinHandle<Result<(), VaultError>>;
+
+impl BoxStore {
+    /// Opens the store on a backend and starts its committer. With an inline backend commits happen where the
+    /// committer runs; with any other, on the blocking pool.
+    pub fn open(
+        backend: Box<dyn Backend>,
+        keyring: Keyring,
+        random: Arc<dyn Random>,
+        kind: StoreKind,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Ended, Opened), StartError> {
+        let now = clock.now();
+        let mut loaded = Loaded::default();
+        let hashes = keyring.clone();
+        let take = |key, record| loaded.take(key, record, &hashes, &now);
+        let (vault, opened) = Vault::open(backend, keyring, random, kind, now.wall, take)?;
+        let (requests, requests_in) = mpsc::channel(REQUESTS_QUEUED);
+        let (modems, modems_in) = mpsc::unbounded_channel::<Operation>();
+        let (close, close_in) = mpsc::unbounded_channel();
+        let inline = vault.backend().is_inline();
+        let engine = Engine::new(vault, &opened, loaded, &now, give_back(modems.downgrade()))?;
+        let store = Self {
+            requests,
+            modems,
+            close,
+            keys: engine.keys.clone(),
+            health: engine.health.clone(),
+            waiting: Waiting::default(),
+            clock: clock.clone(),
+        };
+        let committer = Committer {
+            requests: requests_in,
+            modems: modems_in,
+            close: close_in,
+            waiting: store.waiting.clone(),
+            health: store.health.clone(),
+            clock,
+            inline,
+        };
+        Ok((store, tokio::spawn(committer.run(Box::new(engine))), opened))
+    }
+
+    /// An operation of the HTTP side. Full means busy.
+    fn request<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Engine, &Now) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<T> {
+        let (operation, answer) = operation(work);
+        match self.requests.try_send(operation) {
+            Ok(()) => answer,
+            Err(mpsc::error::TrySendError::Full(_)) => refused(StoreError::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => refused(StoreError::Closed),
+        }
+    }
+
+    /// An operation of the modems' side.
+    fn command<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Engine, &Now) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<T> {
+        let (operation, answer) = operation(work);
+        match self.modems.send(operation) {
+            Ok(()) => answer,
+            Err(_) => refused(StoreError::Closed),
+        }
+    }
+
+    /// Reads, and reads again when the thing has changed, until `enough` or the wait is over. Subscribes first, so
+    /// that no change falls between.
+    fn read_when<T: Send + 'static>(
+        &self,
+        id: u128,
+        wait: Option<Wait>,
+        version_and_end: fn(&T) -> (u32, bool),
+        read: impl Fn(&Engine) -> Result<T, StoreError> + Clone + Send + Sync + 'static,
+    ) -> Answer<T> {
+        let store = self.clone();
+        Box::pin(async move {
+            let read_now = || {
+                let read = read.clone();
+                store.request(move |engine, _| read(engine))
+            };
+            let Some(wait) = wait else { return read_now().await };
+            let until = store.clock.instant(store.clock.now().mono + wait.at_most);
+            loop {
+                let news = store.waiting.subscribe(id);
+                let value = read_now().await?;
+                let (version, end) = version_and_end(&value);
+                let enough = match wait.after {
+                    Some(after) => version > after,
+                    None => end,
+                };
+                if enough {
+                    return Ok(value);
+                }
+                match (wait.after, tokio::time::timeout_at(until, news.changed()).await) {
+                    (_, Err(_)) => return read_now().await,
+                    // Without a version to compare with, any change is news.
+                    (None, Ok(())) => return read_now().await,
+                    (Some(_), Ok(())) => {}
+                }
+            }
+        })
+    }
+}
+
+impl Store for BoxStore {
+    fn accept(&self, new: NewMessage, idempotency: Option<Idempotency>) -> Answer<Accepted<Message>> {
+        self.request(move |engine, now| engine.accept(new, idempotency, now))
+    }
+
+    fn create_verification(
+        &self,
+        new: NewVerification,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<VerificationView>> {
+        self.request(move |engine, now| engine.create_verification(new, idempotency, now))
+    }
+
+    fn check(
+        &self,
+        who: Access,
+        id: VerificationId,
+        check: Check,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Verdict> {
+        self.request(move |engine, now| engine.check(who, id, check, idempotency, now))
+    }
+
+    fn resend(
+        &self,
+        who: Access,
+        id: VerificationId,
+        resend: Resend,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<VerificationView>> {
+        self.request(move |engine, now| engine.resend(who, id, resend, idempotency, now))
+    }
+
+    fn cancel_verification(&self, who: Access, id: VerificationId) -> Answer<VerificationView> {
+        self.request(move |engine, now| engine.cancel_verification(who, id, now))
+    }
+
+    fn verification(&self, who: Access, id: VerificationId, wait: Option<Wait>) -> Answer<VerificationView> {
+        let version_and_end = |view: &VerificationView| (view.verification.version, view.verification.is_final());
+        self.read_when(id.0, wait, version_and_end, move |engine| engine.verification(who, id))
+    }
+
+    fn cancel_message(&self, who: Access, id: MessageId) -> Answer<Message> {
+        self.request(move |engine, now| engine.cancel_message(who, id, now))
+    }
+
+    fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message> {
+        let version_and_end = |message: &Message| (message.version, message.is_final());
+        self.read_when(id.0, wait, version_and_end, move |engine| engine.seen_message(who, id))
+    }
+
+    fn messages(&self, who: Access, query: MessageQuery) -> Answer<Page<Message>> {
+        self.request(move |engine, _| Ok(engine.messages(who, &query)))
+    }
+
+    fn create_key(&self, new: ApiKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>> {
+        self.request(move |engine, now| engine.create_key(new, idempotency, now))
+    }
+
+    fn keys(&self) -> Answer<Vec<ApiKey>> {
+        self.request(|engine, _| engine.all_keys())
+    }
+
+    fn revoke_key(&self, id: KeyId) -> Answer<ApiKey> {
+        self.request(move |engine, now| engine.revoke_key(id, now))
+    }
+
+    fn authenticate(&self, secret_sha256: &[u8; 32]) -> Option<Arc<ApiKey>> {
+        let key = self.keys.read().unwrap_or_else(|e| e.into_inner()).0.get(secret_sha256).cloned()?;
+        key.expires.is_none_or(|t| t > self.clock.now().wall).then_some(key)
+    }
+
+    fn health(&self) -> Health {
+        self.health.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    fn claim(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim> {
+        let (answer, claimed) = oneshot::channel();
+        let operation: Operation = Box::new(move |engine, _| {
+            engine.wait_for_work(modem, sim_card, answer);
+            Box::new(|| {})
+        });
+        match self.modems.send(operation) {
+            Ok(()) => Box::pin(async { claimed.await.unwrap_or(Err(StoreError::Closed)) }),
+            Err(_) => refused(StoreError::Closed),
+        }
+    }
+
+    fn begin(&self, id: MessageId, intent: IntentOf) -> Answer<Grant> {
+        self.command(move |engine, now| Ok(engine.begin(id, intent, now)))
+    }
+
+    fn settle(&self, outcome: Outcome, next: Option<(MessageId, IntentOf)>) -> Answer<Option<Grant>> {
+        self.command(move |engine, now| {
+            // An outcome that comes too late or twice is logged there; the next intent does not depend on it.
+            let _ = engine.settle(outcome, now);
+            Ok(next.map(|(id, intent)| engine.begin(id, intent, now)))
+        })
+    }
+
+    fn report(&self, report: Report) -> Answer<Option<MessageId>> {
+        self.command(move |engine, now| Ok(engine.report(report, now)))
+    }
+
+    fn left_open(&self) -> Answer<Vec<LeftOpen>> {
+        self.command(|engine, _| Ok(engine.still_open()))
+    }
+
+    fn sim_cards_ready(&self, ready: BTreeSet<SimCard>) -> Answer<()> {
+        self.command(move |engine, _| {
+            engine.ready_sim_cards = ready;
+            Ok(())
+        })
+    }
+
+    fn close(&self) -> Answer<()> {
+        let (answer, closed) = oneshot::channel();
+        match self.close.send(answer) {
+            Ok(()) => Box::pin(async { closed.await.map_err(|_| StoreError::Closed) }),
+            Err(_) => refused(StoreError::Closed),
+        }
+    }
+}
+
+/// The task.
+struct Committer {
+    requests: mpsc::Receiver<Operation>,
+    modems: mpsc::UnboundedReceiver<Operation>,
+    close: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    waiting: Waiting,
+    health: Arc<Mutex<Health>>,
+    clock: Arc<dyn Clock>,
+    inline: bool,
+}
+
+impl Committer {
+    async fn run(mut self, mut engine: Box<Engine>) -> Result<(), VaultError> {
+        let mut closing = None;
+        while closing.is_none() {
+            let mut batch = Vec::new();
+            let now = self.clock.now();
+            // The boot clock goes on while the box sleeps and this one does not: look again now and then.
+            let due = engine.next_due(&now).unwrap_or(now.mono + LOOK_AGAIN).min(now.mono + LOOK_AGAIN);
+            tokio::select! {
+                biased;
+                Some(operation) = self.modems.recv() => batch.push(operation),
+                Some(operation) = self.requests.recv() => batch.push(operation),
+                Some(answer) = self.close.recv() => closing = Some(answer),
+                () = tokio::time::sleep_until(self.clock.instant(due)) => {}
+            }
+            while batch.len() < BATCH
+                && let Ok(operation) = self.modems.try_recv()
+            {
+                batch.push(operation);
+            }
+            while batch.len() < BATCH
+                && let Ok(operation) = self.requests.try_recv()
+            {
+                batch.push(operation);
+            }
+            let (now, synchronised) = (self.clock.now(), self.clock.is_synchronised());
+            let done = if self.inline {
+                engine.run(batch, &now, synchronised)
+            } else {
+                let blocking = move || {
+                    let done = engine.run(batch, &now, synchronised);
+                    (engine, done)
+                };
+                match tokio::task::spawn_blocking(blocking).await {
+                    Ok((back, done)) => {
+                        engine = back;
+                        done
+                    }
+                    // The panic hook has told where; what was being written is unknown.
+                    Err(_) => return self.end(VaultError::Failed),
+                }
+            };
+            match done {
+                Ok(Done { replies, changed }) => {
+                    replies.into_iter().for_each(|reply: Reply| reply());
+                    self.waiting.tell(&changed);
+                }
+                Err(error) => return self.end(error),
+            }
+        }
+        self.mark_closed();
+        drop(engine);
+        if let Some(answer) = closing {
+            let _ = answer.send(());
+        }
+        Ok(())
+    }
+
+    fn end(&self, error: VaultError) -> Result<(), VaultError> {
+        tracing::error!(%error, "The store failed; nothing is taken in or sent any more, and otpgate ends");
+        self.mark_closed();
+        Err(error)
+    }
+
+    fn mark_closed(&self) {
+        self.health.lock().unwrap_or_else(|e| e.into_inner()).closed = true;
+    }
+}
+
+/// Who waits for news of which message or verification.
+#[derive(Clone, Default)]
+struct Waiting(Arc<Mutex<BTreeMap<u128, Arc<Notify>>>>);
+
+impl Waiting {
+    fn subscribe(&self, id: u128) -> News {
+        let notify = self.lock().entry(id).or_default().clone();
+        let mut changed = Box::pin(notify.clone().notified_owned());
+        changed.as_mut().enable();
+        News { waiting: self.clone(), id, changed }
+    }
+
+    fn tell(&self, changed: &BTreeSet<u128>) {
+        let waiting = self.lock();
+        if waiting.is_empty() {
+            return;
+        }
+        for id in changed {
+            if let Some(notify) = waiting.get(id) {
+                notify.notify_waiters();
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u128, Arc<Notify>>> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// A subscription, which forgets itself.
+struct News {
+    waiting: Waiting,
+    id: u128,
+    changed: std::pin::Pin<Box<tokio::sync::futures::OwnedNotified>>,
+}
+
+impl News {
+    async fn changed(mut self) {
+        self.changed.as_mut().await;
+    }
+}
+
+impl Drop for News {
+    fn drop(&mut self) {
+        let mut waiting = self.waiting.lock();
+        // The map's own handle and this subscription's: nobody else is waiting.
+        if waiting.get(&self.id).is_some_and(|notify| Arc::strong_count(notify) <= 2) {
+            waiting.remove(&self.id);
+        }
+    }
+}
+
+/// What a dropped claim does: tells the committer, unless that has ended.
+fn give_back(modems: mpsc::WeakUnboundedSender<Operation>) -> Arc<dyn Fn(MessageId, u64) + Send + Sync> {
+    Arc::new(move |id, token| {
+        let operation: Operation = Box::new(move |engine, now| {
+            engine.given_back(id, token, now);
+            Box::new(|| {})
+        });
+        if let Some(lane) = modems.upgrade() {
+            let _ = lane.send(operation);
+        }
+    })
+}
+
+fn operation<T: Send + 'static>(
+    work: impl FnOnce(&mut Engine, &Now) -> Result<T, StoreError> + Send + 'static,
+) -> (Operation, Answer<T>) {
+    let (tell, told) = oneshot::channel();
+    let operation: Operation = Box::new(move |engine, now| {
+        let result = work(engine, now);
+        if result.is_err() {
+            engine.undo();
+        }
+        Box::new(move || drop(tell.send(result)))
+    });
+    (operation, Box::pin(async { told.await.unwrap_or(Err(StoreError::Closed)) }))
+}
+
+fn refused<T: Send + 'static>(error: StoreError) -> Answer<T> {
+    Box::pin(std::future::ready(Err(error)))
+}
+
+const REQUESTS_QUEUED: usize = 4096;
+const BATCH: usize = 256;
+const LOOK_AGAIN: Duration = Duration::from_secs(30);

@@ -1,0 +1,396 @@
+//! Operations over the records: read, decide, write; all within the one committer.
+//!
+//! A batch of operations runs in order, each seeing those before it; what they changed is committed together, and only
+//! then are they answered. An operation that fails has changed nothing.
+
+use super::backend::Backend;
+use super::index::{Index, NumberHash, Timer, Unmatched};
+use super::keyring::Keyring;
+use super::record::{Key, Record};
+use super::vault::{Opened, Vault, VaultError};
+use super::{ApiKey, Claim, Health, LeftOpen, StoreError};
+use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::id::{KeyId, MessageId, VerificationId};
+use crate::domain::message::{Event, Message, PartState, State};
+use crate::domain::msisdn::Msisdn;
+use crate::domain::reason::Reason;
+use crate::domain::time::{Mono, Now, Wall};
+use crate::domain::verification::Verification;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, RwLock};
+use tokio::sync::oneshot;
+
+/// One operation: runs inside the committer and gives what is to be done once it is durable.
+pub(super) type Operation = Box<dyn FnOnce(&mut Engine, &Now) -> Reply + Send>;
+/// Answers the caller, after the sync.
+pub(super) type Reply = Box<dyn FnOnce() + Send>;
+
+/// A vault over either backend.
+pub(super) type AnyVault = Vault<Box<dyn Backend>>;
+
+/// Everything the committer owns.
+pub(super) struct Engine {
+    vault: AnyVault,
+    changes: Changes,
+    pub(super) index: Index,
+    pub(super) unmatched: Unmatched,
+    pub(super) left_open: Vec<LeftOpen>,
+    pub(super) ready_sim_cards: BTreeSet<SimCard>,
+    pub(super) keys: Arc<RwLock<KeyTable>>,
+    pub(super) key_ids: BTreeSet<KeyId>,
+    pub(super) health: Arc<Mutex<Health>>,
+    pub(super) give_back: Arc<dyn Fn(MessageId, u64) + Send + Sync>,
+    pub(super) next_sequence: u64,
+    claimers: Vec<Claimer>,
+    textless: Vec<MessageId>,
+    held_until: Option<Wall>,
+    swept: Mono,
+}
+
+/// API keys as the HTTP side looks them up.
+#[derive(Default)]
+pub(super) struct KeyTable(pub(super) BTreeMap<[u8; 32], Arc<ApiKey>>);
+
+/// A modem that waits for work.
+struct Claimer {
+    modem: Imei,
+    sim_card: SimCard,
+    answer: oneshot::Sender<Result<Claim, StoreError>>,
+}
+
+/// What decisions need of the records on disk.
+#[derive(Default)]
+pub(super) struct Loaded {
+    index: Index,
+    keys: Vec<ApiKey>,
+    under_way: Vec<MessageId>,
+    next_sequence: u64,
+}
+
+impl Loaded {
+    /// Takes one record in; the record itself stays on disk.
+    pub(super) fn take(&mut self, key: Key, record: Record, keyring: &Keyring, now: &Now) {
+        match record {
+            Record::Message(message) => {
+                self.next_sequence = self.next_sequence.max(message.sequence + 1);
+                if message.state == State::Submitting {
+                    self.under_way.push(message.id);
+                }
+                self.index.put_message(&message, keyring.number_hash(&message.to), now);
+            }
+            Record::Verification(verification) => {
+                self.index.put_verification(&verification, keyring.number_hash(&verification.to), now);
+            }
+            Record::Idempotency(made) => {
+                if let Key::Idempotency(id) = key {
+                    self.index.set_timer(Timer::Idempotency(id), made.until.mono(now));
+                }
+            }
+            Record::ApiKey(api_key) => self.keys.push(api_key),
+            Record::Body(_) | Record::SuppliedCode(_) => {}
+        }
+    }
+}
+
+/// What an operation has changed, and what the batch has.
+#[derive(Default)]
+struct Changes {
+    batch: BTreeMap<Key, Option<Record>>,
+    operation: BTreeMap<Key, Option<Record>>,
+    touched: BTreeSet<u128>,
+}
+
+/// What a batch came to.
+pub(super) struct Done {
+    /// Answers to give.
+    pub(super) replies: Vec<Reply>,
+    /// Ids of messages and verifications that changed: somebody may be waiting for them.
+    pub(super) changed: BTreeSet<u128>,
+}
+
+impl Engine {
+    /// Takes over what was found on disk, and ends what a crash left open.
+    pub(super) fn new(
+        vault: AnyVault,
+        opened: &Opened,
+        loaded: Loaded,
+        now: &Now,
+        give_back: Arc<dyn Fn(MessageId, u64) + Send + Sync>,
+    ) -> Result<Self, VaultError> {
+        let health =
+            Health { quarantined: opened.quarantined.clone(), set_aside: opened.set_aside, ..Health::default() };
+        let mut engine = Self {
+            vault,
+            changes: Changes::default(),
+            index: loaded.index,
+            unmatched: Unmatched::default(),
+            left_open: Vec::new(),
+            ready_sim_cards: BTreeSet::new(),
+            keys: Arc::default(),
+            key_ids: BTreeSet::new(),
+            health: Arc::new(Mutex::new(health)),
+            give_back,
+            next_sequence: loaded.next_sequence,
+            claimers: Vec::new(),
+            textless: Vec::new(),
+            held_until: opened.last_wall.filter(|last| *last > now.wall),
+            swept: now.mono,
+        };
+        for key in loaded.keys {
+            engine.key_ids.insert(key.id);
+            engine.publish_key(key);
+        }
+        if !engine.is_quarantined() {
+            for id in loaded.under_way {
+                engine.end_interrupted(id, now);
+            }
+            engine.commit(now)?;
+        }
+        engine.tell_health();
+        Ok(engine)
+    }
+
+    /// A message that was with a modem when the process ended: an open intent is uncertain, for the byte may have
+    /// left; between two parts it goes back into the queue.
+    fn end_interrupted(&mut self, id: MessageId, now: &Now) {
+        let Ok(mut message) = self.message(id) else { return };
+        let event = match message.open_part() {
+            Some(part) => {
+                let resend = crate::dispatch::retry::resend_uncertain(&message, now);
+                if let (Some(attempt), Some(p)) = (message.attempts.get(usize::from(part.attempt)), message.part(part))
+                {
+                    self.left_open.push(LeftOpen {
+                        message: id,
+                        part,
+                        modem: attempt.modem.clone(),
+                        sim_card: attempt.sim_card.clone(),
+                        intended: p.intended,
+                    });
+                }
+                Event::Uncertain { part, reason: Reason::Restarted, resend }
+            }
+            None => Event::Release,
+        };
+        match message.apply(now, event) {
+            Ok(()) => self.put_message(message, now),
+            Err(why) => {
+                tracing::error!(message.id = %id, %why, "A message left open by the last run could not be ended")
+            }
+        }
+        self.changes.keep();
+    }
+
+    /// Runs a batch: what is due, then the operations; commits; then hands out work. An error is fatal.
+    pub(super) fn run(
+        &mut self,
+        operations: Vec<Operation>,
+        now: &Now,
+        synchronised: bool,
+    ) -> Result<Done, VaultError> {
+        let mut replies = Vec::with_capacity(operations.len());
+        if !self.is_quarantined() {
+            self.run_due(now);
+        }
+        for operation in operations {
+            replies.push(operation(self, now));
+            self.changes.keep();
+        }
+        let changed = self.commit(now)?;
+        if self.held_until.is_some_and(|until| until <= now.wall) || synchronised {
+            self.held_until = None;
+        }
+        self.hand_out(now);
+        self.tell_health();
+        Ok(Done { replies, changed })
+    }
+
+    /// When there will be something to do without being asked. A claim that pends while the clock is held back is
+    /// looked at again in a second.
+    pub(super) fn next_due(&self, now: &Now) -> Option<Mono> {
+        let soon = (self.held_until.is_some() || !self.textless.is_empty()).then(|| now.mono + HELD_POLL);
+        self.index.next_timer().into_iter().chain(soon).min()
+    }
+
+    /// Puts a modem among those that wait for work.
+    pub(super) fn wait_for_work(
+        &mut self,
+        modem: Imei,
+        sim_card: SimCard,
+        answer: oneshot::Sender<Result<Claim, StoreError>>,
+    ) {
+        self.claimers.push(Claimer { modem, sim_card, answer });
+    }
+
+    /// Why nothing is taken in, if nothing is.
+    pub(super) fn refuse_new(&self) -> Result<(), StoreError> {
+        if self.is_quarantined() {
+            return Err(StoreError::Quarantined);
+        }
+        if self.vault.backend().low_space() { Err(StoreError::Full) } else { Ok(()) }
+    }
+
+    pub(super) fn is_quarantined(&self) -> bool {
+        self.vault.quarantined().is_some()
+    }
+
+    // Reading: what the operation and the batch have changed first, then what is on disk.
+
+    pub(super) fn get(&self, key: Key) -> Result<Option<Record>, StoreError> {
+        if let Some(changed) = self.changes.operation.get(&key).or_else(|| self.changes.batch.get(&key)) {
+            return Ok(changed.clone());
+        }
+        self.vault.get(key).map_err(|e| {
+            tracing::error!(error = %e, "A record could not be read");
+            StoreError::Damaged
+        })
+    }
+
+    pub(super) fn message(&self, id: MessageId) -> Result<Message, StoreError> {
+        match self.get(Key::Message(id))? {
+            Some(Record::Message(message)) => Ok(message),
+            _ => Err(StoreError::NotFound),
+        }
+    }
+
+    pub(super) fn verification_record(&self, id: VerificationId) -> Result<Verification, StoreError> {
+        match self.get(Key::Verification(id))? {
+            Some(Record::Verification(verification)) => Ok(verification),
+            _ => Err(StoreError::NotFound),
+        }
+    }
+
+    // Writing.
+
+    pub(super) fn put(&mut self, key: Key, record: Record) {
+        self.changes.operation.insert(key, Some(record));
+    }
+
+    pub(super) fn delete(&mut self, key: Key) {
+        self.changes.operation.insert(key, None);
+    }
+
+    /// Takes back what a failed operation has changed. It must not have touched the index.
+    pub(super) fn undo(&mut self) {
+        self.changes.operation.clear();
+    }
+
+    /// Writes a message, keeps the index with it, and erases a text that can't be needed any more.
+    pub(super) fn put_message(&mut self, message: Message, now: &Now) {
+        if !message.text_needed(now) {
+            self.delete(Key::Body(message.id));
+        }
+        let number = self.number_hash(&message.to);
+        self.index.put_message(&message, number, now);
+        self.changes.touched.insert(message.id.0);
+        if let Some(verification) = message.verification {
+            self.changes.touched.insert(verification.0);
+        }
+        self.put(Key::Message(message.id), Record::Message(message));
+    }
+
+    /// Writes a verification, keeps the index with it, and erases a supplied code once it is final.
+    pub(super) fn put_verification(&mut self, verification: Verification, now: &Now) {
+        if verification.is_final() {
+            self.delete(Key::SuppliedCode(verification.id));
+        }
+        let number = self.number_hash(&verification.to);
+        self.index.put_verification(&verification, number, now);
+        self.changes.touched.insert(verification.id.0);
+        self.put(Key::Verification(verification.id), Record::Verification(verification));
+    }
+
+    pub(super) fn publish_key(&mut self, key: ApiKey) {
+        let mut keys = self.keys.write().unwrap_or_else(|e| e.into_inner());
+        if key.revoked.is_some() {
+            keys.0.remove(&key.secret_sha256);
+        } else {
+            keys.0.insert(key.secret_sha256, Arc::new(key));
+        }
+    }
+
+    pub(super) fn number_hash(&self, number: &Msisdn) -> NumberHash {
+        self.vault.keyring().number_hash(number)
+    }
+
+    pub(super) fn code_key(&self) -> &[u8; 32] {
+        self.vault.keyring().code_key()
+    }
+
+    /// Notes that a claimed message has lost its text; it is ended at the next turn.
+    pub(super) fn text_is_lost(&mut self, id: MessageId) {
+        self.textless.push(id);
+    }
+
+    fn commit(&mut self, now: &Now) -> Result<BTreeSet<u128>, VaultError> {
+        let changes: Vec<_> = std::mem::take(&mut self.changes.batch).into_iter().collect();
+        if !changes.is_empty() {
+            self.vault.commit(now.wall, changes)?;
+        }
+        Ok(std::mem::take(&mut self.changes.touched))
+    }
+
+    fn run_due(&mut self, now: &Now) {
+        for id in std::mem::take(&mut self.textless) {
+            self.end_textless(id, now);
+            self.changes.keep();
+        }
+        for timer in self.index.due(now.mono, DUE_AT_ONCE) {
+            match timer {
+                Timer::Message(id) => self.message_due(id, now),
+                Timer::Verification(id) => self.verification_due(id, now),
+                Timer::Idempotency(id) => {
+                    self.index.clear_timer(timer);
+                    self.delete(Key::Idempotency(id));
+                }
+            }
+            self.changes.keep();
+        }
+        if now.mono - self.swept >= SWEEP_EVERY {
+            self.swept = now.mono;
+            self.index.sweep(now.mono);
+        }
+    }
+
+    /// Hands ready messages to the modems that wait, until either runs out.
+    fn hand_out(&mut self, now: &Now) {
+        if self.held_until.is_some() || self.is_quarantined() {
+            return;
+        }
+        for Claimer { modem, sim_card, answer } in std::mem::take(&mut self.claimers) {
+            if answer.is_closed() {
+                continue;
+            }
+            match self.next_claim(&sim_card, now) {
+                // If nobody is there any more, the claim is dropped and gives itself back.
+                Some(claim) => drop(answer.send(Ok(claim))),
+                None => self.claimers.push(Claimer { modem, sim_card, answer }),
+            }
+        }
+    }
+
+    fn tell_health(&self) {
+        let mut health = self.health.lock().unwrap_or_else(|e| e.into_inner());
+        health.queued = self.index.queued();
+        health.clock_held_until = self.held_until;
+    }
+
+    /// Parts of one message that are uncertain since the last run, for the ports to listen for.
+    pub(super) fn still_open(&self) -> Vec<LeftOpen> {
+        let open = |l: &&LeftOpen| {
+            self.message(l.message)
+                .is_ok_and(|m| m.part(l.part).is_some_and(|p| matches!(p.state, PartState::Uncertain(_))))
+        };
+        self.left_open.iter().filter(open).cloned().collect()
+    }
+}
+
+impl Changes {
+    /// The operation is done: what it changed is the batch's.
+    fn keep(&mut self) {
+        self.batch.append(&mut self.operation);
+    }
+}
+
+const DUE_AT_ONCE: usize = 256;
+const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(600);
+const HELD_POLL: std::time::Duration = std::time::Duration::from_secs(1);

@@ -1,0 +1,277 @@
+//! Domain values of every shape, for property tests. They need not make sense together.
+
+use super::record::{IdempotencyRecord, Key, Made, Record};
+use super::{ApiKey, Body, Permission, Scope};
+use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
+use crate::domain::message::{
+    Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
+};
+use crate::domain::msisdn::Msisdn;
+use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
+use crate::domain::time::{BootId, BootTime, Deadline, Wall};
+use crate::domain::verification::{CodeSource, Verification, VerificationState};
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use std::time::Duration;
+
+/// A record and the key it stands under.
+pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
+    prop_oneof![
+        message().prop_map(|m| (Key::Message(m.id), Record::Message(m))),
+        (message_id(), body()).prop_map(|(id, b)| (Key::Body(id), Record::Body(b))),
+        verification().prop_map(|v| (Key::Verification(v.id), Record::Verification(v))),
+        (verification_id(), "[0-9]{4,10}").prop_map(|(id, c)| (Key::SuppliedCode(id), Record::SuppliedCode(c.into()))),
+        api_key().prop_map(|k| (Key::ApiKey(k.id), Record::ApiKey(k))),
+        (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
+    ]
+}
+
+/// A message with up to three attempts.
+pub(crate) fn message() -> impl Strategy<Value = Message> {
+    let who = (message_id(), client_id(), msisdn(), option::of(verification_id()), option::of(text(128)));
+    let how = (any::<u64>(), priority(), any::<bool>(), any::<u8>(), on_uncertain());
+    let when = (wall(), wall(), option::of(deadline()), deadline());
+    let what = (state(), vec(attempt(), 0..3), vec(sim_card(), 0..3), any::<bool>(), any::<bool>(), any::<u32>());
+    (who, how, when, what).prop_map(|(who, how, when, what)| Message {
+        id: who.0,
+        client: who.1,
+        to: who.2,
+        verification: who.3,
+        client_reference: who.4,
+        sequence: how.0,
+        priority: how.1,
+        flash: how.2,
+        parts: how.3,
+        on_uncertain: how.4,
+        created: when.0,
+        updated: when.1,
+        send_at: when.2,
+        deadline: when.3,
+        state: what.0,
+        attempts: what.1,
+        except: what.2,
+        ever_uncertain: what.3,
+        resend_used: what.4,
+        version: what.5,
+    })
+}
+
+/// A verification.
+pub(crate) fn verification() -> impl Strategy<Value = Verification> {
+    let who = (verification_id(), client_id(), msisdn(), message_id());
+    let what = (option::of("[a-z0-9_-]{1,32}"), option::of(text(32)), option::of(text(300)), code(), on_uncertain());
+    let how = (verification_state(), any::<u8>(), wall(), wall(), deadline(), any::<u8>(), any::<u32>());
+    (who, what, how).prop_map(|(who, what, how)| Verification {
+        id: who.0,
+        client: who.1,
+        to: who.2,
+        message: who.3,
+        purpose: what.0,
+        brand: what.1,
+        metadata: what.2,
+        code: what.3,
+        on_uncertain: what.4,
+        state: how.0,
+        failures: how.1,
+        created: how.2,
+        updated: how.3,
+        expires: how.4,
+        sends: how.5,
+        version: how.6,
+    })
+}
+
+/// An API key.
+pub(crate) fn api_key() -> impl Strategy<Value = ApiKey> {
+    let who = (any::<u128>().prop_map(KeyId), client_id(), text(64), any::<[u8; 32]>());
+    let scopes = btree_set(select(Scope::ALL.as_slice()), 0..=Scope::ALL.len());
+    let permissions = btree_set(select(Permission::ALL.as_slice()), 0..=Permission::ALL.len());
+    let when = (wall(), option::of(wall()), option::of(wall()));
+    (who, scopes, permissions, when).prop_map(|(who, scopes, permissions, when)| ApiKey {
+        id: who.0,
+        client: who.1,
+        name: who.2,
+        secret_sha256: who.3,
+        scopes,
+        permissions,
+        created: when.0,
+        expires: when.1,
+        revoked: when.2,
+    })
+}
+
+/// A text, whole or with its gap.
+pub(crate) fn body() -> impl Strategy<Value = Body> {
+    let secret = |most| text(most).prop_map(Secret::new);
+    prop_oneof![
+        secret(600).prop_map(Body::Text),
+        (secret(60), secret(60)).prop_map(|(before, after)| Body::Code { before, after }),
+    ]
+}
+
+/// What was made under an idempotency key.
+pub(crate) fn idempotency() -> impl Strategy<Value = IdempotencyRecord> {
+    let made = prop_oneof![
+        message_id().prop_map(Made::Message),
+        verification_id().prop_map(Made::Verification),
+        any::<u128>().prop_map(|id| Made::Key(KeyId(id))),
+        (verification_id(), any::<bool>(), verification_state(), any::<u8>()).prop_map(
+            |(verification, valid, state, attempts_left)| Made::Verdict { verification, valid, state, attempts_left }
+        ),
+        (verification_id(), message_id()).prop_map(|(verification, message)| Made::Resend { verification, message }),
+    ];
+    (any::<[u8; 16]>(), made, deadline()).prop_map(|(fingerprint, made, until)| IdempotencyRecord {
+        fingerprint,
+        made,
+        until,
+    })
+}
+
+/// Any reason.
+pub(crate) fn reason() -> impl Strategy<Value = Reason> {
+    prop_oneof![
+        any::<u16>().prop_map(Reason::Cms),
+        any::<u16>().prop_map(Reason::Cme),
+        any::<u8>().prop_map(Reason::Report),
+        select(vec![
+            Reason::BareError,
+            Reason::NotTransmitted,
+            Reason::NoResult,
+            Reason::PortLost,
+            Reason::Restarted,
+            Reason::Partial,
+            Reason::TtlPassed,
+            Reason::TooLate,
+            Reason::CanceledByCaller,
+            Reason::Superseded,
+            Reason::VerificationEnded,
+            Reason::TextLost,
+        ]),
+    ]
+}
+
+/// A phone number.
+pub(crate) fn msisdn() -> impl Strategy<Value = Msisdn> {
+    "[1-9][0-9]{6,14}".prop_map(|digits| Msisdn::parse(&format!("+{digits}")).expect("E.164"))
+}
+
+fn state() -> impl Strategy<Value = State> {
+    let report = select(vec![ReportState::Awaited, ReportState::None, ReportState::Unconfirmed]);
+    prop_oneof![
+        (option::of(deadline()), option::of(sim_card()), option::of(reason()))
+            .prop_map(|(not_before, only, because)| State::Queued { not_before, only, because }),
+        Just(State::Submitting),
+        (deadline(), report).prop_map(|(closes, report)| State::Submitted { closes, report }),
+        (reason(), any::<bool>()).prop_map(|(reason, closed)| State::Uncertain { reason, closed }),
+        Just(State::Delivered),
+        reason().prop_map(State::Undelivered),
+        reason().prop_map(State::Failed),
+        reason().prop_map(State::Expired),
+        reason().prop_map(State::Canceled),
+    ]
+}
+
+fn attempt() -> impl Strategy<Value = Attempt> {
+    ("[0-9]{15}", sim_card(), wall(), any::<u8>(), vec(part(), 1..4)).prop_map(
+        |(modem, sim_card, started, concat_reference, parts)| Attempt {
+            modem: Imei::new(modem),
+            sim_card,
+            started,
+            concat_reference,
+            parts,
+        },
+    )
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    let state = prop_oneof![
+        Just(PartState::Intended),
+        reason().prop_map(PartState::NotSent),
+        option::of(any::<u8>()).prop_map(PartState::Accepted),
+        reason().prop_map(PartState::Uncertain),
+    ];
+    let verdict = select(vec![
+        ReportVerdict::Delivered,
+        ReportVerdict::Unconfirmed,
+        ReportVerdict::StillTrying,
+        ReportVerdict::Failed,
+        ReportVerdict::GaveUp,
+    ]);
+    let report = (any::<u8>(), verdict, wall()).prop_map(|(status, verdict, at)| PartReport { status, verdict, at });
+    (wall(), option::of(wall()), any::<u8>(), state, deadline(), option::of(report)).prop_map(
+        |(intended, settled, refusals, state, report_until, report)| Part {
+            intended,
+            settled,
+            refusals,
+            state,
+            report_until,
+            report,
+        },
+    )
+}
+
+fn code() -> impl Strategy<Value = CodeSource> {
+    prop_oneof![
+        (4u8..=10, any::<u32>(), any::<[u8; 16]>()).prop_map(|(length, generation, nonce)| CodeSource::Derived {
+            length,
+            generation,
+            nonce
+        }),
+        Just(CodeSource::Supplied),
+        Just(CodeSource::Erased),
+    ]
+}
+
+fn verification_state() -> impl Strategy<Value = VerificationState> {
+    prop_oneof![
+        Just(VerificationState::Pending),
+        Just(VerificationState::Approved),
+        Just(VerificationState::Expired),
+        Just(VerificationState::MaxAttemptsReached),
+        reason().prop_map(VerificationState::Canceled),
+    ]
+}
+
+fn deadline() -> impl Strategy<Value = Deadline> {
+    (wall(), any::<u128>(), any::<u32>(), 0u32..1_000_000_000).prop_map(|(wall, boot, secs, nanos)| Deadline {
+        wall,
+        boot: BootTime { id: BootId(boot), since_boot: Duration::new(u64::from(secs), nanos) },
+    })
+}
+
+fn priority() -> impl Strategy<Value = Priority> {
+    select(vec![Priority::Otp, Priority::High, Priority::Normal])
+}
+
+fn on_uncertain() -> impl Strategy<Value = OnUncertain> {
+    select(vec![OnUncertain::ResendOnce, OnUncertain::Leave])
+}
+
+fn wall() -> impl Strategy<Value = Wall> {
+    any::<i64>().prop_map(Wall)
+}
+
+fn message_id() -> impl Strategy<Value = MessageId> {
+    any::<u128>().prop_map(MessageId)
+}
+
+fn verification_id() -> impl Strategy<Value = VerificationId> {
+    any::<u128>().prop_map(VerificationId)
+}
+
+fn client_id() -> impl Strategy<Value = ClientId> {
+    any::<u128>().prop_map(ClientId)
+}
+
+fn sim_card() -> impl Strategy<Value = SimCard> {
+    "[0-9]{19,20}".prop_map(SimCard::new)
+}
+
+/// Any characters, at most so many.
+fn text(most: usize) -> impl Strategy<Value = String> {
+    vec(any::<char>(), 0..=most).prop_map(|chars| chars.into_iter().collect())
+}

@@ -1,0 +1,391 @@
+//! What decisions need, in memory: rebuilt when the store is opened, and kept by the committer alone.
+//!
+//! Nothing here grows with the time that a message waits, and nothing on a message's way scans it.
+
+use super::gate::Gate;
+use crate::domain::equipment::SimCard;
+use crate::domain::id::{ClientId, MessageId, VerificationId};
+use crate::domain::message::{Message, PartId, PartState, Priority, State, Status};
+use crate::domain::time::{Mono, Now, Wall};
+use crate::domain::verification::Verification;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+/// The keyed hash of a number.
+pub(super) type NumberHash = [u8; 16];
+
+/// The index.
+#[derive(Default)]
+pub(super) struct Index {
+    messages: BTreeMap<MessageId, Entry>,
+    ready: BTreeMap<Route, BTreeSet<Turn>>,
+    timers: Timers,
+    pending: BTreeMap<PendingKey, VerificationId>,
+    awaited: BTreeMap<(SimCard, u8), Vec<Awaited>>,
+    unreferenced: BTreeMap<SimCard, Vec<Awaited>>,
+    claimed: BTreeMap<MessageId, Claimed>,
+    references: BTreeMap<NumberHash, (u8, Mono)>,
+    next_token: u64,
+    queued: usize,
+}
+
+/// What is kept of each message: about a hundred bytes.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub client: ClientId,
+    pub status: Status,
+    pub created: Wall,
+    pub number: NumberHash,
+    turn: Option<(Route, Turn)>,
+}
+
+/// Which SIM cards may take a message. Most may be taken by any; each set of messages with the same answer has one
+/// ordered queue, so that what a SIM card may not take is never skipped over at a pull.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Route {
+    only: Option<SimCard>,
+    except: Vec<SimCard>,
+}
+
+impl Route {
+    fn admits(&self, sim_card: &SimCard) -> bool {
+        self.only.as_ref().is_none_or(|only| only == sim_card) && !self.except.contains(sim_card)
+    }
+}
+
+/// A message's place in its queue: priority, then deadline, then order of acceptance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    priority: Priority,
+    deadline: Wall,
+    sequence: u64,
+    id: MessageId,
+}
+
+/// A part for which a report may come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Awaited {
+    pub message: MessageId,
+    pub part: PartId,
+    pub number: NumberHash,
+    pub until: Mono,
+}
+
+/// A message that a modem has.
+#[derive(Clone, Debug)]
+pub(super) struct Claimed {
+    pub token: u64,
+    pub gate: Gate,
+}
+
+/// One pending verification for each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct PendingKey {
+    client: ClientId,
+    number: NumberHash,
+    purpose: Option<String>,
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A message is to be looked at: it may be ready, expired, or past its report window.
+    Message(MessageId),
+    /// A verification expires.
+    Verification(VerificationId),
+    /// An idempotency record ends.
+    Idempotency([u8; 16]),
+}
+
+impl Index {
+    /// Takes in what a message has become.
+    pub(super) fn put_message(&mut self, message: &Message, number: NumberHash, now: &Now) {
+        let turn = self.turn_of(message, now);
+        let entry = Entry {
+            client: message.client,
+            status: message.status(),
+            created: message.created,
+            number,
+            turn: turn.clone(),
+        };
+        let old = self.messages.insert(message.id, entry);
+        if let Some(old) = &old {
+            self.leave_queue(old);
+            self.queued -= usize::from(old.status == Status::Queued);
+        }
+        self.queued += usize::from(message.status() == Status::Queued);
+        if let Some((route, turn)) = turn {
+            self.ready.entry(route).or_default().insert(turn);
+        }
+        if !matches!(message.state, State::Queued { .. } | State::Submitting) {
+            self.claimed.remove(&message.id);
+        }
+        match message_timer(message, now) {
+            Some(at) => self.timers.set(Timer::Message(message.id), at),
+            None => self.timers.clear(Timer::Message(message.id)),
+        }
+        self.await_reports(message, number, now);
+    }
+
+    /// Takes in what a verification has become.
+    pub(super) fn put_verification(&mut self, verification: &Verification, number: NumberHash, now: &Now) {
+        let key = PendingKey { client: verification.client, number, purpose: verification.purpose.clone() };
+        if !verification.is_final() {
+            self.pending.insert(key, verification.id);
+            self.timers.set(Timer::Verification(verification.id), verification.expires.mono(now));
+        } else {
+            self.timers.clear(Timer::Verification(verification.id));
+            if self.pending.get(&key) == Some(&verification.id) {
+                self.pending.remove(&key);
+            }
+        }
+    }
+
+    /// Sets or moves a timer.
+    pub(super) fn set_timer(&mut self, timer: Timer, at: Mono) {
+        self.timers.set(timer, at);
+    }
+
+    /// Clears a timer.
+    pub(super) fn clear_timer(&mut self, timer: Timer) {
+        self.timers.clear(timer);
+    }
+
+    /// Up to `limit` timers that are due. They stay set until something moves or clears them.
+    pub(super) fn due(&self, now: Mono, limit: usize) -> Vec<Timer> {
+        self.timers.order.iter().take_while(|(at, _)| *at <= now).take(limit).map(|(_, t)| *t).collect()
+    }
+
+    /// When the next timer is due.
+    pub(super) fn next_timer(&self) -> Option<Mono> {
+        self.timers.order.first().map(|(at, _)| *at)
+    }
+
+    /// The pending verification for the same client, number and purpose.
+    pub(super) fn pending(
+        &self,
+        client: ClientId,
+        number: NumberHash,
+        purpose: Option<&str>,
+    ) -> Option<VerificationId> {
+        self.pending.get(&PendingKey { client, number, purpose: purpose.map(str::to_owned) }).copied()
+    }
+
+    /// The first message that this SIM card may take; it leaves the queue and counts as claimed.
+    pub(super) fn claim(&mut self, sim_card: &SimCard) -> Option<(MessageId, Claimed)> {
+        let routes = self.ready.iter().filter(|(route, _)| route.admits(sim_card));
+        let (route, turn) = routes.filter_map(|(r, turns)| Some((r, *turns.first()?))).min_by_key(|(_, t)| *t)?;
+        let route = route.clone();
+        self.remove_turn(&route, &turn);
+        if let Some(entry) = self.messages.get_mut(&turn.id) {
+            entry.turn = None;
+        }
+        self.next_token += 1;
+        let claimed = Claimed { token: self.next_token, gate: Gate::default() };
+        self.claimed.insert(turn.id, claimed.clone());
+        Some((turn.id, claimed))
+    }
+
+    /// Who has a message, if somebody has it.
+    pub(super) fn claimed(&self, id: MessageId) -> Option<&Claimed> {
+        self.claimed.get(&id)
+    }
+
+    /// Ends a claim. `put_message` then puts the message back into its queue, if it belongs there.
+    pub(super) fn release(&mut self, id: MessageId) {
+        self.claimed.remove(&id);
+    }
+
+    /// Whether some ready message could go to this SIM card.
+    pub(super) fn has_work(&self, sim_card: &SimCard) -> bool {
+        self.ready.iter().any(|(route, turns)| route.admits(sim_card) && !turns.is_empty())
+    }
+
+    /// One message's entry.
+    pub(super) fn entry(&self, id: MessageId) -> Option<&Entry> {
+        self.messages.get(&id)
+    }
+
+    /// Messages older than `before`, newest first.
+    pub(super) fn newest_first(&self, before: Option<MessageId>) -> impl Iterator<Item = (MessageId, &Entry)> {
+        let range = match before {
+            Some(before) => self.messages.range(..before),
+            None => self.messages.range(..),
+        };
+        range.rev().map(|(id, entry)| (*id, entry))
+    }
+
+    /// How many messages wait.
+    pub(super) fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Parts that this SIM card sent with this TP-MR, while their window is open.
+    pub(super) fn awaited(&mut self, sim_card: &SimCard, reference: u8, now: Mono) -> Vec<Awaited> {
+        live(self.awaited.get_mut(&(sim_card.clone(), reference)), now)
+    }
+
+    /// Parts that this SIM card sent, perhaps, without a TP-MR that we know.
+    pub(super) fn unreferenced(&mut self, sim_card: &SimCard, now: Mono) -> Vec<Awaited> {
+        live(self.unreferenced.get_mut(sim_card), now)
+    }
+
+    /// The next concatenation reference for a number: unlike the last ones given for hours.
+    pub(super) fn next_reference(&mut self, number: NumberHash, seed: u8, now: Mono) -> u8 {
+        if self.references.len() >= REFERENCES_KEPT {
+            self.references.retain(|_, (_, at)| now - *at < REFERENCE_LIFE);
+        }
+        let next = self.references.get(&number).map_or(seed, |(last, _)| last.wrapping_add(1));
+        self.references.insert(number, (next, now));
+        next
+    }
+
+    /// Forgets report windows that have closed.
+    pub(super) fn sweep(&mut self, now: Mono) {
+        self.awaited.retain(|_, list| {
+            list.retain(|a| a.until > now);
+            !list.is_empty()
+        });
+        self.unreferenced.retain(|_, list| {
+            list.retain(|a| a.until > now);
+            !list.is_empty()
+        });
+    }
+
+    fn turn_of(&self, message: &Message, now: &Now) -> Option<(Route, Turn)> {
+        let State::Queued { not_before, only, .. } = &message.state else { return None };
+        if not_before.is_some_and(|t| !t.passed(now)) || self.claimed.contains_key(&message.id) {
+            return None;
+        }
+        let route = Route { only: only.clone(), except: message.except.clone() };
+        let turn = Turn {
+            priority: message.priority,
+            deadline: message.deadline.wall,
+            sequence: message.sequence,
+            id: message.id,
+        };
+        Some((route, turn))
+    }
+
+    fn leave_queue(&mut self, entry: &Entry) {
+        if let Some((route, turn)) = &entry.turn {
+            self.remove_turn(route, turn);
+        }
+    }
+
+    fn remove_turn(&mut self, route: &Route, turn: &Turn) {
+        if let Some(turns) = self.ready.get_mut(route) {
+            turns.remove(turn);
+            if turns.is_empty() {
+                self.ready.remove(route);
+            }
+        }
+    }
+
+    fn await_reports(&mut self, message: &Message, number: NumberHash, now: &Now) {
+        for (a, attempt) in message.attempts.iter().enumerate() {
+            for (p, part) in attempt.parts.iter().enumerate() {
+                let id = PartId { attempt: a as u8, part: p as u8 };
+                let this = |x: &Awaited| x.message == message.id && x.part == id;
+                let awaited = || Awaited { message: message.id, part: id, number, until: part.report_until.mono(now) };
+                if let Some(list) = self.unreferenced.get_mut(&attempt.sim_card) {
+                    list.retain(|x| !this(x));
+                }
+                if part.report_until.passed(now) {
+                    continue;
+                }
+                match part.state {
+                    PartState::Accepted(Some(reference)) => {
+                        let list = self.awaited.entry((attempt.sim_card.clone(), reference)).or_default();
+                        if !list.iter().any(this) {
+                            list.push(awaited());
+                        }
+                    }
+                    PartState::Accepted(None) if part.report.is_some() => {}
+                    PartState::Accepted(None) | PartState::Uncertain(_) => {
+                        self.unreferenced.entry(attempt.sim_card.clone()).or_default().push(awaited());
+                    }
+                    PartState::Intended | PartState::NotSent(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// When a message is to be looked at again, if ever.
+fn message_timer(message: &Message, now: &Now) -> Option<Mono> {
+    let deadline = message.deadline.mono(now);
+    match &message.state {
+        State::Queued { not_before: Some(t), .. } if !t.passed(now) => Some(t.mono(now).min(deadline)),
+        State::Queued { .. } => Some(deadline),
+        State::Submitted { closes, report: crate::domain::message::ReportState::Awaited } => {
+            // The text goes as soon as no resend can follow.
+            let closes = closes.mono(now);
+            Some(if message.text_needed(now) { closes.min(deadline) } else { closes })
+        }
+        State::Uncertain { closed: false, .. } => Some(deadline),
+        _ => None,
+    }
+}
+
+fn live(list: Option<&mut Vec<Awaited>>, now: Mono) -> Vec<Awaited> {
+    let Some(list) = list else { return Vec::new() };
+    list.retain(|a| a.until > now);
+    list.clone()
+}
+
+/// One timer for each thing, in order of time.
+#[derive(Default)]
+struct Timers {
+    order: BTreeSet<(Mono, Timer)>,
+    at: BTreeMap<Timer, Mono>,
+}
+
+impl Timers {
+    fn set(&mut self, timer: Timer, at: Mono) {
+        if let Some(old) = self.at.insert(timer, at) {
+            self.order.remove(&(old, timer));
+        }
+        self.order.insert((at, timer));
+    }
+
+    fn clear(&mut self, timer: Timer) {
+        if let Some(old) = self.at.remove(&timer) {
+            self.order.remove(&(old, timer));
+        }
+    }
+}
+
+/// Reports that fit nothing yet: one may come before the `+CMGS` it belongs to.
+#[derive(Default)]
+pub(super) struct Unmatched(VecDeque<(Mono, super::Report)>);
+
+impl Unmatched {
+    /// Keeps a report for a while.
+    pub(super) fn keep(&mut self, report: super::Report, now: Mono) {
+        self.0.retain(|(until, _)| *until > now);
+        if self.0.len() >= UNMATCHED_KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back((now + UNMATCHED_LIFE, report));
+    }
+
+    /// Takes out the reports of this SIM card.
+    pub(super) fn take(&mut self, sim_card: &SimCard, now: Mono) -> Vec<super::Report> {
+        let (taken, kept) = std::mem::take(&mut self.0)
+            .into_iter()
+            .filter(|(until, _)| *until > now)
+            .partition::<Vec<_>, _>(|(_, r)| r.sim_card == *sim_card);
+        self.0 = kept.into();
+        taken.into_iter().map(|(_, r)| r).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+const REFERENCES_KEPT: usize = 4096;
+const REFERENCE_LIFE: Duration = Duration::from_secs(6 * 3600);
+const UNMATCHED_KEPT: usize = 1000;
+const UNMATCHED_LIFE: Duration = Duration::from_secs(300);

@@ -1,0 +1,222 @@
+//! What is on disk: a key for each record, and the record itself.
+//!
+//! Key: a kind byte and the id, big-endian, so that keys sort as their ids do. The record is written with postcard in
+//! the shapes of [`shape`](super::shape); everything of it is sealed by the vault.
+
+use super::shape::Disk;
+use super::{ApiKey, Body};
+use crate::domain::id::{KeyId, MessageId, VerificationId};
+use crate::domain::message::Message;
+use crate::domain::secret::Secret;
+use crate::domain::time::Deadline;
+use crate::domain::verification::{Verification, VerificationState};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+/// Names a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// A message without its text.
+    Message(MessageId),
+    /// That message's text, which is erased first.
+    Body(MessageId),
+    /// A verification without its code.
+    Verification(VerificationId),
+    /// The code that a caller supplied, which is erased first.
+    SuppliedCode(VerificationId),
+    /// An API key without its secret.
+    ApiKey(KeyId),
+    /// An idempotency key, by its keyed hash.
+    Idempotency([u8; 16]),
+}
+
+/// A record, of the kind that its [`Key`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the kinds are those of the keys")]
+pub enum Record {
+    Message(Message),
+    Body(Body),
+    Verification(Verification),
+    SuppliedCode(Secret),
+    ApiKey(ApiKey),
+    Idempotency(IdempotencyRecord),
+}
+
+/// What was made under an idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyRecord {
+    /// Keyed hash of the body.
+    pub fingerprint: [u8; 16],
+    /// What it made.
+    pub made: Made,
+    /// Until when it is remembered.
+    pub until: Deadline,
+}
+
+/// What a request made: enough to answer it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// A message.
+    Message(MessageId),
+    /// A verification.
+    Verification(VerificationId),
+    /// An API key; its secret is not shown again.
+    Key(KeyId),
+    /// A check's verdict, which is repeated as it was.
+    Verdict {
+        /// The verification.
+        verification: VerificationId,
+        /// Whether it was the right code.
+        valid: bool,
+        /// Where the verification stood after it.
+        state: VerificationState,
+        /// Wrong codes that could still be given.
+        attempts_left: u8,
+    },
+    /// A further message of a verification.
+    Resend {
+        /// The verification.
+        verification: VerificationId,
+        /// Its new message.
+        message: MessageId,
+    },
+}
+
+impl Key {
+    /// As it is in the map.
+    pub fn to_bytes(self) -> [u8; 17] {
+        let (kind, id) = match self {
+            Self::Message(id) => (MESSAGE, id.0.to_be_bytes()),
+            Self::Body(id) => (BODY, id.0.to_be_bytes()),
+            Self::Verification(id) => (VERIFICATION, id.0.to_be_bytes()),
+            Self::SuppliedCode(id) => (SUPPLIED_CODE, id.0.to_be_bytes()),
+            Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
+            Self::Idempotency(hash) => (IDEMPOTENCY, hash),
+        };
+        let mut bytes = [kind; 17];
+        bytes[1..].copy_from_slice(&id);
+        bytes
+    }
+
+    /// The inverse of [`Key::to_bytes`]. `None`: no kind that this version knows.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (kind, id) = bytes.split_first()?;
+        let hash: [u8; 16] = id.try_into().ok()?;
+        let id = u128::from_be_bytes(hash);
+        Some(match *kind {
+            MESSAGE => Self::Message(MessageId(id)),
+            BODY => Self::Body(MessageId(id)),
+            VERIFICATION => Self::Verification(VerificationId(id)),
+            SUPPLIED_CODE => Self::SuppliedCode(VerificationId(id)),
+            API_KEY => Self::ApiKey(KeyId(id)),
+            IDEMPOTENCY => Self::Idempotency(hash),
+            _ => return None,
+        })
+    }
+
+    /// The kind's name, for counts and reports.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Message(_) => "messages",
+            Self::Body(_) => "bodies",
+            Self::Verification(_) => "verifications",
+            Self::SuppliedCode(_) => "supplied codes",
+            Self::ApiKey(_) => "API keys",
+            Self::Idempotency(_) => "idempotency keys",
+        }
+    }
+}
+
+impl Record {
+    /// Whether it may stand under this key.
+    pub fn fits(&self, key: Key) -> bool {
+        match (self, key) {
+            (Self::Message(m), Key::Message(id)) => m.id == id,
+            (Self::Verification(v), Key::Verification(id)) => v.id == id,
+            (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
+            (Self::Body(_), Key::Body(_))
+            | (Self::SuppliedCode(_), Key::SuppliedCode(_))
+            | (Self::Idempotency(_), Key::Idempotency(_)) => true,
+            _ => false,
+        }
+    }
+
+    /// The record as bytes, not yet sealed.
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        match self {
+            Self::Message(m) => encode(m),
+            Self::Body(b) => encode(b),
+            Self::Verification(v) => encode(v),
+            Self::SuppliedCode(c) => encode(c),
+            Self::ApiKey(k) => encode(k),
+            Self::Idempotency(i) => encode(i),
+        }
+    }
+
+    /// The inverse of [`Record::encode`]. `None`: it holds something that this version does not know.
+    pub(super) fn decode(key: Key, bytes: &[u8]) -> Option<Self> {
+        let record = match key {
+            Key::Message(_) => Self::Message(decode(bytes)?),
+            Key::Body(_) => Self::Body(decode(bytes)?),
+            Key::Verification(_) => Self::Verification(decode(bytes)?),
+            Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
+            Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
+            Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
+        };
+        record.fits(key).then_some(record)
+    }
+}
+
+fn encode<T: Disk>(value: &T) -> Zeroizing<Vec<u8>>
+where
+    T::Shape: Serialize,
+{
+    // With room for the largest record from the start, growing leaves no copy of a text behind.
+    let room = Vec::with_capacity(MAX_VALUE);
+    Zeroizing::new(postcard::to_extend(&value.shape(), room).expect("the shapes hold nothing that postcard refuses"))
+}
+
+fn decode<T: Disk>(bytes: &[u8]) -> Option<T>
+where
+    T::Shape: DeserializeOwned,
+{
+    let (shape, rest) = postcard::take_from_bytes(bytes).ok()?;
+    rest.is_empty().then(|| T::from_shape(shape))?
+}
+
+/// No value on disk is larger, its header and tag included: sled keeps larger ones in files that it never syncs.
+pub const MAX_VALUE: usize = 4096;
+
+// Kind 0 is the vault's own.
+const MESSAGE: u8 = 1;
+const BODY: u8 = 2;
+const VERIFICATION: u8 = 3;
+const SUPPLIED_CODE: u8 = 4;
+const API_KEY: u8 = 5;
+const IDEMPOTENCY: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::generate;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_record_and_its_key_read_back((key, record) in generate::record()) {
+            let bytes = key.to_bytes();
+            prop_assert_eq!(Key::from_bytes(&bytes), Some(key));
+            let plain = record.encode();
+            prop_assert_eq!(Record::decode(key, &plain), Some(record));
+            prop_assert_eq!(Record::decode(key, &plain[..plain.len() - 1]), None, "cut short");
+            prop_assert_eq!(Record::decode(key, &[&plain[..], &[0]].concat()), None, "something behind it");
+        }
+
+        #[test]
+        fn keys_sort_as_their_ids_do(a in any::<u128>(), b in any::<u128>()) {
+            let bytes = |id| Key::Message(MessageId(id)).to_bytes();
+            prop_assert_eq!(bytes(a).cmp(&bytes(b)), a.cmp(&b));
+        }
+    }
+}

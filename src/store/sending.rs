@@ -1,0 +1,291 @@
+//! Operations of the modems' side: claims, intents, outcomes, reports, and what time brings.
+
+use super::engine::Engine;
+use super::gate::Lease;
+use super::index::Awaited;
+use super::record::{Key, Record};
+use super::{Body, Claim, Grant, Outcome, Report, StoreError};
+use crate::dispatch::retry;
+use crate::domain::equipment::SimCard;
+use crate::domain::id::{MessageId, VerificationId};
+use crate::domain::message::{Event, IntentOf, Message, PartId, PartReport, PartResult, Refused, ReportVerdict, State};
+use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
+use crate::domain::time::Now;
+use crate::domain::verification::{CodeSource, Verification, VerificationEvent};
+use crate::otp::challenge;
+
+impl Engine {
+    /// The next message for a SIM card, with its text whole. Passes over none: what can't go now is not in the queue.
+    pub(super) fn next_claim(&mut self, sim_card: &SimCard, now: &Now) -> Option<Claim> {
+        while self.index.has_work(sim_card) {
+            let (id, claimed) = self.index.claim(sim_card)?;
+            let Some((message, text)) =
+                self.message(id).ok().and_then(|m| Some((self.text_of(&m)?, m))).map(|(t, m)| (m, t))
+            else {
+                self.text_is_lost(id);
+                continue;
+            };
+            let number = self.number_hash(&message.to);
+            let concat_reference = match message.attempts.last() {
+                Some(attempt) => attempt.concat_reference,
+                None if message.parts == 1 => 0,
+                None => self.index.next_reference(number, message.sequence as u8, now.mono),
+            };
+            let give_back = self.give_back.clone();
+            let lease = Lease::new(id, move |id| give_back(id, claimed.token));
+            return Some(Claim { message, text, concat_reference, gate: claimed.gate, lease });
+        }
+        None
+    }
+
+    /// A claim was dropped. If its intent is still open, the byte may have left or not: the gate knows.
+    pub(super) fn given_back(&mut self, id: MessageId, token: u64, now: &Now) {
+        let Some(claimed) = self.index.claimed(id).filter(|c| c.token == token).cloned() else { return };
+        self.index.release(id);
+        let Ok(mut message) = self.message(id) else { return };
+        let event = match (&message.state, message.open_part()) {
+            (State::Submitting, Some(part)) if claimed.gate.shut() => {
+                let then = retry::after_refusal(&message, part, Reason::NotTransmitted, false);
+                Event::NotSent { part, reason: Reason::NotTransmitted, then }
+            }
+            (State::Submitting, Some(part)) => {
+                let resend = retry::resend_uncertain(&message, now);
+                Event::Uncertain { part, reason: Reason::PortLost, resend }
+            }
+            (State::Submitting, None) => Event::Release,
+            _ => {
+                // Never begun: back into its queue as it was.
+                let number = self.number_hash(&message.to);
+                self.index.put_message(&message, number, now);
+                return;
+            }
+        };
+        if self.applied(&mut message, now, event) {
+            self.put_message(message, now);
+        }
+    }
+
+    /// Records an intent, if the message may still go.
+    pub(super) fn begin(&mut self, id: MessageId, intent: IntentOf, now: &Now) -> Grant {
+        if self.is_quarantined() {
+            return Grant::Refused(Refused::OutOfStep);
+        }
+        let Ok(mut message) = self.message(id) else { return Grant::Refused(Refused::OutOfStep) };
+        match message.apply(now, Event::Intent(intent)) {
+            Ok(()) => {
+                if let Some(claimed) = self.index.claimed(id) {
+                    claimed.gate.reopen();
+                }
+                self.put_message(message, now);
+                Grant::Granted
+            }
+            Err(why) => {
+                let ended = match why {
+                    Refused::Expired => Some(Reason::TtlPassed),
+                    Refused::TooLate => Some(Reason::TooLate),
+                    _ => None,
+                };
+                if let Some(reason) = ended
+                    && message.apply(now, Event::Expire(reason)).is_ok()
+                {
+                    self.put_message(message, now);
+                }
+                Grant::Refused(why)
+            }
+        }
+    }
+
+    /// Records what became of a part.
+    pub(super) fn settle(&mut self, outcome: Outcome, now: &Now) -> Result<(), StoreError> {
+        let Outcome { message: id, part, sim_card, result } = outcome;
+        let mut message = self.message(id)?;
+        if message.attempts.get(usize::from(part.attempt)).is_none_or(|a| a.sim_card != sim_card) {
+            tracing::error!(message.id = %id, "An outcome names another SIM card than the attempt's; it is not believed");
+            return Err(StoreError::Message(Refused::OutOfStep));
+        }
+        let event = match result {
+            PartResult::Accepted(reference) => Event::Accepted { part, reference },
+            PartResult::Uncertain(reason) => {
+                Event::Uncertain { part, reason, resend: retry::resend_uncertain(&message, now) }
+            }
+            PartResult::NotSent(reason) => {
+                let other = self.ready_sim_cards.iter().any(|s| *s != sim_card && !message.except.contains(s));
+                Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, other) }
+            }
+        };
+        if !self.applied(&mut message, now, event) {
+            return Err(StoreError::Message(Refused::OutOfStep));
+        }
+        if matches!(message.state, State::Queued { .. }) {
+            self.index.release(id);
+        }
+        if message.ever_uncertain && matches!(result, PartResult::NotSent(_) | PartResult::Uncertain(_)) {
+            tracing::info!(message.id = %id, status = message.status().as_str(), "Uncertain part recorded");
+        }
+        self.put_message(message, now);
+        // A report may have come ahead of the result that tells its TP-MR.
+        if !self.unmatched.is_empty() {
+            for report in self.unmatched.take(&sim_card, now.mono) {
+                self.report(report, now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Matches a report with a part, or keeps it for a while.
+    pub(super) fn report(&mut self, report: Report, now: &Now) -> Option<MessageId> {
+        match self.find_reported(&report, now) {
+            Some((mut message, part)) => {
+                let id = message.id;
+                let Report { reference, status, verdict, .. } = report;
+                let resend = retry::resend_reported(&message, verdict, now);
+                let report = PartReport { status, verdict, at: now.wall };
+                if self.applied(&mut message, now, Event::Reported { part, reference, report, resend }) {
+                    self.put_message(message, now);
+                }
+                Some(id)
+            }
+            None => {
+                tracing::info!(sim_card = %report.sim_card, "A status report fits no message yet");
+                self.unmatched.keep(report, now.mono);
+                None
+            }
+        }
+    }
+
+    /// The part that a report speaks of: by SIM card, TP-MR and window, then the last digits of the recipient; newest
+    /// unresolved first. Failing that, an uncertain part, if it is the only one that fits.
+    fn find_reported(&mut self, report: &Report, now: &Now) -> Option<(Message, PartId)> {
+        let known = self.index.awaited(&report.sim_card, report.reference, now.mono);
+        let mut fitting = self.fitting(known, report);
+        // Known, and resolved already: a repetition. It settles nothing else.
+        let repeated = !fitting.is_empty();
+        let unresolved = |(m, p): &(Message, PartId)| {
+            m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
+        };
+        fitting.retain(unresolved);
+        if repeated {
+            return fitting.into_iter().max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
+        }
+        let uncertain = self.index.unreferenced(&report.sim_card, now.mono);
+        let mut fitting = self.fitting(uncertain, report);
+        if fitting.len() == 1 { fitting.pop() } else { None }
+    }
+
+    fn fitting(&self, candidates: Vec<Awaited>, report: &Report) -> Vec<(Message, PartId)> {
+        let mut found = Vec::new();
+        for candidate in candidates {
+            if let Ok(message) = self.message(candidate.message)
+                && message.to.ends_like(report.recipient.reveal())
+            {
+                found.push((message, candidate.part));
+            }
+        }
+        found
+    }
+
+    /// A message's timer has come.
+    pub(super) fn message_due(&mut self, id: MessageId, now: &Now) {
+        let Ok(mut message) = self.message(id) else {
+            self.index.clear_timer(super::index::Timer::Message(id));
+            return;
+        };
+        let event = match &message.state {
+            State::Queued { .. } if message.deadline.passed(now) => Some(Event::Expire(Reason::TtlPassed)),
+            State::Submitted { closes, .. } if closes.passed(now) => Some(Event::Close),
+            State::Uncertain { closed: false, .. } if message.deadline.passed(now) => Some(Event::Close),
+            _ => None,
+        };
+        match event {
+            Some(event) => {
+                if self.applied(&mut message, now, event) {
+                    self.put_message(message, now);
+                }
+            }
+            None => {
+                // Ready now, or to be looked at later, or its text can go: the index works that out again.
+                if !message.text_needed(now) {
+                    self.delete(Key::Body(id));
+                }
+                let number = self.number_hash(&message.to);
+                self.index.put_message(&message, number, now);
+            }
+        }
+    }
+
+    /// A verification's timer has come.
+    pub(super) fn verification_due(&mut self, id: VerificationId, now: &Now) {
+        let Ok(mut verification) = self.verification_record(id) else {
+            self.index.clear_timer(super::index::Timer::Verification(id));
+            return;
+        };
+        match verification.apply(now, VerificationEvent::Expire) {
+            Ok(()) => self.put_verification(verification, now),
+            Err(_) => {
+                let number = self.number_hash(&verification.to);
+                self.index.put_verification(&verification, number, now);
+            }
+        }
+    }
+
+    /// Ends a message whose text is missing.
+    pub(super) fn end_textless(&mut self, id: MessageId, now: &Now) {
+        self.index.release(id);
+        if let Ok(mut message) = self.message(id)
+            && self.applied(&mut message, now, Event::Fail(Reason::TextLost))
+        {
+            self.put_message(message, now);
+        }
+    }
+
+    /// Calls off a message that has not left yet, if it can be.
+    pub(super) fn call_off(&mut self, id: MessageId, reason: Reason, now: &Now) -> Result<Message, StoreError> {
+        let mut message = self.message(id)?;
+        if message.state == State::Submitting && !self.index.claimed(id).is_some_and(|c| c.gate.shut()) {
+            return Err(StoreError::Message(Refused::OnAir));
+        }
+        message.apply(now, Event::Cancel(reason)).map_err(StoreError::Message)?;
+        if let Some(claimed) = self.index.claimed(id) {
+            claimed.gate.shut();
+        }
+        self.put_message(message.clone(), now);
+        Ok(message)
+    }
+
+    /// The right code, as it stands now.
+    pub(super) fn code_of(&self, verification: &Verification) -> Option<Secret> {
+        match &verification.code {
+            CodeSource::Derived { length, generation, nonce } => {
+                Some(challenge::derive(self.code_key(), verification.id, *generation, nonce, *length))
+            }
+            CodeSource::Supplied => match self.get(Key::SuppliedCode(verification.id)) {
+                Ok(Some(Record::SuppliedCode(code))) => Some(code),
+                _ => None,
+            },
+            CodeSource::Erased => None,
+        }
+    }
+
+    fn text_of(&self, message: &Message) -> Option<Secret> {
+        match (self.get(Key::Body(message.id)).ok()??, message.verification) {
+            (Record::Body(Body::Text(text)), _) => Some(text),
+            (Record::Body(Body::Code { before, after }), Some(id)) => {
+                let code = self.code_of(&self.verification_record(id).ok()?)?;
+                Some(Secret::new(format!("{}{}{}", before.reveal(), code.reveal(), after.reveal())))
+            }
+            _ => None,
+        }
+    }
+
+    /// Applies an event; one that is not allowed is logged and keeps the state.
+    fn applied(&mut self, message: &mut Message, now: &Now, event: Event) -> bool {
+        match message.apply(now, event) {
+            Ok(()) => true,
+            Err(why) => {
+                tracing::warn!(message.id = %message.id, status = message.status().as_str(), %why, "Out of step; nothing changed");
+                false
+            }
+        }
+    }
+}

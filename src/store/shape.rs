@@ -1,0 +1,293 @@
+//! How the domain's values look on disk.
+//!
+//! The domain knows no serde: what is on disk must not change because a field was renamed. Here stands each value's
+//! shape, in postcard's terms: fields in this order, variants numbered in this order. **Append only**; anything else is a
+//! new version of the record.
+
+use super::record::{IdempotencyRecord, Made};
+use super::{ApiKey, Body, Permission, Scope};
+use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
+use crate::domain::message::{
+    Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
+};
+use crate::domain::msisdn::Msisdn;
+use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
+use crate::domain::time::{BootId, BootTime, Deadline, Wall};
+use crate::domain::verification::{CodeSource, Verification, VerificationState};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A value that has a shape on disk.
+pub(super) trait Disk: Sized {
+    /// Its shape.
+    type Shape;
+    /// The value in its shape.
+    fn shape(&self) -> Self::Shape;
+    /// The value of a shape. `None`: a word or number that this version does not know.
+    fn from_shape(shape: Self::Shape) -> Option<Self>;
+}
+
+/// A struct whose fields all have shapes, in this order.
+macro_rules! fields {
+    ($name:ident as $shape:ident { $($field:ident: $type:ty),* $(,)? }) => {
+        #[derive(Serialize, Deserialize)]
+        pub(super) struct $shape { $($field: <$type as Disk>::Shape),* }
+
+        impl Disk for $name {
+            type Shape = $shape;
+            fn shape(&self) -> $shape {
+                $shape { $($field: self.$field.shape()),* }
+            }
+            fn from_shape(shape: $shape) -> Option<Self> {
+                Some(Self { $($field: Disk::from_shape(shape.$field)?),* })
+            }
+        }
+    };
+}
+
+/// An enum whose variants are numbered in this order.
+macro_rules! variants {
+    ($name:ident as $shape:ident {
+        $($variant:ident $(($($bind:ident: $bound:ty),*))? $({$($field:ident: $type:ty),*})?),* $(,)?
+    }) => {
+        #[derive(Serialize, Deserialize)]
+        pub(super) enum $shape {
+            $($variant $(($(<$bound as Disk>::Shape),*))? $({$($field: <$type as Disk>::Shape),*})?),*
+        }
+
+        impl Disk for $name {
+            type Shape = $shape;
+            fn shape(&self) -> $shape {
+                match self {
+                    $(Self::$variant $(($($bind),*))? $({$($field),*})? =>
+                        $shape::$variant $(($($bind.shape()),*))? $({$($field: $field.shape()),*})?),*
+                }
+            }
+            fn from_shape(shape: $shape) -> Option<Self> {
+                Some(match shape {
+                    $($shape::$variant $(($($bind),*))? $({$($field),*})? =>
+                        Self::$variant $(($(Disk::from_shape($bind)?),*))?
+                            $({$($field: Disk::from_shape($field)?),*})?),*
+                })
+            }
+        }
+    };
+}
+
+/// A value that is its own shape.
+macro_rules! plain {
+    ($($type:ty),*) => {$(
+        impl Disk for $type {
+            type Shape = Self;
+            fn shape(&self) -> Self {
+                self.clone()
+            }
+            fn from_shape(shape: Self) -> Option<Self> {
+                Some(shape)
+            }
+        }
+    )*};
+}
+
+/// A value that goes through another one: how to get it, and how to make the value of it.
+macro_rules! through {
+    ($($name:ident: $type:ty, $get:expr, $make:expr;)*) => {$(
+        impl Disk for $name {
+            type Shape = $type;
+            fn shape(&self) -> $type {
+                let get: fn(&Self) -> $type = $get;
+                get(self)
+            }
+            fn from_shape(shape: $type) -> Option<Self> {
+                let make: fn($type) -> Option<Self> = $make;
+                make(shape)
+            }
+        }
+    )*};
+}
+
+plain!(bool, u8, u16, u32, u64, String, [u8; 16], [u8; 32], Duration);
+
+through! {
+    MessageId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    VerificationId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    KeyId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    ClientId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    BootId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    Wall: i64, |wall| wall.0, |ms| Some(Self(ms));
+    Secret: Sealed, |secret| Sealed(secret.clone()), |sealed| Some(sealed.0);
+    Msisdn: Sealed, |m| Sealed(m.reveal_e164().into()), |e164| Msisdn::parse(e164.0.reveal()).ok();
+    Imei: String, |imei| imei.as_str().to_owned(), |text| Some(Self::new(text));
+    SimCard: String, |card| card.as_str().to_owned(), |text| Some(Self::new(text));
+    Scope: String, |scope| scope.as_str().to_owned(), |word| Self::parse(&word);
+    Permission: String, |permission| permission.as_str().to_owned(), |word| Self::parse(&word);
+    Reason: (String, Option<u16>), |r| (r.code().to_owned(), r.number()), |(code, n)| Self::from_code(&code, n);
+}
+
+fields!(BootTime as BootTimeShape { id: BootId, since_boot: Duration });
+fields!(Deadline as DeadlineShape { wall: Wall, boot: BootTime });
+
+fields!(Message as MessageShape {
+    id: MessageId,
+    client: ClientId,
+    sequence: u64,
+    to: Msisdn,
+    verification: Option<VerificationId>,
+    priority: Priority,
+    flash: bool,
+    parts: u8,
+    on_uncertain: OnUncertain,
+    client_reference: Option<String>,
+    created: Wall,
+    updated: Wall,
+    send_at: Option<Deadline>,
+    deadline: Deadline,
+    state: State,
+    attempts: Vec<Attempt>,
+    except: Vec<SimCard>,
+    ever_uncertain: bool,
+    resend_used: bool,
+    version: u32,
+});
+variants!(Priority as PriorityShape { Otp, High, Normal });
+variants!(OnUncertain as OnUncertainShape { ResendOnce, Leave });
+variants!(State as StateShape {
+    Queued { not_before: Option<Deadline>, only: Option<SimCard>, because: Option<Reason> },
+    Submitting,
+    Submitted { closes: Deadline, report: ReportState },
+    Uncertain { reason: Reason, closed: bool },
+    Delivered,
+    Undelivered(reason: Reason),
+    Failed(reason: Reason),
+    Expired(reason: Reason),
+    Canceled(reason: Reason),
+});
+variants!(ReportState as ReportStateShape { Awaited, None, Unconfirmed });
+fields!(Attempt as AttemptShape {
+    modem: Imei,
+    sim_card: SimCard,
+    started: Wall,
+    concat_reference: u8,
+    parts: Vec<Part>,
+});
+fields!(Part as PartShape {
+    intended: Wall,
+    settled: Option<Wall>,
+    refusals: u8,
+    state: PartState,
+    report_until: Deadline,
+    report: Option<PartReport>,
+});
+variants!(PartState as PartStateShape {
+    Intended,
+    NotSent(reason: Reason),
+    Accepted(reference: Option<u8>),
+    Uncertain(reason: Reason),
+});
+fields!(PartReport as PartReportShape { status: u8, verdict: ReportVerdict, at: Wall });
+variants!(ReportVerdict as ReportVerdictShape { Delivered, Unconfirmed, StillTrying, Failed, GaveUp });
+
+variants!(Body as BodyShape { Text(text: Secret), Code { before: Secret, after: Secret } });
+
+fields!(Verification as VerificationShape {
+    id: VerificationId,
+    client: ClientId,
+    to: Msisdn,
+    purpose: Option<String>,
+    brand: Option<String>,
+    metadata: Option<String>,
+    code: CodeSource,
+    state: VerificationState,
+    failures: u8,
+    created: Wall,
+    updated: Wall,
+    expires: Deadline,
+    message: MessageId,
+    on_uncertain: OnUncertain,
+    sends: u8,
+    version: u32,
+});
+variants!(CodeSource as CodeSourceShape {
+    Derived { length: u8, generation: u32, nonce: [u8; 16] },
+    Supplied,
+    Erased,
+});
+variants!(VerificationState as VerificationStateShape {
+    Pending,
+    Approved,
+    Expired,
+    MaxAttemptsReached,
+    Canceled(reason: Reason),
+});
+
+fields!(ApiKey as ApiKeyShape {
+    id: KeyId,
+    client: ClientId,
+    name: String,
+    secret_sha256: [u8; 32],
+    scopes: BTreeSet<Scope>,
+    permissions: BTreeSet<Permission>,
+    created: Wall,
+    expires: Option<Wall>,
+    revoked: Option<Wall>,
+});
+
+fields!(IdempotencyRecord as IdempotencyRecordShape { fingerprint: [u8; 16], made: Made, until: Deadline });
+variants!(Made as MadeShape {
+    Message(id: MessageId),
+    Verification(id: VerificationId),
+    Key(id: KeyId),
+    Verdict { verification: VerificationId, valid: bool, state: VerificationState, attempts_left: u8 },
+    Resend { verification: VerificationId, message: MessageId },
+});
+
+impl<T: Disk> Disk for Option<T> {
+    type Shape = Option<T::Shape>;
+    fn shape(&self) -> Self::Shape {
+        self.as_ref().map(T::shape)
+    }
+    fn from_shape(shape: Self::Shape) -> Option<Self> {
+        match shape {
+            Some(inner) => T::from_shape(inner).map(Some),
+            None => Some(None),
+        }
+    }
+}
+
+impl<T: Disk> Disk for Vec<T> {
+    type Shape = Vec<T::Shape>;
+    fn shape(&self) -> Self::Shape {
+        self.iter().map(T::shape).collect()
+    }
+    fn from_shape(shape: Self::Shape) -> Option<Self> {
+        shape.into_iter().map(T::from_shape).collect()
+    }
+}
+
+impl<T: Disk + Ord> Disk for BTreeSet<T> {
+    type Shape = Vec<T::Shape>;
+    fn shape(&self) -> Self::Shape {
+        self.iter().map(T::shape).collect()
+    }
+    fn from_shape(shape: Self::Shape) -> Option<Self> {
+        shape.into_iter().map(T::from_shape).collect()
+    }
+}
+
+/// A secret may be written here, since all that is written here is sealed. It is wiped when dropped.
+pub(super) struct Sealed(Secret);
+
+impl Serialize for Sealed {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.0.reveal())
+    }
+}
+
+impl<'de> Deserialize<'de> for Sealed {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|text| Self(Secret::new(text)))
+    }
+}
