@@ -10,6 +10,7 @@ mod client;
 mod completions;
 mod config;
 mod console;
+mod decode;
 mod inbox;
 mod keys;
 mod man;
@@ -40,6 +41,7 @@ enum Command {
     Inbox(inbox::Args),
     Keys(keys::Args),
     Config(config::Args),
+    Decode(decode::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -76,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Inbox(args) => inbox::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Config(args) => config::run(args),
+        Command::Decode(args) => decode::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };
