@@ -518,12 +518,15 @@ pub struct LeftOpen {
 }
 
 pub mod backend;
+pub mod data_dir;
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
 pub mod keyring;
+pub mod master_key;
 pub mod memory_backend;
 pub mod record;
 mod shape;
+pub mod sled_backend;
 mod tally;
 pub mod vault;
