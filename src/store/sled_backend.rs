@@ -49,7 +49,7 @@ impl SledBackend {
         Ok(self.db.is_empty() && marks.iter().flatten().all(|slot| slot.iter().all(|b| *b == 0)))
     }
 
-    #[allow(clippy::disallowed_methods, reason = "the one flush that there is; the sync behind it makes it durable")]
+    #[expect(clippy::disallowed_methods, reason = "the one flush that there is; the sync behind it makes it durable")]
     fn write_batch(&self, changes: &[Change]) -> Result<(), BackendError> {
         let mut batch = sled::Batch::default();
         for change in changes {

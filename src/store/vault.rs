@@ -184,7 +184,7 @@ impl<B: Backend> Vault<B> {
         })
     }
 
-    fn write(&mut self, now: Wall, records: Vec<(Vec<u8>, Option<Zeroizing<Vec<u8>>>)>) -> Result<(), VaultError> {
+    fn write(&mut self, now: Wall, records: Vec<(Vec<u8>, Option<Plain>)>) -> Result<(), VaultError> {
         let mut tally = Tally { sequence: self.tally.sequence + 1, wall: now, ..self.tally };
         let mut batch = Vec::with_capacity(records.len() + 1);
         for (key, record) in records {
@@ -365,6 +365,9 @@ impl Aside {
     }
 }
 
+/// A record as bytes, not sealed.
+type Plain = Zeroizing<Vec<u8>>;
+
 /// Why a value can't be opened.
 enum Bad {
     Version,
@@ -382,7 +385,7 @@ impl Bad {
     }
 }
 
-fn unseal(keyring: &Keyring, key: &[u8], value: &[u8]) -> Result<Zeroizing<Vec<u8>>, Bad> {
+fn unseal(keyring: &Keyring, key: &[u8], value: &[u8]) -> Result<Plain, Bad> {
     let (header, sealed) = value.split_first_chunk::<HEADER>().ok_or(Bad::Damaged)?;
     let [version, a, b, c, d, ..] = *header;
     if version != VERSION {
