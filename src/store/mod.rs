@@ -511,7 +511,6 @@ pub mod backend;
 pub mod committer;
 pub mod data_dir;
 mod engine;
->>>>>>> h-store
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
