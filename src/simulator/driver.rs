@@ -407,3 +407,133 @@ impl Shared {
 /// Bytes between a modem and a host that does not read.
 const PORT_BUFFER: usize = 16 * 1024;
 const RETRY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulator::modem::ModemOptions;
+    use crate::simulator::network::NetworkOptions;
+
+    fn simulator(modems: usize) -> SimulatorHandle {
+        let network = NetworkOptions { air_time: Duration::from_secs(5), ..NetworkOptions::default() };
+        spawn(Simulator::new(modems, &ModemOptions::default(), network, 7))
+    }
+
+    /// Writes, then reads until `end` has come.
+    async fn ask(port: &mut DuplexStream, text: &str, end: &str) -> String {
+        port.write_all(text.as_bytes()).await.unwrap();
+        let mut said = Vec::new();
+        while !said.ends_with(end.as_bytes()) {
+            said.push(port.read_u8().await.unwrap());
+        }
+        String::from_utf8(said).unwrap()
+    }
+
+    /// "hellohello" to +14155550100.
+    const SUBMIT: &str = "0001000B914151550501F000000AE8329BFD4697D9EC37\x1A";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_send_takes_its_air_time_of_paused_time() {
+        let handle = simulator(2);
+        let mut port = handle.open(1).unwrap();
+        ask(&mut port, "ATE0\r", "OK\r\n").await;
+        ask(&mut port, "AT+CMGS=22\r", "> ").await;
+        let before = Instant::now();
+        assert_eq!(ask(&mut port, SUBMIT, "OK\r\n").await, "\r\n+CMGS: 0\r\n\r\nOK\r\n");
+        assert!((5000..5010).contains(&before.elapsed().as_millis()), "{:?}", before.elapsed());
+        let counts = handle.counts();
+        assert_eq!((counts.network.accepted, counts.modems[1].counts.submitted), (1, 1));
+        assert_eq!(counts.modems[0].counts.submitted, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_inbox_can_be_waited_for() {
+        let handle = simulator(1);
+        let mut port = handle.open(0).unwrap();
+        ask(&mut port, "AT+CMGS=22\r", "> ").await;
+        port.write_all(SUBMIT.as_bytes()).await.unwrap();
+        assert!(handle.inbox(None, Duration::from_secs(4)).await.is_empty());
+        assert!(handle.inbox(Some("+19"), Duration::from_secs(60)).await.is_empty(), "another number's");
+        let found = handle.inbox(Some("+14155550100"), Duration::from_secs(60)).await;
+        assert_eq!(found[0].text, "hellohello");
+        handle.clear_inbox();
+        assert!(handle.inbox(None, Duration::ZERO).await.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_in_reaches_the_right_modem() {
+        let handle = simulator(2);
+        let number = handle.identity(1).unwrap().number;
+        let mut port = handle.open(1).unwrap();
+        ask(&mut port, "ATE0+CNMI=2,1\r", "OK\r\n").await;
+        assert_eq!(handle.inbound("+14155550199", &number, "hi"), Some(1));
+        assert_eq!(ask(&mut port, "", "1\r\n").await, "\r\n+CMTI: \"SM\",1\r\n");
+        assert_eq!(handle.inbound("+14155550199", "+19", "hi"), Some(0), "nobody's number: the first modem");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unplugged_it_is_gone_and_replugged_it_boots() {
+        let handle = simulator(1);
+        let mut port = handle.open(0).unwrap();
+        ask(&mut port, "ATE0\r", "OK\r\n").await;
+        handle.unplug(0);
+        assert_eq!(port.read(&mut [0; 8]).await.unwrap(), 0, "end of file");
+        assert_eq!(handle.open(0).err().unwrap().kind(), io::ErrorKind::NotFound);
+        handle.replug(0);
+        let mut port = handle.open(0).unwrap();
+        assert!(ask(&mut port, "", "SMS Ready\r\n").await.starts_with("\r\nRDY\r\n"));
+        assert_eq!(handle.open(1).err().unwrap().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_opens_it_anew_takes_over_and_hears_what_came_meanwhile() {
+        let handle = simulator(1);
+        let mut port = handle.open(0).unwrap();
+        ask(&mut port, "ATE0\r", "OK\r\n").await;
+        ask(&mut port, "AT+CMGS=22\r", "> ").await;
+        port.write_all(SUBMIT.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(port);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let mut port = handle.open(0).unwrap();
+        assert_eq!(ask(&mut port, "", "OK\r\n").await, "\r\n+CMGS: 0\r\n\r\nOK\r\n");
+        let mut second = handle.open(0).unwrap();
+        assert_eq!(port.read(&mut [0; 8]).await.unwrap(), 0, "the first one sees end of file");
+        ask(&mut second, "AT\r", "OK\r\n").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_port_lost_by_a_fault_comes_back() {
+        let handle = simulator(1);
+        let mut faults = Faults::default();
+        faults.set_flag("port_loss=prompt@next:1").unwrap();
+        handle.set_faults(None, &faults);
+        let mut port = handle.open(0).unwrap();
+        port.write_all(b"ATE0\rAT+CMGS=22\r").await.unwrap();
+        let mut said = Vec::new();
+        port.read_to_end(&mut said).await.unwrap();
+        assert!(handle.open(0).is_err());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        ask(&mut handle.open(0).unwrap(), "AT\r", "OK\r\n").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stop_ends_every_task() {
+        let handle = simulator(3);
+        let mut port = handle.open(2).unwrap();
+        ask(&mut port, "AT\r", "OK\r\n").await;
+        handle.stop().await;
+        assert_eq!(port.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_does_not_read_costs_bounded_memory() {
+        let handle = simulator(1);
+        let mut port = handle.open(0).unwrap();
+        for _ in 0..3000 {
+            port.write_all(b"AT+CNMI=?;+CPMS=?;+CSCS=?\r").await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(handle.shared.lock().lines[0].pending.len() <= PORT_BUFFER);
+    }
+}
