@@ -289,11 +289,6 @@ impl Loaded {
                 modem.port.display()
             ));
         }
-        if let Some(path) = &config.master_key_file
-            && is_readable_by_others(path)
-        {
-            self.warnings.push(format!("{} can be read by other users; chmod 600 it", path.display()));
-        }
     }
 }
 
@@ -360,11 +355,6 @@ fn modem_at(port: &Path, known: &[Modem]) -> Modem {
 fn is_counted(port: &Path) -> bool {
     let name = port.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.starts_with("ttyUSB") || name.starts_with("ttyACM")
-}
-
-fn is_readable_by_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o077 != 0)
 }
 
 /// The port that `listen` has by default, and where client commands look for the gateway.
