@@ -23,21 +23,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A wall time to begin at: 2026-01-01T00:00:00Z.
-pub const BEGIN: Wall = Wall(1_767_225_600_000);
-pub const ME: Access = Access { client: ClientId(1), admin: false };
+pub(crate) const BEGIN: Wall = Wall(1_767_225_600_000);
+pub(crate) const ME: Access = Access { client: ClientId(1), admin: false };
 
 /// A daemon and the world around it.
-pub struct House {
-    pub app: App,
-    pub clock: Arc<VirtualClock>,
-    pub simulator: SimulatorHandle,
-    pub disk: Disk,
+pub(crate) struct House {
+    pub(crate) app: App,
+    pub(crate) clock: Arc<VirtualClock>,
+    pub(crate) simulator: SimulatorHandle,
+    pub(crate) disk: Disk,
     ids: AtomicU64,
 }
 
 impl House {
     /// A new world with so many modems.
-    pub async fn start(modems: usize) -> Self {
+    pub(crate) async fn start(modems: usize) -> Self {
         let network = NetworkOptions { epoch: BEGIN, ..NetworkOptions::default() };
         let simulator = Simulator::new(modems, &ModemOptions::default(), network, 7);
         let simulator = otpgate::simulator::driver::spawn(simulator);
@@ -45,7 +45,7 @@ impl House {
     }
 
     /// A daemon in a world that exists already.
-    pub async fn start_in(simulator: SimulatorHandle, disk: Disk, clock: Arc<VirtualClock>) -> Self {
+    pub(crate) async fn start_in(simulator: SimulatorHandle, disk: Disk, clock: Arc<VirtualClock>) -> Self {
         let environment = Environment::default();
         let simulate = Simulate { modems: simulator.modem_count() as u8, air_time: Duration::from_millis(100) };
         let mut config = Config::defaults(Some(simulate), &environment);
@@ -61,13 +61,13 @@ impl House {
     }
 
     /// Takes a plain message in, for an hour.
-    pub async fn accept(&self, to: &str, text: &str) -> MessageId {
+    pub(crate) async fn accept(&self, to: &str, text: &str) -> MessageId {
         let new = self.message(to, text);
         self.app.store().accept(new, None).await.unwrap().value.id
     }
 
     /// A plain message to be taken in.
-    pub fn message(&self, to: &str, text: &str) -> NewMessage {
+    pub(crate) fn message(&self, to: &str, text: &str) -> NewMessage {
         let now = self.clock.now();
         let n = self.ids.fetch_add(1, Ordering::Relaxed);
         let mut random = [0; 10];
@@ -88,7 +88,7 @@ impl House {
     }
 
     /// The message as soon as it is final, or as it is after so long.
-    pub async fn settled(&self, id: MessageId, at_most: Duration) -> Message {
+    pub(crate) async fn settled(&self, id: MessageId, at_most: Duration) -> Message {
         let until = tokio::time::Instant::now() + at_most;
         loop {
             let message = self.app.store().message(ME, id, Some(Wait { after: None, at_most })).await.unwrap();
@@ -99,14 +99,14 @@ impl House {
     }
 
     /// The texts of the copies that the network accepted for a number, oldest first.
-    pub fn copies(&self, to: &str) -> Vec<String> {
+    pub(crate) fn copies(&self, to: &str) -> Vec<String> {
         let messages = futures_lite_block(self.simulator.inbox(Some(to), Duration::ZERO));
         let mut texts: Vec<String> = messages.into_iter().map(|m| m.text).collect();
         texts.reverse();
         texts
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.app.stop().await;
     }
 }
