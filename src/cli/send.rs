@@ -1,7 +1,9 @@
 use super::client::{Client, Options};
 use super::{Stop, console};
+use crate::ops::clock::{Clock, SystemClock};
 use serde_json::{Map, Value, json};
 use std::io::Read;
+use std::time::Duration;
 
 /// Send a code to a number, or a text of your own with --text
 ///
@@ -60,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
     let (Some(seconds), Some(id)) = (args.wait, message) else {
         return if args.options.json { console::json(&sent) } else { Ok(()) };
     };
-    let known = client.get(&format!("/v1/messages/{id}?wait={seconds}"))?;
+    let known = follow(&client, id, Duration::from_secs(u64::from(seconds)))?;
     if args.options.json {
         console::json(&known)?;
     } else {
@@ -74,6 +76,20 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
     match known["status"].as_str() {
         Some("delivered" | "submitted" | "submitting" | "queued") => Ok(()),
         _ => Err(Stop::No),
+    }
+}
+
+/// The message as it is when nothing more will change, or when the time is up.
+fn follow(client: &Client, id: &str, patience: Duration) -> Result<Value, Stop> {
+    let clock = SystemClock::new();
+    let until = clock.now().mono + patience;
+    let mut known = client.get(&format!("/v1/messages/{id}"))?;
+    loop {
+        let left = until.0.saturating_sub(clock.now().mono.0).as_secs();
+        if known["final"] == json!(true) || left == 0 {
+            return Ok(known);
+        }
+        known = client.get(&format!("/v1/messages/{id}?wait={left}&after={}", known["version"]))?;
     }
 }
 
