@@ -519,9 +519,11 @@ pub struct LeftOpen {
 
 pub mod backend;
 pub mod data_dir;
+mod envelope;
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
+mod inspection;
 pub mod keyring;
 pub mod master_key;
 pub mod memory_backend;
