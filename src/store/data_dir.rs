@@ -355,7 +355,7 @@ mod tests {
         let written: Vec<usize> = (0..sound.len()).filter(|i| sound[*i] != 0).collect();
         let expected: Records = (0..40).map(|n| (key(n), code(n))).collect();
         let (mut noticed, mut harmless) = (0, 0);
-        for i in written.iter().step_by(written.len() / 60) {
+        for i in written.iter().step_by(written.len() / 30) {
             let copy = copy(&dir);
             let mut damaged = sound.clone();
             damaged[*i] ^= 1 << (i % 8);
