@@ -123,8 +123,10 @@ pub struct Turns {
     pub from_result: VecDeque<u32>,
     /// From the prompt to 0x1A.
     pub from_prompt: VecDeque<u32>,
-    pub(super) last_result: Option<Mono>,
-    pub(super) last_prompt: Option<Mono>,
+    /// A result was said, but when it leaves is not known yet.
+    result_told: bool,
+    last_result: Option<Mono>,
+    last_prompt: Option<Mono>,
 }
 
 impl Turns {
@@ -225,11 +227,12 @@ enum Aftermath {
     Half(HalfResult),
 }
 
+/// What ends its deafness.
 enum Deaf {
-    UntilReopened,
-    UntilPowerCycle,
+    Reopening,
+    PowerCycle,
     /// Boot, or a hang with an end.
-    UntilTimer,
+    Timer,
 }
 
 enum Event {
@@ -343,7 +346,7 @@ impl VirtualModem {
             Input::Timeout => {}
             Input::Opened => {
                 self.fresh = true;
-                if matches!(self.deaf, Some(Deaf::UntilReopened)) {
+                if matches!(self.deaf, Some(Deaf::Reopening)) {
                     self.hears_again();
                 }
             }
@@ -352,6 +355,14 @@ impl VirtualModem {
             Input::Network(downlink) => self.hear(now, downlink),
             Input::PowerCycle => self.reboot(now),
             Input::Ring => self.urc("RING".into()),
+        }
+    }
+
+    /// What was said so far leaves now. A result may have been due a little earlier, where timers are coarse: that must
+    /// not be counted as the host's time.
+    pub(super) fn leaves(&mut self, now: Mono) {
+        if std::mem::take(&mut self.turns.result_told) {
+            self.turns.last_result = Some(now);
         }
     }
 
@@ -730,7 +741,7 @@ impl VirtualModem {
             }
             (Aftermath::Normal, None) => self.finish(now, vec![reference], Ok(())),
         }
-        self.turns.last_result = Some(now);
+        self.turns.result_told = true;
         self.settle(now);
     }
 
@@ -879,11 +890,11 @@ impl VirtualModem {
 
     fn hang(&mut self, now: Mono, hang: Hang) {
         self.deaf = Some(match hang {
-            Hang::UntilReopened => Deaf::UntilReopened,
-            Hang::UntilPowerCycle => Deaf::UntilPowerCycle,
+            Hang::UntilReopened => Deaf::Reopening,
+            Hang::UntilPowerCycle => Deaf::PowerCycle,
             Hang::For(time) => {
                 self.timers.add(now + time, Event::Hears);
-                Deaf::UntilTimer
+                Deaf::Timer
             }
         });
     }
@@ -906,7 +917,7 @@ impl VirtualModem {
         self.unacknowledged = None;
         self.turns.last_prompt = None;
         self.turns.last_result = None;
-        self.deaf = Some(Deaf::UntilTimer);
+        self.deaf = Some(Deaf::Timer);
         self.timers.retain(|event| matches!(event, Event::Endless | Event::PortBack));
         self.timers.add(now + self.options.boot_time, Event::Booted);
     }

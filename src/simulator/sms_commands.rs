@@ -29,10 +29,11 @@ impl VirtualModem {
         let done = |result: Result<(), Failure>| Some(result.map(|()| Flow::Done));
         // With the card locked none of these works (TS 27.005 §3.2.5, 311), but for the settings of the modem itself.
         let needs_card = ["+CMGS", "+CMGW", "+CMSS", "+CMGL", "+CMGR", "+CMGD", "+CPMS", "+CSCA"];
-        if needs_card.contains(&command.name.as_str()) && command.form != Form::Test {
-            if let Err(failure) = self.card.refusal(true) {
-                return Some(Err(failure));
-            }
+        if needs_card.contains(&command.name.as_str())
+            && command.form != Form::Test
+            && let Err(failure) = self.card.refusal(true)
+        {
+            return Some(Err(failure));
         }
         match (command.name.as_str(), &command.form) {
             ("+CMGS" | "+CMGW" | "+CMSS" | "+CMGR", Form::Test) => done(Ok(())),
