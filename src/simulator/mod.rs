@@ -4,7 +4,6 @@
 //! that it is used to test. All but `driver`, `pty` and `standalone` is pure.
 
 pub mod alphabet;
-mod commands;
 pub mod driver;
 pub mod faults;
 pub mod inbox;
@@ -12,9 +11,7 @@ pub mod modem;
 pub mod network;
 pub mod pdu;
 pub mod pty;
-mod sms_commands;
 pub mod standalone;
-mod storage;
 mod timers;
 
 use crate::domain::time::Mono;

@@ -1,11 +1,13 @@
 //! The commands of TS 27.005, in PDU and text mode.
 
-use super::alphabet;
-use super::commands::{CharacterSet, Command, Form, Settings};
-use super::modem::{Edit, Failure, Flow, Purpose, VirtualModem};
-use super::pdu::{self, Address, Deliver, StatusReport, Submit};
+use super::line::{Command, Form};
+use super::sending::{Edit, Purpose};
+use super::settings::{CharacterSet, Settings};
 use super::storage::{Status, Storage, Stored};
+use super::{Failure, Flow, VirtualModem};
 use crate::domain::time::Mono;
+use crate::simulator::alphabet;
+use crate::simulator::pdu::{self, Address, Deliver, StatusReport, Submit};
 
 /// Where a message that comes in goes (TS 27.005 §3.4.1).
 pub(super) enum Route {
