@@ -1,9 +1,10 @@
 //! Messages and reports on their way in, and what the host acknowledges of them.
 
-use super::sms_commands::Route;
-use super::storage::Status;
+use super::settings::Settings;
+use super::storage::{Status, Stored};
 use super::{Event, Failure, MAX_HELD, VirtualModem};
 use crate::domain::time::Mono;
+use crate::simulator::pdu::{self, Deliver};
 use std::time::Duration;
 
 impl VirtualModem {
@@ -85,6 +86,66 @@ impl VirtualModem {
     /// Whether an acknowledgement is due.
     pub(super) fn is_acknowledgement_due(&self) -> bool {
         self.unacknowledged.is_some()
+    }
+}
+
+/// Where a message that comes in goes (TS 27.005 §3.4.1).
+enum Route {
+    /// To the host: `+CMT`, `+CDS`.
+    Direct,
+    /// To a storage, with or without `+CMTI`, `+CDSI`.
+    Store { announce: bool },
+    /// Nowhere.
+    Drop,
+}
+
+impl Settings {
+    /// Where a message or report goes.
+    fn route(&self, is_report: bool, tpdu: &[u8]) -> Route {
+        let [_, mt, _, ds, _] = self.cnmi;
+        if is_report {
+            return match ds {
+                1 => Route::Direct,
+                2 => Route::Store { announce: true },
+                _ => Route::Drop,
+            };
+        }
+        // Class 2 goes to the card, whatever mt says; mt=3 passes on class 3 only (TS 27.005 table 3).
+        let class = match Deliver::decode(tpdu).map(|d| d.dcs) {
+            Ok(dcs) if dcs & 0xD0 == 0x10 || dcs >= 0xF0 => Some(dcs & 3),
+            _ => None,
+        };
+        match (mt, class) {
+            (0, _) => Route::Store { announce: false },
+            (2 | 3, Some(3)) => Route::Direct,
+            (1 | 3, _) | (_, Some(2)) => Route::Store { announce: true },
+            _ => Route::Direct,
+        }
+    }
+
+    /// Whether what is routed to the host needs AT+CNMA (phase 2+).
+    fn needs_acknowledgement(&self) -> bool {
+        self.number("+CSMS") == 1
+    }
+
+    /// TS 27.005 §3.4.4: mt and ds become 0.
+    pub(super) fn stop_routing(&mut self) {
+        self.cnmi[1] = 0;
+        self.cnmi[3] = 0;
+    }
+
+    /// `+CMT` or `+CDS`, without the line ends around it.
+    fn direct_urc(&self, smsc: &str, tpdu: &[u8], is_report: bool) -> String {
+        if self.number("+CMGF") == 1 {
+            let stored = Stored { status: Status::RecUnread, tpdu: tpdu.to_vec() };
+            let head = if is_report { "+CDS: " } else { "+CMT: " };
+            return self.text_lines(head, &stored, self.number("+CSDH") == 1, smsc).join("\r\n");
+        }
+        let hex = format!("{}{}", pdu::to_hex(&pdu::smsc_field(smsc)), pdu::to_hex(tpdu));
+        match is_report {
+            true => format!("+CDS: {}\r\n{hex}", tpdu.len()),
+            false => format!("+CMT: ,{}\r\n{hex}", tpdu.len()),
+        }
     }
 }
 
