@@ -1,6 +1,8 @@
 //! otpgate: an SMS gateway for one-time passwords that runs on a box you own.
 
 pub mod at;
+pub mod cli;
+pub mod config;
 pub mod dispatch;
 pub mod domain;
 pub mod http;

@@ -1,2 +1,5 @@
 //! The `otpgate` binary: parse arguments, match the subcommand.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    otpgate::cli::run()
+}

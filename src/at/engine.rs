@@ -8,17 +8,19 @@
 //! query whose line is unmistakable, and only behind that line does it believe anything again. Between 0x1A and the
 //! result, or 180 s, it writes nothing at all.
 
+mod read;
 mod submit;
 mod sync;
 
-use super::command::{Bare, Command};
+use super::command::Command;
 use super::event::{Event, Input, NotTransmitted, Output, Refusal, Reply, ReplyEnd, Submit, SubmitResult};
 use super::line::{Framer, Line, Piece};
-use super::response::{self, Follows, PduHex};
+use super::response::PduHex;
 use super::result::FinalResult;
-use super::urc::{self, News, Urc};
 use crate::domain::time::Mono;
+use read::{Meaning, SecondLine};
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 use submit::Dialogue;
 use sync::Sync;
@@ -45,7 +47,6 @@ impl Default for Config {
 }
 
 /// One modem's dialogue. See the module's text.
-#[derive(Debug)]
 pub struct Engine {
     config: Config,
     framer: Framer,
@@ -90,37 +91,6 @@ struct Running {
     grace: Option<Mono>,
     lines: Vec<Line>,
     bytes: usize,
-}
-
-/// The line that a header announced.
-#[derive(Debug, PartialEq, Eq)]
-enum SecondLine {
-    None,
-    /// A PDU of so many octets, for as many more lines as `patience`: news may come between.
-    Pdu {
-        octets: usize,
-        of: PduOf,
-        patience: u8,
-    },
-    /// A text, which must not be taken for anything. `answer`: of the running command, else of a text-mode message.
-    Text {
-        answer: bool,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PduOf {
-    Message,
-    Report,
-    Answer,
-}
-
-/// What a line means to what is in flight.
-enum Meaning {
-    Final(FinalResult),
-    Answer(Line),
-    /// `+CMGS:` with its TP-MR.
-    Reference(u8),
 }
 
 impl Engine {
@@ -332,7 +302,7 @@ impl Engine {
         if running.grace.is_none() {
             running.grace = running.command.grace.map(|grace| now + grace);
         }
-        running.bytes += line.as_str().len();
+        running.bytes += line.as_str().len() + size_of::<Line>();
         if running.bytes <= MAX_REPLY {
             running.lines.push(line);
         }
@@ -353,7 +323,7 @@ impl Engine {
         // `+CMS ERROR: 340` was seen with an `ERROR` behind it, which must not end the next command.
         let pause = if result == FinalResult::Cms(Some(340)) { DOUBLE_RESULT } else { Duration::ZERO };
         self.state = State::Idle { from: now + self.config.command_gap.max(pause) };
-        self.echo.clear();
+        self.forget_answer();
     }
 
     /// A `+CMGS:` that nobody waits for. The `OK` behind it is as much an orphan.
@@ -389,157 +359,10 @@ impl Engine {
     }
 }
 
-/// Reading one line.
-impl Engine {
-    /// What the line means to what is in flight. `None` if nothing: then it has been told as an event, or dropped.
-    fn read(&mut self, line: Line) -> Option<Meaning> {
-        if self.is_echo(&line) {
-            return None;
-        }
-        let line = match self.read_second_line(line) {
-            Ok(found) => return found,
-            Err(line) => line,
-        };
-        if is_command(line.as_str()) {
-            self.emit(Event::ForeignEcho(line));
-            return None;
-        }
-        if let Some(result) = self.read_final(&line) {
-            return Some(Meaning::Final(result));
-        }
-        let answers = line.prefix().is_some_and(|prefix| self.asked().is_some_and(|asked| asked.answers_with(prefix)));
-        match urc::recognise(&line, answers) {
-            Some(News::Whole(urc)) => {
-                self.emit(Event::Urc(urc));
-                return None;
-            }
-            Some(News::PduFollows { report, octets }) => {
-                let of = if report { PduOf::Report } else { PduOf::Message };
-                self.second_line = SecondLine::Pdu { octets, of, patience: PATIENCE };
-                return None;
-            }
-            Some(News::TextFollows) => {
-                self.second_line = SecondLine::Text { answer: false };
-                return None;
-            }
-            None => {}
-        }
-        if let Some(reference) = response::message_reference(line.as_str()) {
-            return Some(Meaning::Reference(reference));
-        }
-        if answers {
-            self.expect_second_line(&line);
-            return Some(Meaning::Answer(line));
-        }
-        if self.asked().is_some_and(|asked| has_shape(asked.bare_shape(), &line)) {
-            return Some(Meaning::Answer(line));
-        }
-        self.emit(Event::Trace(line));
-        None
-    }
-
-    /// The command whose answer is awaited.
-    fn asked(&self) -> Option<&Command> {
-        match &self.state {
-            State::Command(running) => Some(&running.command),
-            State::Sync(sync) => sync.query(),
-            _ => None,
-        }
-    }
-
-    fn read_final(&self, line: &Line) -> Option<FinalResult> {
-        let asked = self.asked();
-        match FinalResult::parse(line.as_str()) {
-            // News of a call, unless a call command runs.
-            Some(FinalResult::Call) => asked.is_some_and(Command::is_call).then_some(FinalResult::Call),
-            None if asked.is_some_and(|asked| asked.bare_shape() == Bare::None) => {
-                FinalResult::parse_numeric(line.as_str())
-            }
-            result => result,
-        }
-    }
-
-    /// Our own words coming back: whole, in pieces with news between them, or twice.
-    fn is_echo(&mut self, line: &Line) -> bool {
-        let text = line.as_str();
-        if let Some(rest) = self.echo.strip_prefix(text) {
-            self.echo = rest.trim_start().to_owned();
-            return true;
-        }
-        self.said.iter().any(|said| said == text)
-    }
-
-    /// If a header announced a second line: `Ok` if this is it, with what it means to the running command.
-    fn read_second_line(&mut self, line: Line) -> Result<Option<Meaning>, Line> {
-        match std::mem::replace(&mut self.second_line, SecondLine::None) {
-            SecondLine::None => Err(line),
-            SecondLine::Text { answer: true } => Ok(Some(Meaning::Answer(line))),
-            SecondLine::Text { answer: false } => {
-                self.emit(Event::Urc(Urc::TextMode));
-                Ok(None)
-            }
-            SecondLine::Pdu { octets, of, patience } => match (PduHex::new(line.as_str(), octets), of) {
-                (Some(_), PduOf::Answer) => Ok(Some(Meaning::Answer(line))),
-                (Some(pdu), PduOf::Message) => {
-                    self.emit(Event::Urc(Urc::Message(pdu)));
-                    Ok(None)
-                }
-                (Some(pdu), PduOf::Report) => {
-                    self.emit(Event::Urc(Urc::Report(pdu)));
-                    Ok(None)
-                }
-                (None, _) if looks_like_pdu(line.as_str()) => {
-                    self.emit(Event::Trace(line));
-                    Ok(None)
-                }
-                (None, _) => {
-                    // Cut by a result or by other news: the PDU may still come behind them.
-                    if patience > 1 {
-                        self.second_line = SecondLine::Pdu { octets, of, patience: patience - 1 };
-                    }
-                    Err(line)
-                }
-            },
-        }
-    }
-
-    fn expect_second_line(&mut self, header: &Line) {
-        if self.asked().is_none_or(|asked| asked.bare_shape() != Bare::Pdu) {
-            return;
-        }
-        self.second_line = match response::follows(header.as_str()) {
-            Some(Follows::Pdu(octets)) => SecondLine::Pdu { octets, of: PduOf::Answer, patience: PATIENCE },
-            Some(Follows::Text) => SecondLine::Text { answer: true },
-            _ => SecondLine::None,
-        };
-    }
-}
-
-fn has_shape(shape: Bare, line: &Line) -> bool {
-    let text = line.as_str().trim_matches('"');
-    let all = |test: fn(&u8) -> bool| text.as_bytes().iter().all(test);
-    match shape {
-        Bare::None | Bare::Pdu => false,
-        Bare::Digits(from, to) => (from..=to).contains(&text.len()) && all(u8::is_ascii_digit),
-        Bare::Iccid => (18..=22).contains(&text.len()) && all(u8::is_ascii_hexdigit),
-        Bare::Free => line.prefix().is_none() && !looks_like_pdu(text),
-    }
-}
-
-/// Long, and nothing but hex: a PDU that nobody announced, or announced otherwise.
-fn looks_like_pdu(text: &str) -> bool {
-    text.len() >= 24 && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-/// Whether a line reads like a command, and not like a maker's name that begins with the same two letters.
-fn is_command(text: &str) -> bool {
-    let Some(rest) = text.get(..2).filter(|at| at.eq_ignore_ascii_case("AT")).map(|_| &text.as_bytes()[2..]) else {
-        return false;
-    };
-    match rest {
-        [] | [b'+' | b'^' | b'*' | b'#' | b'%' | b'$', ..] => true,
-        [b'&', letter, tail @ ..] => letter.is_ascii_alphabetic() && tail.iter().all(u8::is_ascii_digit),
-        [letter, tail @ ..] => b"EHIQVXZ".contains(&letter.to_ascii_uppercase()) && tail.iter().all(u8::is_ascii_digit),
+impl fmt::Debug for Engine {
+    /// Only the state: what was last said may hold a PIN or a PDU.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("state", &self.state).finish_non_exhaustive()
     }
 }
 
@@ -547,8 +370,6 @@ fn is_command(text: &str) -> bool {
 const MAX_REPLY: usize = 128 * 1024;
 /// Commands remembered for their echo.
 const SAID: usize = 4;
-/// Lines that may come between a header and its PDU.
-const PATIENCE: u8 = 4;
 /// How long the `OK` of an orphan `+CMGS:` is waited for.
 const ORPHAN_OK: Duration = Duration::from_secs(2);
 /// How long a second final result may follow the first.

@@ -96,7 +96,8 @@ pub enum Event {
     Synchronised,
     /// After [`Input::Start`]: no answer to `AT`. Only another start helps.
     Unresponsive,
-    /// While listening before the start: the result of a message from before a restart.
+    /// While listening before the start: a final result, perhaps that of a message from before a restart. An `OK`
+    /// without `+CMGS:` has no reference, and is weak evidence.
     Heard(SubmitResult),
     /// The command ended. Unless by a final result, the engine resynchronises before it takes the next.
     Replied(Reply),

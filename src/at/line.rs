@@ -44,7 +44,7 @@ pub enum Piece {
 }
 
 /// Splits what the modem says into lines. Holds at most [`MAX_LINE`] bytes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Framer {
     line: Vec<u8>,
     noise: usize,
@@ -103,6 +103,12 @@ impl Framer {
             return Some(Piece::Line(line));
         }
         (noise > 0).then_some(Piece::Noise(noise))
+    }
+}
+
+impl fmt::Debug for Framer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Framer[{} bytes]", self.line.len())
     }
 }
 

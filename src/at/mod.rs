@@ -3,7 +3,7 @@
 //! Knows how a message is handed over and nothing of what is in it: a PDU is opaque hex here. Pure: no port and no
 //! clock; bytes and the time come in, bytes, events and the next deadline go out.
 //!
-//! - [`line`]: bytes to lines and prompts
+//! - [`mod@line`]: bytes to lines and prompts
 //! - [`result`], [`errors`]: final results and their numbers' names
 //! - [`response`]: parsers for answer lines
 //! - [`urc`]: what comes unasked

@@ -4,4 +4,7 @@ mod bringup;
 
 pub mod board;
 pub mod compose;
+pub mod driver;
+pub mod port;
+pub mod serial;
 pub mod session;

@@ -137,6 +137,8 @@ pub enum Event {
         /// How it ended.
         result: PartResult,
     },
+    /// No result of the uncertain job came, and none is waited for any more.
+    ListeningEnded,
     /// While listening before the first ESC: the result of a message from before the restart. Comes after
     /// [`Event::Identified`].
     Heard(PartResult),
@@ -424,6 +426,7 @@ impl Session {
             AtEvent::ListeningEnded { .. } => {
                 self.job = None;
                 self.rebooted = true;
+                self.emit(Event::ListeningEnded);
             }
             AtEvent::Resynchronised if self.phase == Phase::Recovering => self.go(Phase::Up),
             AtEvent::Resynchronised => {}

@@ -5,12 +5,15 @@
 
 pub mod alphabet;
 mod commands;
+pub mod driver;
 pub mod faults;
 pub mod inbox;
 pub mod modem;
 pub mod network;
 pub mod pdu;
+pub mod pty;
 mod sms_commands;
+pub mod standalone;
 mod storage;
 mod timers;
 

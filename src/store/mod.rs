@@ -509,16 +509,19 @@ pub struct LeftOpen {
 
 pub mod backend;
 pub mod committer;
+pub mod data_dir;
 mod engine;
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
 mod index;
 pub mod keyring;
+pub mod master_key;
 pub mod memory_backend;
 pub mod record;
 mod requests;
 mod sending;
 mod shape;
+pub mod sled_backend;
 mod tally;
 pub mod vault;

@@ -199,8 +199,17 @@ const IDEMPOTENCY: u8 = 6;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::equipment::{Imei, SimCard};
+    use crate::domain::id::ClientId;
+    use crate::domain::message::{
+        Attempt, MAX_ATTEMPTS, OnUncertain, Part, PartReport, PartState, Priority, ReportVerdict, State,
+    };
+    use crate::domain::msisdn::Msisdn;
+    use crate::domain::reason::Reason;
+    use crate::domain::time::{BootId, BootTime, Wall};
     use crate::store::generate;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     proptest! {
         #[test]
@@ -218,5 +227,64 @@ mod tests {
             let bytes = |id| Key::Message(MessageId(id)).to_bytes();
             prop_assert_eq!(bytes(a).cmp(&bytes(b)), a.cmp(&b));
         }
+    }
+
+    /// Every field as long as it gets.
+    fn largest(parts: usize) -> Message {
+        let sim_card = SimCard::new("89014103211118510720");
+        let boot = BootTime { id: BootId(u128::MAX), since_boot: Duration::new(1 << 30, 999_999_999) };
+        let deadline = Deadline { wall: Wall(1 << 42), boot };
+        let reason = Reason::CanceledByCaller;
+        let report = PartReport { status: 255, verdict: ReportVerdict::GaveUp, at: Wall(1 << 42) };
+        let part = |state, report| Part {
+            intended: Wall(1 << 42),
+            settled: Some(Wall(1 << 42)),
+            refusals: 255,
+            state,
+            report_until: deadline,
+            report,
+        };
+        let attempt = |parts| Attempt {
+            modem: Imei::new("490154203237518"),
+            sim_card: sim_card.clone(),
+            started: Wall(1 << 42),
+            concat_reference: 255,
+            parts,
+        };
+        // Parts go out in two attempts at most: the first and the one resend. The others came to nothing.
+        let mut attempts = vec![attempt(vec![part(PartState::Accepted(Some(255)), Some(report)); parts]); 2];
+        attempts.resize(MAX_ATTEMPTS, attempt(vec![part(PartState::NotSent(reason), None)]));
+        Message {
+            id: MessageId(u128::MAX),
+            client: ClientId(u128::MAX),
+            sequence: u64::from(u32::MAX),
+            to: Msisdn::parse("+999999999999999").unwrap(),
+            verification: Some(VerificationId(u128::MAX)),
+            priority: Priority::Normal,
+            flash: true,
+            parts: 255,
+            on_uncertain: OnUncertain::Leave,
+            client_reference: Some("\u{1F600}".repeat(128)),
+            created: Wall(1 << 42),
+            updated: Wall(1 << 42),
+            send_at: Some(deadline),
+            deadline,
+            state: State::Queued { not_before: Some(deadline), only: Some(sim_card.clone()), because: Some(reason) },
+            attempts,
+            except: vec![sim_card; 4],
+            ever_uncertain: true,
+            resend_used: true,
+            version: u32::MAX,
+        }
+    }
+
+    #[test]
+    fn the_largest_message_and_text_of_ten_parts_fit() {
+        let sealed = |record: Record| 13 + 24 + record.encode().len() + 16;
+        let message = sealed(Record::Message(largest(10)));
+        assert!(message <= MAX_VALUE, "{message}");
+        // 67 characters of three bytes each: UCS-2 in UTF-8 (TS 23.040 9.2.3.24.1 leaves 134 octets to a part).
+        let text = sealed(Record::Body(Body::Text(Secret::new("\u{6F22}".repeat(670)))));
+        assert!(text <= MAX_VALUE, "{text}");
     }
 }

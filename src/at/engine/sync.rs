@@ -51,6 +51,14 @@ impl Sync {
         }
     }
 
+    pub(super) fn is_starting(&self) -> bool {
+        matches!(self, Self::Listening { .. } | Self::Draining { then: Then::Probe, .. } | Self::Probing { .. })
+    }
+
+    pub(super) fn is_probing(&self) -> bool {
+        matches!(self, Self::Probing { .. })
+    }
+
     /// A byte came: it is not quiet yet.
     pub(super) fn hear_byte(&mut self, now: Mono, quiet: Duration) {
         if let Self::Draining { quiet_at, .. } = self {
@@ -74,7 +82,7 @@ impl Engine {
 
     /// Never Ctrl-Z: that would hand over whatever a former life left in the modem's editor.
     fn drain(&mut self, now: Mono, tries: u8, then: Then) {
-        self.echo.clear();
+        self.forget_answer();
         self.transmit(vec![ESC, b'\r']);
         let (quiet_at, by) = (now + self.config.quiet, now + LONGEST_DRAIN);
         self.state = State::Sync(Sync::Draining { quiet_at, by, prompted: false, tries, then });
@@ -176,11 +184,11 @@ impl Engine {
                 *heard = if *heard == Heard::Nothing && result.is_ok() { Heard::Ok } else { Heard::Other };
             }
             (Sync::Barrier { passed, .. }, Meaning::Answer(_)) => *passed = true,
-            (Sync::Barrier { passed: true, .. }, Meaning::Final(result)) if !self.is_orphans(now, result) => {
-                if result.is_ok() {
-                    self.idle(now, result);
-                    return self.emit(Event::Resynchronised);
-                }
+            (Sync::Barrier { passed: true, .. }, Meaning::Final(FinalResult::Ok))
+                if !self.is_orphans(now, FinalResult::Ok) =>
+            {
+                self.idle(now, FinalResult::Ok);
+                return self.emit(Event::Resynchronised);
             }
             (Sync::Barrier { deadline, .. }, Meaning::Final(result)) if !result.is_ok() => {
                 // The query's own refusal, or an old one: soon it will be clear.

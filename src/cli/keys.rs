@@ -1,0 +1,100 @@
+use super::client::{Client, Options, encoded};
+use super::{Stop, console};
+use crate::store::{Permission, Scope};
+use clap::builder::PossibleValuesParser;
+use serde_json::json;
+
+/// API keys: make, list, revoke
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Make a key; it is shown once
+    Create {
+        /// A name for people, such as the application's
+        name: String,
+        /// What it may do; any number of times
+        #[arg(long, required = true, value_name = "SCOPE", value_delimiter = ',',
+              value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)))]
+        scope: Vec<String>,
+        /// Which limit it may pass; any number of times
+        #[arg(long, value_name = "PERMISSION", value_delimiter = ',',
+              value_parser = PossibleValuesParser::new(Permission::ALL.map(Permission::as_str)))]
+        permission: Vec<String>,
+        /// The client whose records it shares [default: a new one]
+        #[arg(long, value_name = "ID")]
+        client: Option<String>,
+        /// When it ends by itself, as 2027-01-31T00:00:00Z
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// List the keys, without their secrets
+    List {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Revoke a key at once
+    Revoke {
+        /// The key's id, as key_…
+        id: String,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Stop> {
+    match &args.command {
+        Command::Create { name, scope, permission, client, expires, options } => {
+            let mut body = json!({"name": name, "scopes": scope});
+            if !permission.is_empty() {
+                body["permissions"] = json!(permission);
+            }
+            if let Some(client) = client {
+                body["client"] = json!(client);
+            }
+            if let Some(expires) = expires {
+                body["expires_at"] = json!(expires);
+            }
+            let made = Client::new(options)?.post("/v1/keys", &body)?;
+            if options.json {
+                return console::json(&made);
+            }
+            console::line(format!("{}  {}", console::cell(&made, "id"), console::cell(&made, "scopes")))?;
+            console::line(console::cell(&made, "key"))?;
+            console::line("This is shown once. Put it where the application finds it, and nowhere else.")
+        }
+        Command::List { options } => {
+            let list = Client::new(options)?.get("/v1/keys")?;
+            if options.json {
+                return console::json(&list);
+            }
+            let fields = ["id", "name", "scopes", "permissions", "client", "expires_at", "revoked_at"];
+            let rows: Vec<[String; 7]> =
+                console::items(&list).iter().map(|key| fields.map(|field| console::cell(key, field))).collect();
+            console::table(["ID", "NAME", "SCOPES", "PERMISSIONS", "CLIENT", "EXPIRES", "REVOKED"], &rows)
+        }
+        Command::Revoke { id, options } => {
+            let revoked = Client::new(options)?.delete(&format!("/v1/keys/{}", encoded(id)))?;
+            if options.json {
+                return console::json(&revoked);
+            }
+            console::line(format!("{id} is revoked"))
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  otpgate keys create shop --scope verify,check
+  otpgate keys create monitoring --scope read --expires 2027-01-31T00:00:00Z
+  otpgate keys list
+  otpgate keys revoke key_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b
+
+Scopes: verify (create, resend, cancel), check, send (free text), read, simulator (the inbox), admin (all, and keys).";

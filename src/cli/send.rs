@@ -1,0 +1,127 @@
+use super::client::{Client, Options};
+use super::{Stop, console};
+use serde_json::{Map, Value, json};
+use std::io::Read;
+
+/// Send a code to a number, or a text of your own with --text
+///
+/// Starts a verification: otpgate makes up a code, sends it, and prints the verification's id for `otpgate check`. With
+/// --text it sends a plain message instead.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The recipient in international form, as +14155550100
+    number: String,
+    /// Send this text instead of a code; - reads it from standard input
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+    /// The name that the text with the code shows
+    #[arg(long, value_name = "NAME", conflicts_with = "text")]
+    brand: Option<String>,
+    /// What the code is for; a newer code for the same number and purpose takes its place
+    #[arg(long, value_name = "WORD", conflicts_with = "text")]
+    purpose: Option<String>,
+    /// Digits in the code [default: 6]
+    #[arg(long, value_name = "DIGITS", conflicts_with = "text", value_parser = clap::value_parser!(u8).range(4..=10))]
+    code_length: Option<u8>,
+    /// Seconds until it expires [default: 300 for a code, a day for a text]
+    #[arg(long, value_name = "SECONDS")]
+    ttl: Option<u32>,
+    /// Your own name for the message
+    #[arg(long, value_name = "NAME", requires = "text")]
+    reference: Option<String>,
+    /// Show the text at once and do not keep it on the telephone (class 0)
+    #[arg(long, requires = "text")]
+    flash: bool,
+    /// Wait until it is known what became of it, at most so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "60",
+          value_parser = clap::value_parser!(u8).range(1..=60))]
+    wait: Option<u8>,
+    #[command(flatten)]
+    options: Options,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), Stop> {
+    let client = Client::new(&args.options)?;
+    let sent = match &args.text {
+        Some(text) => client.post("/v1/messages", &message(args, text)?)?,
+        None => client.post("/v1/verifications", &verification(args))?,
+    };
+    let message = match &args.text {
+        Some(_) => sent["id"].as_str(),
+        None => sent.pointer("/message/id").and_then(Value::as_str),
+    };
+    if !args.options.json {
+        match args.text {
+            Some(_) => console::line(format!("{}  {}", console::cell(&sent, "id"), console::cell(&sent, "status")))?,
+            None => tell_verification(&sent)?,
+        }
+    }
+    let (Some(seconds), Some(id)) = (args.wait, message) else {
+        return if args.options.json { console::json(&sent) } else { Ok(()) };
+    };
+    let known = client.get(&format!("/v1/messages/{id}?wait={seconds}"))?;
+    if args.options.json {
+        console::json(&known)?;
+    } else {
+        let reason = Some(console::cell(&known, "reason.text")).filter(|reason| reason != "-");
+        console::line(format!(
+            "{id}  {}{}",
+            console::cell(&known, "status"),
+            reason.map_or_else(String::new, |r| format!(": {r}"))
+        ))?;
+    }
+    match known["status"].as_str() {
+        Some("delivered" | "submitted" | "submitting" | "queued") => Ok(()),
+        _ => Err(Stop::No),
+    }
+}
+
+fn verification(args: &Args) -> Value {
+    let mut body = Map::new();
+    let mut put = |field: &str, value: Option<Value>| value.map(|value| body.insert(field.to_owned(), value));
+    put("to", Some(json!(args.number)));
+    put("brand", args.brand.as_ref().map(|it| json!(it)));
+    put("purpose", args.purpose.as_ref().map(|it| json!(it)));
+    put("code_length", args.code_length.map(|it| json!(it)));
+    put("ttl_seconds", args.ttl.map(|it| json!(it)));
+    Value::Object(body)
+}
+
+fn message(args: &Args, text: &str) -> Result<Value, Stop> {
+    let mut body = json!({"to": args.number, "text": text});
+    if text == "-" {
+        let mut input = String::new();
+        let read = std::io::stdin().take(LARGEST_TEXT).read_to_string(&mut input);
+        read.map_err(|e| Stop::Failed(format!("can't read the text from standard input: {e}")))?;
+        // The line end that `echo` adds is not part of the message.
+        body["text"] = json!(input.strip_suffix('\n').unwrap_or(&input));
+    }
+    if let Some(ttl) = args.ttl {
+        body["ttl_seconds"] = json!(ttl);
+    }
+    if let Some(reference) = &args.reference {
+        body["client_reference"] = json!(reference);
+    }
+    if args.flash {
+        body["flash"] = json!(true);
+    }
+    Ok(body)
+}
+
+fn tell_verification(sent: &Value) -> Result<(), Stop> {
+    let [id, status, expires, left] =
+        ["id", "status", "expires_at", "attempts_left"].map(|field| console::cell(sent, field));
+    console::line(format!("{id}  {status}, expires at {expires}, {left} attempts left"))?;
+    console::line(format!("when the code is typed in:  otpgate check {id} CODE"))
+}
+
+/// More than 255 parts of any alphabet; the gateway has the say.
+const LARGEST_TEXT: u64 = 256 << 10;
+
+const EXAMPLES: &str = "\
+Examples:
+  otpgate send +14155550100
+  otpgate send +14155550100 --brand \"Acme Clinic\" --purpose login --ttl 120
+  otpgate send +14155550100 --text \"The door is open.\" --wait
+  uptime | otpgate send +14155550100 --text -";

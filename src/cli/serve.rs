@@ -1,0 +1,206 @@
+use super::client::ADMIN_KEY;
+use super::{Stop, console, supervise};
+use crate::config::{Config, ConfigError, Environment, Flags, Loaded, Simulate, default_data_dir};
+use crate::ops::telemetry::{self, Level};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Run the gateway
+///
+/// Takes messages over HTTP, keeps them in the data folder, and sends them over the modems that are named, or over virtual
+/// ones. SIGTERM and Ctrl-C stop it after what is on the air has ended; a second one stops it at once.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct Args {
+    #[command(flatten)]
+    settings: Settings,
+    /// Start the gateway again when it ends by a fault; for where no systemd does that
+    #[arg(long)]
+    supervise: bool,
+    /// How much to log [default: OTPGATE_LOG, else info]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<Level>,
+    /// The process that started this one as its supervisor
+    #[arg(long, hide = true, value_name = "PID")]
+    supervised_by: Option<i32>,
+}
+
+/// The flags that become settings.
+#[derive(Debug, clap::Args)]
+pub(super) struct Settings {
+    /// The configuration file; otpgate.sample.toml shows every setting
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where queue and keys are [default: $STATE_DIRECTORY, $XDG_STATE_HOME/otpgate or ~/.local/state/otpgate]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where the API listens [default: 127.0.0.1:8480]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// A modem's serial port, best by its name in /dev/serial; any number of times
+    #[arg(long, value_name = "PATH")]
+    modem: Vec<PathBuf>,
+    /// Virtual modems instead of real ones, on a virtual network with an inbox
+    #[arg(long, value_name = "N", conflicts_with = "modem", value_parser = clap::value_parser!(u8).range(1..=64))]
+    simulate: Option<u8>,
+    /// What the virtual network takes for each message, as 2.5s or 300ms
+    #[arg(long, value_name = "TIME", requires = "simulate", default_value = "100ms", value_parser = time)]
+    air_time: Duration,
+}
+
+impl Settings {
+    /// The configuration, from these flags, the environment and the file.
+    pub(super) fn load(self) -> Result<Loaded, ConfigError> {
+        // A relative path on the command line is meant from where it was typed.
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let flags = Flags {
+            file: self.config,
+            listen: self.listen,
+            data_dir: self.data_dir.map(absolute),
+            modems: self.modem.into_iter().map(absolute).collect(),
+            simulate: self.simulate.map(|modems| Simulate { modems, air_time: self.air_time }),
+        };
+        Config::load(&flags, &Environment::of_process())
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<(), Stop> {
+    let level = level(args.log)?;
+    let supervise = args.supervise;
+    let loaded = args.settings.load().map_err(|error| Stop::Usage(error.to_string()))?;
+    loaded.config.check().map_err(|error| Stop::Usage(error.to_string()))?;
+    telemetry::start_logging(level);
+    telemetry::log_panics();
+    telemetry::forbid_core_dumps();
+    if supervise {
+        return supervise::run();
+    }
+    if let Some(supervisor) = args.supervised_by {
+        supervise::die_with(supervisor)?;
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stop::Failed(format!("can't start: {error}")))?;
+    runtime.block_on(serve(loaded.config))
+}
+
+/// Attends to the daemon until it ends by itself or by a signal.
+async fn attend(ended: impl Future<Output = String>, stop: impl Future<Output = ()>) -> Result<(), Stop> {
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        why = ended => return Err(Stop::Failed(why)),
+        () = signals.next() => tracing::info!("stopping; a second signal ends at once"),
+    }
+    tokio::select! {
+        () = stop => Ok(()),
+        () = signals.next() => Err(Stop::Failed("ended at once; what was on the air is uncertain".to_owned())),
+    }
+}
+
+/// SIGTERM and SIGINT.
+pub(super) struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, Stop> {
+        let listen = |kind| signal(kind).map_err(|error| Stop::Failed(format!("can't listen for signals: {error}")));
+        Ok(Self(listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?))
+    }
+
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.0.recv() => {}
+            _ = self.1.recv() => {}
+        }
+    }
+}
+
+/// Says where it listens, where the data is, how to begin. The key is shown to a person only, and once.
+fn announce(config: &Config, address: SocketAddr, first_start: bool) -> Result<(), Stop> {
+    let with = match (config.simulate, config.modems.len()) {
+        (Some(simulate), _) => format!("{} virtual modem(s), nothing leaves this machine", simulate.modems),
+        (None, modems) => format!("{modems} modem(s)"),
+    };
+    console::line(format!("otpgate {} listens on http://{address} with {with}", env!("CARGO_PKG_VERSION")))?;
+    console::line(format!("data       {}", config.data_dir.display()))?;
+    let file = config.data_dir.join(ADMIN_KEY);
+    let shown = first_start && rustix::termios::isatty(std::io::stdout());
+    match std::fs::read_to_string(&file) {
+        Ok(key) if shown => {
+            console::line(format!("admin key  {}  (shown once; it is in {})", key.trim(), file.display()))?;
+        }
+        Ok(_) => console::line(format!("admin key  in {}", file.display()))?,
+        Err(_) => console::line("admin key  not here any more; \"otpgate keys reset-admin\" makes a new one")?,
+    }
+    if config.simulate.is_some() {
+        let (program, flags) = own_call(config, address);
+        console::line("\nTry it, in another terminal:")?;
+        console::line(format!("  {program} send +14155550100{flags}"))?;
+        console::line(format!("  {program} inbox --to +14155550100{flags}"))?;
+        console::line(format!(
+            "  {program} check ID CODE{flags}   (the id from the first line, the code from the second)"
+        ))?;
+    }
+    Ok(())
+}
+
+/// How this very program is called from the folder in which it was started, with what it needs to find this gateway.
+fn own_call(config: &Config, address: SocketAddr) -> (String, String) {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("otpgate"));
+    let here = std::env::current_dir().unwrap_or_default();
+    let is_installed = std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| Some(dir.as_path()) == program.parent()));
+    let program = match program.strip_prefix(&here) {
+        _ if is_installed => Path::new("otpgate"),
+        Ok(relative) => relative,
+        Err(_) => &program,
+    };
+    let mut flags = String::new();
+    if address.port() != crate::config::DEFAULT_PORT {
+        flags.push_str(&format!(" --url http://{address}"));
+    }
+    if config.data_dir != default_data_dir(config.simulate.is_some(), &Environment::of_process()) {
+        flags.push_str(&format!(" --data-dir {}", config.data_dir.display()));
+    }
+    (program.display().to_string(), flags)
+}
+
+fn level(flag: Option<Level>) -> Result<Level, Stop> {
+    let environment = Environment::of_process();
+    match (flag, environment.get("OTPGATE_LOG")) {
+        (Some(level), _) => Ok(level),
+        (None, Some(word)) => <Level as clap::ValueEnum>::from_str(word, true)
+            .map_err(|_| Stop::Usage("OTPGATE_LOG must be error, warn, info, debug or trace".to_owned())),
+        (None, None) => Ok(Level::default()),
+    }
+}
+
+/// Reads `2`, `2.5s` or `300ms`; a day at most.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 0.001),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let seconds = number.trim().parse::<f64>().map(|number| number * unit);
+    match seconds {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a time is written as 2, 2.5s or 300ms".to_owned()),
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  otpgate serve --simulate 2
+  otpgate serve --simulate 2 --air-time 3s --data-dir /tmp/try --listen 127.0.0.1:9000
+  otpgate serve --config /etc/otpgate/otpgate.toml
+  OTPGATE_COUNTRY=US otpgate serve --modem /dev/serial/by-id/usb-Example_Modem_0123456789-if02-port0";
+
+async fn serve(config: Config) -> Result<(), Stop> {
+    let first_start = !config.data_dir.join(ADMIN_KEY).exists();
+    announce(&config, config.listen, first_start)?;
+    attend(std::future::pending(), std::future::ready(())).await
+}

@@ -1,0 +1,241 @@
+use super::*;
+
+fn environment(rows: &[(&str, &str)]) -> Environment {
+    let home = [("HOME", "/home/ada")];
+    home.iter().chain(rows).map(|(n, v)| (n.to_string(), v.to_string())).collect()
+}
+
+fn load(text: &str, variables: &[(&str, &str)], flags: Flags) -> Result<Loaded, String> {
+    let file = Some((Path::new("otpgate.toml"), text));
+    Config::from_sources(&flags, &environment(variables), file).map_err(|e| e.to_string())
+}
+
+fn file(text: &str) -> Result<Loaded, String> {
+    load(text, &[], Flags::default())
+}
+
+#[test]
+fn what_is_wrong_is_told_with_line_and_remedy() {
+    let rows = [
+        (
+            "nearest name",
+            "listen = \"127.0.0.1:1\"\ndata_dri = \"/x\"",
+            "line 2: there is no setting data_dri; did you mean data_dir?",
+        ),
+        (
+            "nearest name in a table",
+            "[http]\nplain_htp = true",
+            "line 2: there is no setting http.plain_htp; did you mean http.plain_http?",
+        ),
+        (
+            "right name, wrong table",
+            "plain_http = true",
+            "line 1: there is no setting plain_http; did you mean http.plain_http?",
+        ),
+        ("nothing like it", "zzz = 1", "line 1: there is no setting zzz; otpgate.sample.toml has them all"),
+        ("a table nobody knows", "[guard]\nmode = \"off\"", "line 1: there is no setting guard"),
+        ("a table in a table", "[http.tls]\ncert = \"x\"", "line 2: there is no setting http.tls.cert"),
+        (
+            "modem key",
+            "[[modem]]\nport = \"/dev/a\"\nprompt_delay = 5",
+            "line 3: there is no setting modem.prompt_delay; did you mean modem.prompt_delay_ms?",
+        ),
+        ("modem without port", "\n[[modem]]\ncommand_gap_ms = 5", "line 2: [[modem]] has no port"),
+        (
+            "modem twice",
+            "[[modem]]\nport = \"/dev/a\"\n[[modem]]\nport = \"/dev/a\"",
+            "line 4: modem.port /dev/a is named twice",
+        ),
+        ("one modem table", "[modem]\nport = \"/dev/a\"", "line 1: modem must be written as a table [[modem]]"),
+        ("list of non-tables", "modem = [1]", "line 1: modem must be written as a table [[modem]]"),
+        ("type", "listen = 8480", "line 1: listen must be an address and a port"),
+        ("no port", "listen = \"127.0.0.1\"", "line 1: listen must be an address and a port"),
+        ("path", "data_dir = \"data\"", "line 1: data_dir must be an absolute path"),
+        ("boolean", "[http]\nplain_http = \"true\"", "line 2: http.plain_http must be true or false"),
+        ("range", "[codes]\nmin_length = 3", "line 2: codes.min_length must be a whole number from 4 to 10"),
+        (
+            "too large for any integer",
+            "drain_seconds = 99999999999999999999999",
+            "line 1: drain_seconds must be a whole number from 1 to 600",
+        ),
+        ("negative", "drain_seconds = -1", "line 1: drain_seconds must be"),
+        ("country", "country = \"UK\"", "line 1: country \"UK\" is no ISO 3166 code; the United Kingdom is \"GB\""),
+        ("country by name", "country = \"France\"", "line 1: country must be the two letters"),
+        (
+            "list",
+            "[http]\ntrusted_proxies = [\"10.0.0.0/33\"]",
+            "line 2: http.trusted_proxies must be a list of addresses",
+        ),
+        (
+            "list of hosts",
+            "[http]\nallowed_hosts = \"http://x\"",
+            "line 2: http.allowed_hosts must be a list of host names",
+        ),
+        ("table as value", "listen = { port = 1 }", "line 1: listen must be an address and a port"),
+        ("no TOML", "listen = \n", "line 1: this is not TOML"),
+        ("twice", "country = \"US\"\ncountry = \"GB\"", "line 2: this is not TOML: duplicate key"),
+    ];
+    for (name, text, expected) in rows {
+        let told = file(text).map(|_| ()).expect_err(name);
+        assert!(told.starts_with(&format!("otpgate.toml {expected}")), "{name}: {told}");
+    }
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    let told = load("lissten = 1\ndrain_seconds = 0", &[("OTPGATE_LISTN", "x")], Flags::default()).unwrap_err();
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert!(told.contains("OTPGATE_LISTN: there is no such setting; did you mean OTPGATE_LISTEN?"), "{told}");
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_default() {
+    let text = "listen = \"127.0.0.1:1\"\ncountry = \"de\"\ndata_dir = \"/f\"\n[http]\nallowed_hosts = [\"A.example\"]";
+    let variables = [("OTPGATE_LISTEN", "127.0.0.1:2"), ("OTPGATE_DATA_DIR", "/e"), ("OTPGATE_CODES_MIN_LENGTH", "4")];
+    let flags = Flags { listen: Some("127.0.0.1:3".parse().unwrap()), ..Flags::default() };
+    let loaded = load(text, &variables, flags).unwrap();
+    let rows: Vec<_> = loaded.rows().map(|(name, value, origin)| format!("{name} = {value} ({origin})")).collect();
+    for expected in [
+        "listen = \"127.0.0.1:3\" (--listen)",
+        "data_dir = \"/e\" (OTPGATE_DATA_DIR)",
+        "country = \"DE\" (otpgate.toml line 2)",
+        "http.allowed_hosts = [\"a.example\"] (otpgate.toml line 5)",
+        "codes.min_length = 4 (OTPGATE_CODES_MIN_LENGTH)",
+        "drain_seconds = 60 (default)",
+    ] {
+        assert!(rows.iter().any(|row| row == expected), "{expected} is not in {rows:#?}");
+    }
+}
+
+#[test]
+fn the_environment_is_read_as_what_its_setting_wants() {
+    let variables = [
+        ("OTPGATE_HTTP_PLAIN_HTTP", "true"),
+        ("OTPGATE_HTTP_ALLOWED_HOSTS", "a.example, b.example"),
+        ("OTPGATE_STATUS_REPORTS", "false"),
+        ("OTPGATE_COUNTRY", ""),
+        ("OTPGATE_URL", "http://x"),
+        ("OTPGATE_API_KEY", "secret"),
+        ("OTPGATE_REFERENCE", "/r"),
+        ("OTPGATE_TEST_ANYTHING", "1"),
+        ("PATH", "/bin"),
+    ];
+    let config = load("", &variables, Flags::default()).unwrap().config;
+    assert_eq!(config.http.allowed_hosts, ["a.example", "b.example"]);
+    assert!(config.http.plain_http && !config.status_reports);
+    assert_eq!(config.country, None, "an empty variable says nothing");
+    assert!(load("", &[("OTPGATE_MODEM", "/dev/a")], Flags::default()).is_err());
+    assert!(!format!("{:?}", environment(&variables)).contains("secret"));
+}
+
+#[test]
+fn modems_of_the_flags_keep_the_delays_of_the_file() {
+    let text = "[[modem]]\nport = \"/dev/a\"\nprompt_delay_ms = 70\n[[modem]]\nport = \"/dev/b\"";
+    let flags = Flags { modems: vec!["/dev/c".into(), "/dev/a".into()], ..Flags::default() };
+    let modems = load(text, &[], flags).unwrap().config.modems;
+    assert_eq!(modems.iter().map(|m| m.port.to_str().unwrap()).collect::<Vec<_>>(), ["/dev/c", "/dev/a"]);
+    assert_eq!(modems[1].prompt_delay, Some(Duration::from_millis(70)));
+
+    let simulate = Some(Simulate { modems: 2, air_time: Duration::ZERO });
+    let loaded = load(text, &[], Flags { simulate, ..Flags::default() }).unwrap();
+    assert!(loaded.config.modems.is_empty(), "real modems are left alone by the simulator");
+    assert_eq!(loaded.warnings.len(), 1);
+}
+
+#[test]
+fn the_data_folder_is_never_the_working_directory() {
+    type Row = (&'static [(&'static str, &'static str)], &'static str, &'static str);
+    let rows: [Row; 5] = [
+        (&[], "/home/ada/.local/state/otpgate", "/home/ada/.local/state/otpgate-simulated"),
+        (&[("XDG_STATE_HOME", "/s")], "/s/otpgate", "/s/otpgate-simulated"),
+        (&[("XDG_STATE_HOME", "s")], "/home/ada/.local/state/otpgate", "/home/ada/.local/state/otpgate-simulated"),
+        (&[("STATE_DIRECTORY", "/var/lib/o")], "/var/lib/o", "/var/lib/o/simulated"),
+        (&[("STATE_DIRECTORY", "/a:/b"), ("XDG_STATE_HOME", "/s")], "/a", "/a/simulated"),
+    ];
+    for (variables, real, simulated) in rows {
+        assert_eq!(default_data_dir(false, &environment(variables)), Path::new(real));
+        assert_eq!(default_data_dir(true, &environment(variables)), Path::new(simulated));
+    }
+    assert_eq!(default_data_dir(false, &Environment::default()), Path::new("/var/lib/otpgate"));
+}
+
+#[test]
+fn serve_needs_a_country_a_modem_and_a_safe_address() {
+    let told = file("listen = \"0.0.0.0:8480\"").unwrap().config.check().unwrap_err().to_string();
+    for line in ["country = \"US\"", "--modem", "plain_http = true"] {
+        assert!(told.contains(line), "{told}");
+    }
+    let right = "listen = \"0.0.0.0:8480\"\ncountry = \"US\"\n[http]\nplain_http = true\n[[modem]]\nport = \"/dev/a\"";
+    let loaded = file(right).unwrap();
+    assert_eq!(loaded.config.check(), Ok(()));
+    assert_eq!(loaded.warnings.len(), 1, "it is said all the same: {:?}", loaded.warnings);
+    let simulate = Some(Simulate { modems: 2, air_time: Duration::ZERO });
+    assert_eq!(load("", &[], Flags { simulate, ..Flags::default() }).unwrap().config.check(), Ok(()));
+}
+
+#[test]
+fn a_counted_port_and_an_open_key_file_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("master.key");
+    std::fs::write(&key, "k").unwrap();
+    let text = format!("master_key_file = \"{}\"\n[[modem]]\nport = \"/dev/ttyUSB0\"", key.display());
+    for (mode, warnings) in [(0o640, 2), (0o600, 1)] {
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(file(&text).unwrap().warnings.len(), warnings, "mode {mode:o}");
+    }
+}
+
+#[test]
+fn ranges_of_addresses() {
+    let rows = [
+        ("10.0.0.0/8", "10.255.0.1", true),
+        ("10.0.0.0/8", "11.0.0.1", false),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", true),
+        ("192.0.2.7", "192.0.2.7", true),
+        ("192.0.2.7", "192.0.2.8", false),
+        ("0.0.0.0/0", "203.0.113.9", true),
+        ("0.0.0.0/0", "::1", false),
+        ("fd00::/8", "fd12::1", true),
+        ("::1", "::1", true),
+        ("::1", "::2", false),
+    ];
+    for (range, address, inside) in rows {
+        let range: AddressRange = range.parse().unwrap();
+        assert_eq!(range.contains(address.parse().unwrap()), inside, "{range} {address}");
+    }
+    for bad in ["", "10.0.0.0/", "10.0.0.0/33", "10.0.0/8", "x", "::/129", "10.0.0.0/-1"] {
+        assert!(bad.parse::<AddressRange>().is_err(), "{bad}");
+    }
+}
+
+/// The sample is the documentation of the settings: it must name them all, every value in it must be taken, and what it
+/// calls a default must be one.
+#[test]
+fn the_sample_lists_every_setting_with_its_default() {
+    let sample = include_str!("../../otpgate.sample.toml");
+    let is_setting =
+        |line: &str| line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '));
+    let text: String = sample
+        .lines()
+        .filter_map(|line| line.strip_prefix("# ").or(line.strip_prefix('#')).filter(|line| is_setting(line)))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let mut errors = Vec::new();
+    let in_sample: Vec<String> =
+        source::from_toml(Path::new("sample"), &text, &mut errors).into_iter().map(|entry| entry.name).collect();
+    for name in settings::all_names() {
+        assert!(
+            in_sample.iter().any(|n| n == name),
+            "write {name} into otpgate.sample.toml, with its default and reason"
+        );
+    }
+    let loaded = file(&text).unwrap_or_else(|told| panic!("otpgate.sample.toml: {told}"));
+    let defaults = Config::defaults(None, &environment(&[]));
+    // These have no default that could be written down; the sample shows an example.
+    let examples = ["country", "data_dir", "master_key_file", "modem"];
+    for (name, value, _) in loaded.rows().filter(|(name, ..)| !examples.contains(name)) {
+        assert_eq!(value, settings::show(&defaults, name), "otpgate.sample.toml has another default for {name}");
+    }
+    assert!(sample.lines().all(|line| line.is_empty() || line.starts_with('#')), "the sample sets nothing by itself");
+}

@@ -1,0 +1,708 @@
+//! The shell around one modem's session: the port, the clock, and the store on the other side.
+//!
+//! One task a modem, and nothing shared between two of them but the store. The driver pulls messages from the store
+//! when its modem is free, and one ahead while the modem is on the air, so that between a result and the next
+//! `AT+CMGS` nothing is waited for. The outcome of one message and the intent of the next go to the store together.
+
+use super::board::{Board, ModemState};
+use super::compose::{self, Style, compose};
+use super::port::{Port, Ports};
+use super::session::{Event, Input, Job, Output, Quirks, Session};
+use crate::dispatch::retry::Validity;
+use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::id::MessageId;
+use crate::domain::message::{IntentOf, PartId, PartResult};
+use crate::domain::reason::Reason;
+use crate::domain::time::{Mono, Now, Wall};
+use crate::ops::clock::Clock;
+use crate::sms::pdu::Pdu;
+use crate::store::{Answer, Claim, Grant, LeftOpen, Outcome, Report, Store, StoreError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::{sleep_until, timeout};
+
+/// Whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Send.
+    Run,
+    /// Begin nothing new; wait for what is on the air until then.
+    Drain {
+        /// When to stop waiting.
+        until: Mono,
+    },
+}
+
+/// What a driver is given.
+#[derive(Clone)]
+pub struct Setting {
+    /// Its place on the board.
+    pub slot: usize,
+    /// The port's name.
+    pub port: String,
+    /// What is special about the modem.
+    pub quirks: Quirks,
+    /// Whether to ask for status reports.
+    pub status_reports: bool,
+    /// Where ports come from.
+    pub ports: Arc<dyn Ports>,
+    /// Where messages come from.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What is shown.
+    pub board: Board,
+}
+
+/// Drives one modem until told to stop. A panic inside is caught, the modem is set up anew, and what it had on the air
+/// is uncertain.
+pub async fn drive(setting: Setting, orders: watch::Receiver<Order>) {
+    let left_open = setting.store.left_open().await.unwrap_or_default();
+    let mut listen_for = left_open.clone();
+    loop {
+        let driver = Driver::new(setting.clone(), orders.clone(), left_open.clone(), std::mem::take(&mut listen_for));
+        match tokio::spawn(driver.run()).await {
+            Ok(()) => return,
+            Err(_) => {
+                tracing::error!(modem.slot = setting.slot, "A modem's task panicked; it is started anew");
+                setting.board.update(setting.slot, |view| view.state = ModemState::Closed);
+                tokio::time::sleep(REOPEN_FIRST).await;
+            }
+        }
+    }
+}
+
+struct Driver {
+    setting: Setting,
+    orders: watch::Receiver<Order>,
+    session: Session,
+    identity: Option<(Imei, SimCard)>,
+    /// The part that the session has.
+    flight: Option<Flight>,
+    /// The message after it, made ready.
+    next: Option<Prepared>,
+    claiming: Option<Answer<Claim>>,
+    granting: Option<(u64, Answer<Option<Grant>>)>,
+    /// An outcome that waits for the next intent, to go to the store with it.
+    outcome: Option<Ended>,
+    /// A part whose end is unknown, while the port is listened to.
+    listening: Option<(MessageId, PartId, SimCard)>,
+    left_open: Vec<LeftOpen>,
+    listen_for: Vec<LeftOpen>,
+    validity: Validity,
+    send_time: Duration,
+    next_token: u64,
+    was_ready: bool,
+}
+
+/// A claimed message, ready to be handed over.
+struct Prepared {
+    claim: Claim,
+    part: u8,
+}
+
+struct Flight {
+    token: u64,
+    claim: Claim,
+    part: PartId,
+    begun: bool,
+    handed_over: Option<Mono>,
+}
+
+/// An outcome to be recorded. The claim is held until it is: given back before, the store would have to assume the
+/// worst.
+struct Ended {
+    outcome: Outcome,
+    _claim: Option<Claim>,
+}
+
+/// Why a port is closed.
+enum Closed {
+    Stopped,
+    Lost(String),
+}
+
+impl Driver {
+    fn new(
+        setting: Setting,
+        orders: watch::Receiver<Order>,
+        left_open: Vec<LeftOpen>,
+        listen_for: Vec<LeftOpen>,
+    ) -> Self {
+        Self {
+            session: Session::new(setting.quirks),
+            setting,
+            orders,
+            identity: None,
+            flight: None,
+            next: None,
+            claiming: None,
+            granting: None,
+            outcome: None,
+            listening: None,
+            left_open,
+            listen_for,
+            validity: Validity::default(),
+            send_time: Duration::ZERO,
+            next_token: 0,
+            was_ready: false,
+        }
+    }
+
+    async fn run(mut self) {
+        let mut pause = REOPEN_FIRST;
+        loop {
+            if self.stopping().is_some() {
+                return;
+            }
+            match self.setting.ports.open(&self.setting.port).await {
+                Ok(port) => {
+                    let opened = self.setting.clock.now();
+                    self.setting.board.update(self.setting.slot, |view| view.opened += 1);
+                    let closed = self.serve(port).await;
+                    match closed {
+                        Closed::Stopped => return,
+                        Closed::Lost(why) => {
+                            tracing::warn!(modem.slot = self.setting.slot, port = %self.setting.port, %why, "Port closed; it will be opened again");
+                            self.show_closed(why);
+                        }
+                    }
+                    if self.setting.clock.now().mono - opened.mono > STABLE {
+                        pause = REOPEN_FIRST;
+                    }
+                }
+                Err(error) => {
+                    let why = error.to_string();
+                    let known = self.setting.board.modems().get(self.setting.slot).and_then(|v| v.reason.clone());
+                    if known.as_ref() != Some(&why) {
+                        tracing::warn!(modem.slot = self.setting.slot, %error, "Port can't be opened; it is tried again");
+                    }
+                    self.show_closed(why);
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = self.orders.changed() => {}
+            }
+            pause = (pause * 2).min(REOPEN_LAST);
+        }
+    }
+
+    /// Serves an open port until it is lost or there is nothing more to do on it.
+    async fn serve(&mut self, mut port: Box<dyn Port>) -> Closed {
+        let now = self.setting.clock.now();
+        let listen = self.listen_time(now.wall);
+        self.listen_for.clear();
+        self.session.handle_input(now.mono, Input::Opened { listen });
+        let mut buffer = [0; 4096];
+        let mut closed = self.drain(&mut port).await;
+        while closed.is_none() {
+            let now = self.setting.clock.now();
+            self.keep_claiming();
+            let wake = self.wake_at(&now);
+            tokio::select! {
+                biased;
+                granted = answer(&mut self.granting) => self.granted(granted),
+                read = port.read(&mut buffer) => match read {
+                    Ok(0) => closed = Some(Closed::Lost("it went away".to_owned())),
+                    Ok(n) => {
+                        let now = self.setting.clock.now();
+                        self.session.handle_input(now.mono, Input::Bytes(&buffer[..n]));
+                    }
+                    Err(error) => closed = Some(Closed::Lost(format!("reading failed ({error})"))),
+                },
+                claimed = claim(&mut self.claiming) => match claimed {
+                    Ok(claim) => self.prepare(claim),
+                    // The store has ended: so will the process.
+                    Err(_) => closed = Some(Closed::Stopped),
+                },
+                _ = self.orders.changed() => {}
+                () = sleep_until(self.setting.clock.instant(wake)) => {
+                    self.session.handle_input(self.setting.clock.now().mono, Input::Timeout);
+                }
+            }
+            if closed.is_none() {
+                closed = self.obey().or(self.drain(&mut port).await);
+            }
+        }
+        // Close first: a port that lingers makes the kernel give the modem another name when it comes back.
+        drop(port);
+        self.session.handle_input(self.setting.clock.now().mono, Input::Lost);
+        self.note_outputs();
+        self.flush_outcome();
+        self.flight = None;
+        self.identity = None;
+        self.next = None;
+        self.claiming = None;
+        self.listening = None;
+        self.tell_readiness();
+        closed.unwrap_or(Closed::Stopped)
+    }
+
+    /// Does what the session wants done, and gives it work while it is free.
+    async fn drain(&mut self, port: &mut Box<dyn Port>) -> Option<Closed> {
+        loop {
+            while let Some(output) = self.session.poll_output() {
+                match output {
+                    Output::Transmit(bytes) => {
+                        if let Some(token) = bytes.hands_over
+                            && let Err(reason) = self.may_leave(token)
+                        {
+                            let now = self.setting.clock.now().mono;
+                            self.session.handle_input(now, Input::Withheld { token, reason });
+                            continue;
+                        }
+                        // Never in a select: a write that loses a race may have sent half a command.
+                        match timeout(WRITE, port.write_all(&bytes.bytes)).await {
+                            Ok(Ok(())) => {}
+                            Ok(Err(error)) => return Some(Closed::Lost(format!("writing failed ({error})"))),
+                            Err(_) => return Some(Closed::Lost("it takes no more bytes".to_owned())),
+                        }
+                    }
+                    Output::Reopen(why) => return Some(Closed::Lost(why.to_owned())),
+                    Output::Event(event) => self.take(event),
+                }
+            }
+            if !self.submit_next() {
+                break;
+            }
+        }
+        self.flush_outcome();
+        None
+    }
+
+    /// The last question before the irreversible byte: not canceled, and its deadline has come by no clock.
+    fn may_leave(&mut self, token: u64) -> Result<(), Reason> {
+        let now = self.setting.clock.now();
+        let Some(flight) = self.flight.as_mut().filter(|f| f.token == token) else {
+            return Err(Reason::NotTransmitted);
+        };
+        if flight.claim.message.deadline.passed_by_any(&now) {
+            return Err(Reason::TtlPassed);
+        }
+        if !flight.claim.gate.pass() {
+            return Err(Reason::CanceledByCaller);
+        }
+        flight.handed_over = Some(now.mono);
+        Ok(())
+    }
+
+    /// Gives the session its next part, if it is free and there is one.
+    fn submit_next(&mut self) -> bool {
+        if !self.session.is_free() || self.flight.is_some() || self.stopping().is_some() {
+            return false;
+        }
+        let Some(Prepared { claim, part }) = self.next.take() else { return false };
+        let Some((imei, sim_card)) = self.identity.clone() else { return false };
+        let now = self.setting.clock.now();
+        // The claimed copy is from before the attempt, so all its parts are given the same one.
+        let id = PartId { part, ..claim.message.next_part(&imei, &sim_card) };
+        let life = claim.message.deadline.left(&now);
+        let Some(pdu) = self.compose(&claim, id.part, life) else {
+            self.end_unsendable(claim, id, &now);
+            return true;
+        };
+        self.next_token += 1;
+        let token = self.next_token;
+        let job = Job {
+            token,
+            pdu,
+            not_after: claim.message.deadline.mono(&now),
+            send_deadline: send_deadline(&claim, life),
+        };
+        tracing::debug!(message.id = %claim.message.id, part = id.part, attempt = id.attempt, "Handing a part to the modem");
+        self.flight = Some(Flight { token, claim, part: id, begun: false, handed_over: None });
+        self.session.handle_input(now.mono, Input::Submit(job));
+        true
+    }
+
+    fn compose(&self, claim: &Claim, part: u8, life: Duration) -> Option<Pdu> {
+        let style = Style {
+            concat_reference: claim.concat_reference,
+            validity: self.validity,
+            status_report: self.setting.status_reports,
+        };
+        compose(&claim.message, claim.text.reveal(), part, life, style)
+    }
+
+    /// A message whose text does not make the parts that were accepted: recorded as such, so that it is not tried on
+    /// and on.
+    fn end_unsendable(&mut self, claim: Claim, part: PartId, now: &Now) {
+        let Some(intent) = self.intent(&claim, part, now) else { return };
+        let outcome = Outcome {
+            message: claim.message.id,
+            part,
+            sim_card: intent.sim_card.clone(),
+            result: PartResult::NotSent(Reason::TextLost),
+        };
+        let begin = self.setting.store.begin(claim.message.id, intent);
+        let store = self.setting.store.clone();
+        tokio::spawn(async move {
+            if let Ok(Grant::Granted) = begin.await {
+                let _ = store.settle(outcome, None).await;
+            }
+            drop(claim);
+        });
+    }
+
+    fn intent(&self, claim: &Claim, part: PartId, now: &Now) -> Option<IntentOf> {
+        let (modem, sim_card) = self.identity.clone()?;
+        let life = compose::network_life(self.validity, claim.message.deadline.left(now));
+        Some(IntentOf {
+            modem,
+            sim_card,
+            part,
+            concat_reference: claim.concat_reference,
+            report_until: now.after(life + REPORT_MARGIN),
+            needs: self.send_time + SEND_MARGIN,
+        })
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Changed => self.show(),
+            Event::Identified { imei, sim_card } => self.identified(imei, sim_card),
+            Event::WantIntent { token } => self.want_intent(token),
+            Event::Outcome { token, result } => self.ended(token, result),
+            Event::Late { result, .. } => {
+                if let Some((message, part, sim_card)) = self.listening.take() {
+                    tracing::info!(message.id = %message, "A late result settles an uncertain part");
+                    self.record(Ended { outcome: Outcome { message, part, sim_card, result }, _claim: None });
+                }
+            }
+            Event::ListeningEnded => self.listening = None,
+            // A bare OK may belong to anything.
+            Event::Heard(PartResult::Accepted(None)) => {}
+            Event::Heard(result) => self.heard(result),
+            Event::Report { reference, recipient, status, verdict } => {
+                if let Some((_, sim_card)) = self.identity.clone() {
+                    let report = self.setting.store.report(Report { sim_card, reference, recipient, status, verdict });
+                    tokio::spawn(async move {
+                        if let Ok(Some(id)) = report.await {
+                            tracing::info!(message.id = %id, tp_st = status, "Status report");
+                        }
+                    });
+                }
+            }
+            Event::Inbound { from, characters } => {
+                tracing::info!(modem.slot = self.setting.slot, %from, characters, "A message came in; it stays on the modem");
+            }
+            Event::Notice(words) => tracing::warn!(modem.slot = self.setting.slot, "{words}"),
+        }
+    }
+
+    fn want_intent(&mut self, token: u64) {
+        let now = self.setting.clock.now();
+        let Some(flight) = self.flight.as_mut().filter(|f| f.token == token) else { return };
+        flight.begun = true;
+        let (id, part) = (flight.claim.message.id, flight.part);
+        let Some(intent) = self.flight.as_ref().and_then(|f| self.intent(&f.claim, part, &now)) else { return };
+        let store = &self.setting.store;
+        let answer: Answer<Option<Grant>> = match self.outcome.take() {
+            Some(Ended { outcome, _claim }) => {
+                let settled = store.settle(outcome, Some((id, intent)));
+                Box::pin(async move {
+                    let grant = settled.await;
+                    drop(_claim);
+                    grant
+                })
+            }
+            None => {
+                let begin = store.begin(id, intent);
+                Box::pin(async move { begin.await.map(Some) })
+            }
+        };
+        self.granting = Some((token, answer));
+    }
+
+    fn granted(&mut self, (token, grant): (u64, Result<Option<Grant>, StoreError>)) {
+        let granted = matches!(grant, Ok(Some(Grant::Granted)));
+        if let Some(flight) = self.flight.as_mut().filter(|f| f.token == token) {
+            flight.begun = granted;
+            if !granted {
+                tracing::info!(message.id = %flight.claim.message.id, ?grant, "Not sent: its intent was not granted");
+            }
+        }
+        self.session.handle_input(self.setting.clock.now().mono, Input::Intent { token, granted });
+    }
+
+    /// A part's dialogue ended, or its end is unknown.
+    fn ended(&mut self, token: u64, mut result: PartResult) {
+        let Some(flight) = self.flight.take_if(|f| f.token == token) else { return };
+        let (id, part) = (flight.claim.message.id, flight.part);
+        if result == PartResult::Uncertain(Reason::PortLost) && self.stopping().is_some() {
+            result = PartResult::Uncertain(Reason::Restarted);
+        }
+        self.count(&flight, result);
+        self.tell(id, part, result);
+        if let PartResult::NotSent(reason) = result {
+            self.validity = self.validity.after(reason);
+        }
+        if let PartResult::Uncertain(_) = result {
+            self.listening = self.identity.as_ref().map(|(_, sim_card)| (id, part, sim_card.clone()));
+            // Others may take what this modem had made ready.
+            self.next = None;
+            self.claiming = None;
+        }
+        let Flight { claim, begun, .. } = flight;
+        let claim = match result {
+            // It goes on with its next part, before any other: parts of one message stay together.
+            PartResult::Accepted(_) if part.part + 1 < claim.message.parts => {
+                self.next = Some(Prepared { claim, part: part.part + 1 });
+                None
+            }
+            _ => Some(claim),
+        };
+        // What was never recorded needs no outcome, and a cancel has recorded its own.
+        if begun && result != PartResult::NotSent(Reason::CanceledByCaller) {
+            self.flush_outcome();
+            let Some(sim_card) = self.identity.as_ref().map(|(_, s)| s.clone()) else { return };
+            self.outcome = Some(Ended { outcome: Outcome { message: id, part, sim_card, result }, _claim: claim });
+        }
+    }
+
+    fn tell(&self, id: MessageId, part: PartId, result: PartResult) {
+        let part = part.part;
+        match result {
+            PartResult::Accepted(reference) => {
+                tracing::info!(message.id = %id, part, tp_mr = reference, "Submitted");
+            }
+            PartResult::NotSent(reason) => {
+                tracing::warn!(message.id = %id, part, reason = reason.code(), number = reason.number(), "Not sent");
+            }
+            PartResult::Uncertain(reason) => {
+                tracing::warn!(message.id = %id, part, reason = reason.code(), number = reason.number(), "Uncertain whether it was sent");
+            }
+        }
+    }
+
+    /// Sends the waiting outcome to the store on its own: no intent followed at once.
+    fn flush_outcome(&mut self) {
+        if let Some(ended) = self.outcome.take() {
+            self.record(ended);
+        }
+    }
+
+    fn record(&self, ended: Ended) {
+        let recorded = self.setting.store.settle(ended.outcome.clone(), None);
+        tokio::spawn(async move {
+            if let Err(error) = recorded.await {
+                tracing::error!(%error, "An outcome could not be recorded");
+            }
+            drop(ended);
+        });
+    }
+
+    /// A result heard before bring-up: it settles what the last run left open on this modem with this SIM card.
+    fn heard(&mut self, result: PartResult) {
+        let Some((imei, sim_card)) = self.identity.clone() else { return };
+        let ours = |l: &&LeftOpen| l.modem == imei && l.sim_card == sim_card;
+        match self.left_open.iter().filter(ours).max_by_key(|l| l.intended).cloned() {
+            Some(LeftOpen { message, part, sim_card, .. }) => {
+                tracing::info!(message.id = %message, "A result heard after the restart settles an uncertain part");
+                self.record(Ended { outcome: Outcome { message, part, sim_card, result }, _claim: None });
+                self.left_open.retain(|l| l.message != message);
+            }
+            None => {
+                tracing::warn!(modem.slot = self.setting.slot, "A send result was heard that belongs to no message")
+            }
+        }
+    }
+
+    fn identified(&mut self, imei: Option<Imei>, sim_card: SimCard) {
+        // Without an IMEI the port's name has to do.
+        let imei = imei.unwrap_or_else(|| Imei::new(self.setting.port.clone()));
+        tracing::info!(modem.slot = self.setting.slot, modem.imei = %imei, %sim_card, "Modem identified");
+        self.setting.board.update(self.setting.slot, |view| {
+            view.imei = Some(imei.clone());
+            view.sim_card = Some(sim_card.clone());
+        });
+        self.identity = Some((imei, sim_card));
+        self.show();
+    }
+
+    /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.
+    fn keep_claiming(&mut self) {
+        let wanted = self.stopping().is_none()
+            && self.listening.is_none()
+            && self.session.is_ready()
+            && (self.session.is_free() || self.session.is_on_air())
+            && self.more_parts_done();
+        match (&self.identity, wanted) {
+            (Some((imei, sim_card)), true) if self.claiming.is_none() && self.next.is_none() => {
+                self.claiming = Some(self.setting.store.claim(imei.clone(), sim_card.clone()));
+            }
+            _ if !self.session.is_ready() && self.flight.is_none() => {
+                self.claiming = None;
+                self.next = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the part in flight is its message's last: only then is another message made ready.
+    fn more_parts_done(&self) -> bool {
+        self.flight.as_ref().is_none_or(|f| f.part.part + 1 == f.claim.message.parts)
+    }
+
+    fn prepare(&mut self, claim: Claim) {
+        let part = self.identity.as_ref().map_or(0, |(imei, sim_card)| claim.message.next_part(imei, sim_card).part);
+        self.next = Some(Prepared { claim, part });
+    }
+
+    /// Stops when told to: at once if nothing is in flight, else when it has ended or the time is over.
+    fn obey(&mut self) -> Option<Closed> {
+        let until = self.stopping()?;
+        self.next = None;
+        self.claiming = None;
+        let now = self.setting.clock.now().mono;
+        match &self.flight {
+            Some(flight) if flight.handed_over.is_none() => {
+                let token = flight.token;
+                self.session.handle_input(now, Input::Intent { token, granted: false });
+                (now >= until).then_some(Closed::Stopped)
+            }
+            Some(_) => (now >= until).then_some(Closed::Stopped),
+            None if self.listening.is_some() => (now >= until).then_some(Closed::Stopped),
+            None => Some(Closed::Stopped),
+        }
+    }
+
+    fn stopping(&self) -> Option<Mono> {
+        match *self.orders.borrow() {
+            Order::Run => None,
+            Order::Drain { until } => Some(until),
+        }
+    }
+
+    fn wake_at(&self, now: &Now) -> Mono {
+        let idle = now.mono + LOOK_AGAIN;
+        [self.session.next_timeout(), self.stopping()].into_iter().flatten().fold(idle, Mono::min)
+    }
+
+    /// How long to listen before the first ESC: a message may still be on the air from before a restart.
+    fn listen_time(&self, now: Wall) -> Option<Duration> {
+        let open = |l: &LeftOpen| RESULT_WITHIN.checked_sub(now - l.intended).filter(|left| !left.is_zero());
+        self.listen_for.iter().filter_map(open).max().map(|left| left.min(LISTEN))
+    }
+
+    /// Takes what the session still has to say after the port was closed.
+    fn note_outputs(&mut self) {
+        while let Some(output) = self.session.poll_output() {
+            if let Output::Event(event) = output {
+                self.take(event);
+            }
+        }
+    }
+
+    fn count(&mut self, flight: &Flight, result: PartResult) {
+        let now = self.setting.clock.now().mono;
+        if let (PartResult::Accepted(_), Some(at)) = (result, flight.handed_over) {
+            // Weighted, so that one slow send does not expire the codes behind it.
+            self.send_time = if self.send_time.is_zero() { now - at } else { (self.send_time * 3 + (now - at)) / 4 };
+        }
+        self.setting.board.update(self.setting.slot, |view| match result {
+            PartResult::Accepted(_) => view.accepted += 1,
+            PartResult::NotSent(_) => view.refused += 1,
+            PartResult::Uncertain(_) => view.uncertain += 1,
+        });
+    }
+
+    fn show(&mut self) {
+        let view = self.session.view();
+        let now = self.setting.clock.now().wall;
+        let port = self.setting.port.clone();
+        self.setting.board.update(self.setting.slot, |shown| {
+            if shown.state != view.state {
+                shown.since = now;
+            }
+            shown.port = port;
+            shown.state = view.state;
+            shown.reason = view.reason;
+            shown.manufacturer = view.manufacturer;
+            shown.model = view.model;
+            shown.revision = view.revision;
+            shown.operator = view.operator;
+            shown.registration = view.registration.map(str::to_owned);
+            shown.signal_dbm = view.signal_dbm;
+            shown.degraded = view.degraded.iter().map(|d| (*d).to_owned()).collect();
+        });
+        self.tell_readiness();
+    }
+
+    fn show_closed(&self, why: String) {
+        let now = self.setting.clock.now().wall;
+        let port = self.setting.port.clone();
+        self.setting.board.update(self.setting.slot, |view| {
+            if view.state != ModemState::Closed {
+                view.since = now;
+            }
+            view.port = port;
+            view.state = ModemState::Closed;
+            view.reason = Some(why);
+        });
+    }
+
+    /// Tells the store which SIM cards can send, when this one has come or gone.
+    fn tell_readiness(&mut self) {
+        let ready = self.session.is_ready() && self.identity.is_some();
+        if ready != self.was_ready {
+            self.was_ready = ready;
+            let cards: BTreeSet<SimCard> = self
+                .setting
+                .board
+                .modems()
+                .into_iter()
+                .filter(|m| m.state.is_ready())
+                .filter_map(|m| m.sim_card)
+                .collect();
+            tokio::spawn(self.setting.store.sim_cards_ready(cards));
+        }
+    }
+}
+
+/// How long to wait for a result: a code is of no use once half its life was spent waiting for the first try.
+fn send_deadline(claim: &Claim, life: Duration) -> Duration {
+    if claim.message.verification.is_some() { (life / 2).clamp(SEND_SHORTEST, SEND_LONGEST) } else { SEND_LONGEST }
+}
+
+async fn answer(granting: &mut Option<(u64, Answer<Option<Grant>>)>) -> (u64, Result<Option<Grant>, StoreError>) {
+    match granting {
+        Some((token, answer)) => {
+            let token = *token;
+            let grant = answer.await;
+            *granting = None;
+            (token, grant)
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn claim(claiming: &mut Option<Answer<Claim>>) -> Result<Claim, StoreError> {
+    match claiming {
+        Some(answer) => {
+            let claimed = answer.await;
+            *claiming = None;
+            claimed
+        }
+        None => std::future::pending().await,
+    }
+}
+
+const REOPEN_FIRST: Duration = Duration::from_secs(1);
+const REOPEN_LAST: Duration = Duration::from_secs(30);
+/// A port that stayed open for so long starts with the short pause again.
+const STABLE: Duration = Duration::from_secs(60);
+const WRITE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// A result may come so long after 0x1A.
+const RESULT_WITHIN: Duration = Duration::from_secs(180);
+const LISTEN: Duration = Duration::from_secs(10);
+/// After the network's own deadline a report may take a while to come.
+const REPORT_MARGIN: Duration = Duration::from_secs(600);
+const SEND_MARGIN: Duration = Duration::from_secs(10);
+const SEND_SHORTEST: Duration = Duration::from_secs(20);
+const SEND_LONGEST: Duration = Duration::from_secs(120);

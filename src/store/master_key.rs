@@ -1,0 +1,244 @@
+//! Where the master key comes from: a systemd credential, else the configured file, else a file in the data directory,
+//! which is made together with an empty store and never for one that holds anything.
+
+use super::keyring::Keyring;
+use super::sled_backend::sync_dir;
+use crate::ops::random::{self, Random};
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The file that holds the master key: 64 hex digits, or 32 bytes as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFile {
+    path: PathBuf,
+    source: Source,
+}
+
+/// A master key as it was found.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What comes of it.
+    pub keyring: Keyring,
+    /// Whether it was made just now.
+    pub made: bool,
+    /// What is amiss with the file, though it can be used: a sentence.
+    pub warning: Option<String>,
+}
+
+/// Why there is no master key. Names the file and says what to do.
+#[derive(Debug)]
+pub struct KeyError {
+    path: PathBuf,
+    problem: Problem,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Credential,
+    Configured,
+    DataDir,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Missing(Source),
+    Unreadable(io::Error),
+    Unwritable(io::Error),
+    Format,
+}
+
+impl KeyFile {
+    /// Which file it is. `credentials` is systemd's `$CREDENTIALS_DIRECTORY`, `configured` the setting
+    /// `master_key_file`.
+    pub fn find(credentials: Option<&Path>, configured: Option<&Path>, data_dir: &Path) -> Self {
+        if let Some(path) = credentials.map(|dir| dir.join(CREDENTIAL)).filter(|path| path.exists()) {
+            return Self { path, source: Source::Credential };
+        }
+        match configured {
+            Some(path) => Self { path: path.to_owned(), source: Source::Configured },
+            None => Self { path: data_dir.join(IN_DATA_DIR), source: Source::DataDir },
+        }
+    }
+
+    /// Its path, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads it.
+    pub fn load(&self) -> Result<Loaded, KeyError> {
+        match File::open(&self.path) {
+            Ok(file) => self.read(file),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(self.error(Problem::Missing(self.source))),
+            Err(e) => Err(self.error(Problem::Unreadable(e))),
+        }
+    }
+
+    /// Reads it, or makes it: in the data directory only, and only for an empty store. Durable when it returns.
+    pub fn load_or_make(&self, store_is_empty: bool, random: &dyn Random) -> Result<Loaded, KeyError> {
+        match self.load() {
+            Err(KeyError { problem: Problem::Missing(Source::DataDir), .. }) if store_is_empty => {
+                self.make(random).map_err(|e| self.error(Problem::Unwritable(e)))?;
+                Ok(Loaded { made: true, ..self.load()? })
+            }
+            other => other,
+        }
+    }
+
+    fn read(&self, mut file: File) -> Result<Loaded, KeyError> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(READ_AT_MOST as usize));
+        let mode = file.metadata().map_err(|e| self.error(Problem::Unreadable(e)))?.permissions().mode();
+        let read = Read::by_ref(&mut file).take(READ_AT_MOST).read_to_end(&mut bytes);
+        read.map_err(|e| self.error(Problem::Unreadable(e)))?;
+        let master = parse(&bytes).ok_or_else(|| self.error(Problem::Format))?;
+        // systemd alone decides who may read a credential.
+        let open = self.source != Source::Credential && mode & 0o077 != 0;
+        let warning =
+            open.then(|| format!("others may read the master key; close it with: chmod 600 {}", self.path.display()));
+        Ok(Loaded { keyring: Keyring::new(&master), made: false, warning })
+    }
+
+    fn make(&self, random: &dyn Random) -> io::Result<()> {
+        let master = Zeroizing::new(random::bytes::<32>(random));
+        let text = Zeroizing::new(hex(&master));
+        // Under another name until it is whole: half a key would be refused at every start.
+        let unfinished = self.path.with_extension("key.new");
+        match fs::remove_file(&unfinished) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, &self.path)?;
+        self.path.parent().map_or(Ok(()), sync_dir)
+    }
+
+    fn error(&self, problem: Problem) -> KeyError {
+        KeyError { path: self.path.clone(), problem }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    if let Ok(raw) = bytes.try_into() {
+        return Some(Zeroizing::new(raw));
+    }
+    let digits = bytes.trim_ascii_end();
+    let mut key = Zeroizing::new([0; 32]);
+    if digits.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |c: u8| char::from(c).to_digit(16).map(|d| d as u8);
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(key)
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    let mut text = String::with_capacity(65);
+    for byte in bytes {
+        for half in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(u32::from(half), 16));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &self.problem {
+            Problem::Missing(Source::Configured) => {
+                write!(f, "there is no master key in {path}; make one with: openssl rand -hex 32 > {path}")
+            }
+            Problem::Missing(_) => write!(
+                f,
+                "the store holds records, but its master key {path} is missing; put it back, since nothing can be read \
+                 without it"
+            ),
+            Problem::Unreadable(e) => write!(f, "the master key {path} can't be read: {e}"),
+            Problem::Unwritable(e) => write!(f, "the master key {path} can't be written: {e}"),
+            Problem::Format => {
+                write!(f, "{path} holds no master key; it must be 64 hexadecimal digits and a line end, or 32 bytes")
+            }
+        }
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+const CREDENTIAL: &str = "otpgate-master-key";
+const IN_DATA_DIR: &str = "master.key";
+const READ_AT_MOST: u64 = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::random::SeededRandom;
+
+    #[test]
+    fn reads_both_forms_and_nothing_else() {
+        let hex = "0f".repeat(32);
+        let rows = [
+            ("hex and a line end", format!("{hex}\n").into_bytes(), Some([15; 32])),
+            ("hex and a line end of another system", format!("{hex}\r\n").into_bytes(), Some([15; 32])),
+            ("hex alone", hex.clone().into(), Some([15; 32])),
+            ("upper case", hex.to_uppercase().into(), Some([15; 32])),
+            ("bytes", vec![200; 32], Some([200; 32])),
+            ("empty", vec![], None),
+            ("too short", hex[1..].into(), None),
+            ("too long", format!("{hex}0").into(), None),
+            ("no hex", "0g".repeat(32).into(), None),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(parse(&text).map(|k| *k), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn is_made_for_an_empty_store_only_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let random = SeededRandom::new(1);
+        let key = KeyFile::find(None, None, dir.path());
+        let error = key.load_or_make(false, &random).unwrap_err().to_string();
+        assert!(error.contains("master.key is missing"), "{error}");
+        let made = key.load_or_make(true, &random).unwrap();
+        assert!(made.made && made.warning.is_none());
+        let found = key.load_or_make(true, &random).unwrap();
+        assert!(!found.made);
+        assert_eq!(found.keyring.id(), made.keyring.id());
+        assert_eq!(fs::metadata(key.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_configured_key_is_never_made_and_a_credential_goes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let configured = dir.path().join("elsewhere");
+        let random = SeededRandom::new(1);
+        let key = KeyFile::find(Some(dir.path()), Some(&configured), dir.path());
+        assert_eq!(key.path(), configured, "no such credential");
+        let error = key.load_or_make(true, &random).unwrap_err().to_string();
+        assert!(error.contains("openssl rand"), "{error}");
+        fs::write(dir.path().join(CREDENTIAL), [1; 32]).unwrap();
+        let key = KeyFile::find(Some(dir.path()), Some(&configured), dir.path());
+        assert_eq!(key.load().unwrap().keyring.id(), Keyring::new(&[1; 32]).id());
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_warned_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        fs::write(&path, [1; 32]).unwrap();
+        for (mode, warned) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let loaded = KeyFile::find(None, Some(&path), dir.path()).load().unwrap();
+            assert_eq!(loaded.warning.is_some(), warned, "{mode:o}");
+        }
+    }
+}
