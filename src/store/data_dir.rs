@@ -99,13 +99,13 @@ impl DataDir {
     /// Reads every record of a store that no process has open, and changes nothing: sled repairs what it opens, so that
     /// a copy is opened, in the system's directory for temporary files. Nothing in it is readable without the key.
     pub fn verify(&self, random: &dyn Random) -> Result<VerifyReport, DataDirError> {
-        let loaded = self.key.load().map_err(DataDirError::Key)?;
         let failed = |error: BackendError| self.explain(error.into());
         let db = self.path.join(STORE).join(DB);
         let lock = match File::open(&db) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(DataDirError::NoStore(self.path.clone())),
             opened => opened.map_err(|e| failed(e.into()))?,
         };
+        let loaded = self.key.load().map_err(DataDirError::Key)?;
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(failed(BackendError::Locked { holder: holder(&db) }));
         }
