@@ -147,7 +147,7 @@ impl App {
             clock: clock.clone(),
             random,
             board: board.clone(),
-            //SIM simulator: simulator.clone(),
+            simulator: simulator.clone(),
             fingerprint: Arc::new(move |parts| keyring.fingerprint(parts)),
             stopping: stopping_in.clone(),
             settings: settings(&config, addr),

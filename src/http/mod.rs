@@ -11,18 +11,21 @@ mod input;
 mod ops;
 mod problem;
 mod server;
+mod simulator;
 mod v1;
 mod wait;
 
 pub use address::{Connection, Network};
 pub use auth::{new_secret, secret_sha256};
 pub use server::serve;
+pub use simulator::{SimulatorHandle, simulator_router};
 
 use crate::modem::board::Board;
 use crate::ops::clock::Clock;
 use crate::ops::random::Random;
 use crate::store::Store;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use front::Front;
 use std::net::SocketAddr;
@@ -42,6 +45,8 @@ pub struct Api {
     pub random: Arc<dyn Random>,
     /// What is known of the modems.
     pub board: Board,
+    /// The virtual network behind the modems, if they are virtual.
+    pub simulator: Option<SimulatorHandle>,
     /// The keyed hash behind idempotency keys.
     pub fingerprint: Fingerprint,
     /// Becomes true when otpgate begins to stop: waits end, and nothing is ready any more.
@@ -85,8 +90,10 @@ impl Default for Settings {
 
 /// The whole API. Every route is in this list.
 pub fn router(api: Api) -> Router {
-    let front = Front { settings: api.settings.clone(), simulated: false };
-    let routes = Router::new()
+    let front = Front { settings: api.settings.clone(), simulated: api.simulator.is_some() };
+    let simulator = api.simulator.clone().map(|handle| simulator::routes(handle, api.stopping.clone()));
+    let cx = Arc::new(Context { api, logins: auth::Logins::default(), waits: wait::Waits::default() });
+    let mut routes = Router::new()
         .route("/v1/verifications", post(verifications::create))
         .route("/v1/verifications/{id}", get(verifications::show))
         .route("/v1/verifications/{id}/check", post(verifications::check))
@@ -101,7 +108,10 @@ pub fn router(api: Api) -> Router {
         .route("/v1/modems", get(modems::list))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
-        .with_state(Arc::new(Context { api, logins: auth::Logins::default(), waits: wait::Waits::default() }));
+        .with_state(cx.clone());
+    if let Some(simulator) = simulator {
+        routes = routes.merge(simulator.route_layer(from_fn_with_state(cx, simulator::with_key)));
+    }
     front::around(routes, front)
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
 pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<List<View>>, Problem> {
     caller.must(Scope::Admin)?;
     let keys = cx.ask(cx.store.keys()).await?;
-    Ok(Json(List { items: keys.iter().map(|key| View::new(key, None)).collect(), next_cursor: None }))
+    Ok(Json(List::new(keys.iter().map(|key| View::new(key, None)).collect())))
 }
 
 /// One key.

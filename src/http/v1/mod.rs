@@ -17,6 +17,13 @@ pub(crate) struct List<T> {
     next_cursor: Option<String>,
 }
 
+impl<T> List<T> {
+    /// A list that is whole.
+    pub(crate) fn new(items: Vec<T>) -> Self {
+        Self { items, next_cursor: None }
+    }
+}
+
 /// Why something is as it is.
 #[derive(Serialize)]
 pub(crate) struct ReasonView {

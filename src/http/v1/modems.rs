@@ -13,8 +13,7 @@ use serde::Serialize;
 /// All modems, in the order of the configuration.
 pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<List<ModemView>>, Problem> {
     caller.must(Scope::Read)?;
-    let items = cx.board.modems().into_iter().map(ModemView::from).collect();
-    Ok(Json(List { items, next_cursor: None }))
+    Ok(Json(List::new(cx.board.modems().into_iter().map(ModemView::from).collect())))
 }
 
 #[derive(Serialize)]

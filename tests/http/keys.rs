@@ -1,0 +1,106 @@
+//! `/v1/keys`.
+
+use crate::gateway::{Gateway, PLAIN};
+use otpgate::store::Scope;
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_shown_once_works_and_ends() {
+    let gateway = Gateway::start().await;
+    let body = json!({"name": "shop", "scopes": ["verify", "check"], "permissions": ["short_codes"],
+                      "expires_at": "2026-11-23T02:35:26Z"});
+    let reply = gateway.call("POST /v1/keys", &body.to_string()).await;
+    assert_eq!(reply.status, 201);
+    let made = reply.json();
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    assert!(key.starts_with("otpg_") && key.len() >= 48, "{}", key.len());
+    assert_eq!((&made["scopes"], &made["permissions"]), (&json!(["verify", "check"]), &json!(["short_codes"])));
+    assert_eq!(reply.headers["location"], format!("/v1/keys/{id}"));
+    for line in ["GET /v1/keys".to_owned(), format!("GET /v1/keys/{id}")] {
+        let shown = gateway.call(&line, "").await;
+        assert!(shown.text.contains(id) && !shown.text.contains("otpg_"), "{}", shown.text);
+    }
+    let post = async |key| gateway.call_as(key, "POST /v1/verifications", PLAIN, &[]).await.outcome();
+    assert_eq!(post(key).await, "201");
+    assert_eq!(gateway.call_as(key, "GET /v1/messages", "", &[]).await.outcome(), "403 scope_missing");
+
+    let second = gateway
+        .call("POST /v1/keys", &json!({"name": "new", "scopes": ["verify"], "client": made["client"]}).to_string())
+        .await
+        .json();
+    assert_eq!(second["client"], made["client"], "a rotated key keeps the client");
+    let revoked = gateway.call(&format!("DELETE /v1/keys/{id}"), "").await;
+    assert!(revoked.status == 200 && revoked.json()["revoked_at"].is_string());
+    assert_eq!(post(key).await, "401 unauthorized");
+    assert_eq!(post(second["key"].as_str().unwrap()).await, "201");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_with_a_date_ends_by_itself() {
+    let gateway = Gateway::start().await;
+    let body = r#"{"name":"guest","scopes":["read"],"expires_at":"2026-11-23T01:36:26Z"}"#;
+    let made = gateway.call("POST /v1/keys", body).await.json();
+    let key = made["key"].as_str().unwrap();
+    assert_eq!(gateway.call_as(key, "GET /v1/modems", "", &[]).await.outcome(), "200");
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(gateway.call_as(key, "GET /v1/modems", "", &[]).await.outcome(), "401 unauthorized");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_admin_key_stays() {
+    let gateway = Gateway::start().await;
+    let keys = gateway.call("GET /v1/keys", "").await.json();
+    let id = keys["items"][0]["id"].as_str().unwrap();
+    let revoke = format!("DELETE /v1/keys/{id}");
+    assert_eq!(gateway.call(&revoke, "").await.outcome(), "409 last_admin_key");
+    let second = gateway.key(&[Scope::Admin], &[]).await;
+    assert_eq!(gateway.call(&revoke, "").await.outcome(), "200");
+    assert_eq!(gateway.call("GET /v1/keys", "").await.outcome(), "401 unauthorized");
+    assert_eq!(gateway.call_as(&second, "GET /v1/keys", "", &[]).await.outcome(), "200");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_is_not_repeated() {
+    let gateway = Gateway::start().await;
+    let post = async || {
+        let headers = [("Idempotency-Key", "k")];
+        gateway.call_as(&gateway.admin, "POST /v1/keys", r#"{"name":"shop","scopes":["read"]}"#, &headers).await
+    };
+    assert_eq!(post().await.outcome(), "201");
+    assert_eq!(post().await.outcome(), "409 already_shown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused() {
+    let gateway = Gateway::start().await;
+    let rows = [
+        ("no name", r#"{"scopes":["read"]}"#, "422 missing_field name"),
+        ("an empty name", r#"{"name":"","scopes":["read"]}"#, "422 invalid_value name"),
+        ("no scopes", r#"{"name":"a"}"#, "422 missing_field scopes"),
+        ("empty scopes", r#"{"name":"a","scopes":[]}"#, "422 invalid_value scopes"),
+        ("no such scope", r#"{"name":"a","scopes":["root"]}"#, "422 invalid_value scopes"),
+        (
+            "no such permission",
+            r#"{"name":"a","scopes":["read"],"permissions":["all"]}"#,
+            "422 invalid_value permissions",
+        ),
+        (
+            "past",
+            r#"{"name":"a","scopes":["read"],"expires_at":"2020-01-01T00:00:00Z"}"#,
+            "422 invalid_value expires_at",
+        ),
+        ("no client", r#"{"name":"a","scopes":["read"],"client":"me"}"#, "422 invalid_value client"),
+        (
+            "a client that never was",
+            r#"{"name":"a","scopes":["read"],"client":"cli_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b"}"#,
+            "422 invalid_value client",
+        ),
+    ];
+    for (name, body, expected) in rows {
+        assert_eq!(gateway.call("POST /v1/keys", body).await.outcome(), expected, "{name}");
+    }
+    for line in ["GET /v1/keys/me", "DELETE /v1/keys/key_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b"] {
+        assert_eq!(gateway.call(line, "").await.outcome(), "404 not_found", "{line}");
+    }
+}

@@ -1,0 +1,9 @@
+//! The API in process: the router over the store in memory, on virtual time. No socket, no modem.
+
+mod errors;
+mod gateway;
+mod keys;
+mod messages;
+mod ready;
+mod simulator;
+mod verifications;

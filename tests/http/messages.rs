@@ -1,0 +1,155 @@
+//! `/v1/messages` and `/v1/estimate`.
+
+use crate::gateway::Gateway;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn text(to: &str, text: &str) -> Value {
+    json!({"to": to, "text": text})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_taken_in_shown_and_called_off() {
+    let gateway = Gateway::start().await;
+    let mut body = text("+14155550123", "sesame");
+    body["client_reference"] = json!("order 7");
+    body["priority"] = json!("high");
+    body["flash"] = json!(true);
+    let reply = gateway.call("POST /v1/messages", &body.to_string()).await;
+    assert_eq!(reply.status, 201);
+    let made = reply.json();
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(reply.headers["location"], format!("/v1/messages/{id}"));
+    let expected = json!({
+        "id": id, "to": "+14155550123", "status": "queued", "final": false, "reason": null, "ever_uncertain": false,
+        "verification": null, "priority": "high", "flash": true, "parts": 1, "on_uncertain": "leave",
+        "client_reference": "order 7", "created_at": "2026-11-23T01:35:26.000Z",
+        "updated_at": "2026-11-23T01:35:26.000Z", "send_at": null, "expires_at": "2026-11-24T01:35:26.000Z",
+        "report": null, "attempts": [], "version": made["version"],
+    });
+    assert_eq!(made, expected);
+    let shown = gateway.call(&format!("GET /v1/messages/{id}"), "").await;
+    assert_eq!(shown.json(), expected);
+    assert!(!shown.text.contains("sesame"), "the text is never shown again");
+    let canceled = gateway.call(&format!("POST /v1/messages/{id}/cancel"), "").await.json();
+    assert_eq!(canceled["status"], "canceled");
+    assert_eq!(canceled["reason"], json!({"code": "canceled_by_caller", "text": "canceled by the caller"}));
+    assert_eq!(canceled["final"], true);
+    let again = gateway.call(&format!("POST /v1/messages/{id}/cancel"), "").await;
+    assert_eq!(again.outcome(), "409 already_final");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused() {
+    let gateway = Gateway::start().await;
+    let ten_parts = "a".repeat(1530);
+    let eleven_parts = "a".repeat(1531);
+    let reference = "r".repeat(129);
+    let rows = [
+        ("the least", json!({}), "201"),
+        ("ten parts", json!({"text": ten_parts}), "201"),
+        ("eleven parts", json!({"text": eleven_parts}), "422 invalid_value text"),
+        ("nothing to send", json!({"text": ""}), "422 invalid_value text"),
+        ("no text", json!({"text": null}), "422 missing_field text"),
+        ("a number for a text", json!({"text": 123456}), "422 invalid_value text"),
+        ("29 seconds", json!({"ttl_seconds": 29}), "422 invalid_value ttl_seconds"),
+        ("seven days", json!({"ttl_seconds": 604_800}), "201"),
+        ("more than seven days", json!({"ttl_seconds": 604_801}), "422 invalid_value ttl_seconds"),
+        ("otp is no priority to ask for", json!({"priority": "otp"}), "422 invalid_value priority"),
+        ("an offset", json!({"send_at": "2026-11-24T02:35:26+01:00"}), "201"),
+        ("past is now", json!({"send_at": "2020-01-01T00:00:00Z"}), "201"),
+        ("seven days ahead", json!({"send_at": "2026-11-30T01:35:26Z"}), "201"),
+        ("further ahead", json!({"send_at": "2026-11-30T01:35:27Z"}), "422 invalid_value send_at"),
+        ("no time", json!({"send_at": "tomorrow"}), "422 invalid_value send_at"),
+        ("a reference too long", json!({"client_reference": reference}), "422 invalid_value client_reference"),
+        ("a reference with a line break", json!({"client_reference": "a\nb"}), "422 invalid_value client_reference"),
+        ("a misspelt field", json!({"sendat": "now"}), "422 unknown_field sendat"),
+        ("the other default", json!({"on_uncertain": "resend_once"}), "201"),
+    ];
+    for (name, fields, expected) in rows {
+        let mut body = text("+14155550123", "sesame");
+        fields.as_object().unwrap().iter().for_each(|(k, v)| body[k] = v.clone());
+        let reply = gateway.call("POST /v1/messages", &body.to_string()).await;
+        assert_eq!(reply.outcome(), expected, "{name}: {}", reply.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn life_counts_from_send_at() {
+    let gateway = Gateway::start().await;
+    let mut body = text("+14155550123", "sesame");
+    body["send_at"] = json!("2026-11-23T02:00:00Z");
+    body["ttl_seconds"] = json!(60);
+    let made = gateway.call("POST /v1/messages", &body.to_string()).await.json();
+    assert_eq!(made["send_at"], "2026-11-23T02:00:00.000Z");
+    assert_eq!(made["expires_at"], "2026-11-23T02:01:00.000Z");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_come_newest_first_by_pages_and_filters() {
+    let gateway = Gateway::start().await;
+    let mut ids = Vec::new();
+    for n in 0..5 {
+        let mut body = text(if n % 2 == 0 { "+14155550123" } else { "+493055501" }, "sesame");
+        body["client_reference"] = json!(format!("order {n}"));
+        ids.push(gateway.call("POST /v1/messages", &body.to_string()).await.json()["id"].as_str().unwrap().to_owned());
+        tokio::time::advance(Duration::from_secs(60)).await;
+    }
+    gateway.call(&format!("POST /v1/messages/{}/cancel", ids[0]), "").await;
+    let at = |indexes: &[usize]| indexes.iter().map(|n| ids[*n].clone()).collect::<Vec<_>>();
+    let rows = [
+        ("all", "", at(&[4, 3, 2, 1, 0])),
+        ("to one", "to=%2B14155550123", at(&[4, 2, 0])),
+        ("with a plus as it is", "to=+14155550123", at(&[4, 2, 0])),
+        ("canceled", "status=canceled", at(&[0])),
+        ("queued to one", "status=queued&to=%2B14155550123", at(&[4, 2])),
+        ("by reference", "client_reference=order+3", at(&[3])),
+        ("since", "since=2026-11-23T01:37:26Z", at(&[4, 3, 2])),
+        ("until", "until=2026-11-23T01:37:26Z", at(&[1, 0])),
+        ("between", "since=2026-11-23T01:36:26Z&until=2026-11-23T01:37:26Z", at(&[1])),
+        ("a page", "limit=2", at(&[4, 3])),
+    ];
+    let list = async |query: &str| gateway.call(&format!("GET /v1/messages?{query}"), "").await.json();
+    let found = |page: &Value| -> Vec<String> {
+        page["items"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap().to_owned()).collect()
+    };
+    for (name, query, expected) in rows {
+        assert_eq!(found(&list(query).await), expected, "{name}");
+    }
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = list(&format!("limit=2{cursor}")).await;
+        all.extend(found(&page));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(all, at(&[4, 3, 2, 1, 0]), "by pages, each once");
+    for (query, expected) in [
+        ("limit=0", "422 invalid_value limit"),
+        ("limit=201", "422 invalid_value limit"),
+        ("status=sent", "422 invalid_value status"),
+        ("to=4155550123", "422 invalid_value to"),
+        ("since=yesterday", "422 invalid_value since"),
+        ("cursor=evil", "422 invalid_value cursor"),
+        ("page=2", "422 unknown_field page"),
+        ("limit=1&limit=2", "422 invalid_value limit"),
+    ] {
+        assert_eq!(gateway.call(&format!("GET /v1/messages?{query}"), "").await.outcome(), expected, "{query}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn estimates() {
+    let gateway = Gateway::start().await;
+    let ucs2 = "ж".repeat(71);
+    let rows = [
+        ("a word", "sesame", "gsm7", 1, 154),
+        ("two septets for a euro sign", "€", "gsm7", 1, 158),
+        ("beyond the alphabet", "жук", "ucs2", 1, 67),
+        ("two parts", ucs2.as_str(), "ucs2", 2, 63),
+    ];
+    for (name, text, alphabet, segments, left) in rows {
+        let reply = gateway.call("POST /v1/estimate", &json!({"text": text}).to_string()).await.json();
+        assert_eq!(reply, json!({"alphabet": alphabet, "segments": segments, "characters_left": left}), "{name}");
+    }
+}
