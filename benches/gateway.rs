@@ -75,7 +75,8 @@ fn rate(dir: &Path) {
     let last = (Instant::now(), accepted(&mut simulate));
     let rate = (last.1 - first.1) as f64 / (last.0 - first.0).as_secs_f64();
     until(Duration::from_secs(20), "the last are sent", || accepted(&mut simulate) as usize >= MESSAGES);
-    let mut texts: Vec<String> = simulate.copies().iter().map(|c| c["text"].as_str().unwrap_or("").to_owned()).collect();
+    let mut texts: Vec<String> =
+        simulate.copies().iter().map(|c| c["text"].as_str().unwrap_or("").to_owned()).collect();
     let copies = texts.len();
     texts.sort_unstable();
     texts.dedup();
@@ -88,8 +89,16 @@ fn rate(dir: &Path) {
     let counts = simulate.counts();
     let modems = counts["modems"].as_array().cloned().unwrap_or_default();
     let sends: u64 = modems.iter().filter_map(|m| m["at_lines"]["+CMGS"].as_u64()).sum();
-    let lines: u64 = modems.iter().filter_map(|m| m["at_lines"].as_object()).flat_map(|o| o.values()).filter_map(|v| v.as_u64()).sum();
-    println!("         AT+CMGS lines per message: {:.4}; all AT lines, bring-up and heartbeat included: {lines}", sends as f64 / MESSAGES as f64);
+    let lines: u64 = modems
+        .iter()
+        .filter_map(|m| m["at_lines"].as_object())
+        .flat_map(|o| o.values())
+        .filter_map(|v| v.as_u64())
+        .sum();
+    println!(
+        "         AT+CMGS lines per message: {:.4}; all AT lines, bring-up and heartbeat included: {lines}",
+        sends as f64 / MESSAGES as f64
+    );
 }
 
 /// From a result on the wire to the next `AT+CMGS`, and from the prompt to the PDU, at one modem; seen from the
@@ -127,7 +136,8 @@ fn fill(gateway: &Gateway, messages: usize) {
             scope.spawn(move || {
                 for i in (c..messages).step_by(CLIENTS) {
                     let to = format!("+1415556{:04}", i % 10_000);
-                    let (status, body) = http.post("/v1/messages", message(&to, &format!("message {i}"))).expect("an answer");
+                    let (status, body) =
+                        http.post("/v1/messages", message(&to, &format!("message {i}"))).expect("an answer");
                     assert_eq!(status, 201, "{body}");
                 }
             });

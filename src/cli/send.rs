@@ -45,7 +45,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Stop> {
     let client = Client::new(&args.options)?;
-    let sent = match &args.text {
+    let mut sent = match &args.text {
         Some(text) => client.post("/v1/messages", &message(args, text)?)?,
         None => client.post("/v1/verifications", &verification(args))?,
     };
@@ -53,6 +53,7 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
         Some(_) => sent["id"].as_str(),
         None => sent.pointer("/message/id").and_then(Value::as_str),
     };
+    let message = message.map(str::to_owned);
     if !args.options.json {
         match args.text {
             Some(_) => console::line(format!("{}  {}", console::cell(&sent, "id"), console::cell(&sent, "status")))?,
@@ -62,9 +63,16 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
     let (Some(seconds), Some(id)) = (args.wait, message) else {
         return if args.options.json { console::json(&sent) } else { Ok(()) };
     };
-    let known = follow(&client, id, Duration::from_secs(u64::from(seconds)))?;
+    let known = follow(&client, &id, Duration::from_secs(u64::from(seconds)))?;
     if args.options.json {
-        console::json(&known)?;
+        // A verification's answer keeps its id; the message in it is the newer one.
+        match args.text {
+            Some(_) => console::json(&known)?,
+            None => {
+                sent["message"] = known.clone();
+                console::json(&sent)?;
+            }
+        }
     } else {
         let reason = Some(console::cell(&known, "reason.text")).filter(|reason| reason != "-");
         console::line(format!(

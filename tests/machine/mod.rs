@@ -36,7 +36,9 @@ impl Simulate {
         let child = quiet(&mut command, dir, "simulate").spawn().expect("otpgate simulate starts");
         let links: Vec<PathBuf> = (0..modems).map(|i| PathBuf::from(format!("{}{i}", prefix.display()))).collect();
         until(Duration::from_secs(10), "the virtual modems are there", || links.iter().all(|l| l.exists()));
-        until(Duration::from_secs(10), "the virtual network answers", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        until(Duration::from_secs(10), "the virtual network answers", || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         Self { child, links, log, http: Some(Http::new(port, None)) }
     }
 
@@ -193,7 +195,8 @@ impl Http {
             }
         };
         let body = body.map(|b| b.to_string()).unwrap_or_default();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: {}\r\n", self.port, body.len());
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nContent-Length: {}\r\n", self.port, body.len());
         if !body.is_empty() {
             head.push_str("Content-Type: application/json\r\n");
         }
