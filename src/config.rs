@@ -8,8 +8,9 @@ mod settings;
 mod source;
 mod values;
 
-pub use values::{AddressRange, Country};
+pub use values::Country;
 
+use crate::http::Network;
 use source::Entry;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -50,7 +51,7 @@ pub struct Http {
     /// Names in `Host` that are answered besides loopback names and the listen address.
     pub allowed_hosts: Vec<String>,
     /// Proxies whose word on the client's address is believed.
-    pub trusted_proxies: Vec<AddressRange>,
+    pub trusted_proxies: Vec<Network>,
     /// Whether keys and codes may cross a network unencrypted.
     pub plain_http: bool,
 }
@@ -169,8 +170,8 @@ impl Config {
             http: Http::default(),
             // Five tries at six digits: one in 200,000. Ten minutes is what people need, and not a guesser.
             codes: Codes { min_length: 6, max_ttl: Duration::from_secs(600) },
-            // A thousand characters and more; past that somebody sends a document by mistake, and pays per part.
-            messages: Messages { max_parts: 8 },
+            // 1,500 characters; past that somebody sends a document by mistake, and pays for each part.
+            messages: Messages { max_parts: 10 },
             modems: Vec::new(),
             simulate,
         }
@@ -288,11 +289,6 @@ impl Loaded {
                 modem.port.display()
             ));
         }
-        if let Some(path) = &config.master_key_file
-            && is_readable_by_others(path)
-        {
-            self.warnings.push(format!("{} can be read by other users; chmod 600 it", path.display()));
-        }
     }
 }
 
@@ -359,11 +355,6 @@ fn modem_at(port: &Path, known: &[Modem]) -> Modem {
 fn is_counted(port: &Path) -> bool {
     let name = port.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.starts_with("ttyUSB") || name.starts_with("ttyACM")
-}
-
-fn is_readable_by_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|m| m.permissions().mode() & 0o077 != 0)
 }
 
 /// The port that `listen` has by default, and where client commands look for the gateway.

@@ -1,5 +1,6 @@
 //! otpgate: an SMS gateway for one-time passwords that runs on a box you own.
 
+pub mod app;
 pub mod at;
 pub mod cli;
 pub mod config;

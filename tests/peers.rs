@@ -39,6 +39,7 @@ fn simulator(folder: &Path) -> SimulatorHandle {
 }
 
 /// Whether the program is there; says so if not.
+#[expect(clippy::print_stdout, reason = "a skipped test must be seen")]
 fn have(program: &str) -> bool {
     let found = ["/usr/bin", "/usr/sbin", "/usr/local/bin"].iter().any(|dir| Path::new(dir).join(program).exists());
     if !found {

@@ -902,3 +902,48 @@ proptest! {
         prop_assert!(b.said.len() < 100_000);
     }
 }
+
+#[test]
+fn messages_of_sixteen_modems_overlap_and_are_counted_each_once() {
+    let mut simulator = Simulator::new(16, &ModemOptions::default(), NetworkOptions::default(), 7);
+    let mut sent = [0; 16];
+    let mut copies = std::collections::BTreeMap::<(String, String), u32>::new();
+    let mut now = Mono::default();
+    for modem in 0..16 {
+        simulator.handle_input(now, modem, ModemInput::Bytes(b"ATE0\r"));
+    }
+    loop {
+        while let Some((modem, output)) = simulator.poll_output() {
+            match output {
+                Output::Bytes(said) if said.ends_with(b"\r\nOK\r\n") && sent[modem] < 500 => {
+                    sent[modem] += 1;
+                    simulator.handle_input(now, modem, ModemInput::Bytes(b"AT+CMGS=22\r"));
+                }
+                Output::Bytes(said) if said.ends_with(b"\r\n> ") => {
+                    // Ten digits of the recipient tell the messages apart.
+                    let number = format!("55501{:02}{:03}", modem, sent[modem] - 1);
+                    let swapped: String =
+                        number.as_bytes().chunks(2).flat_map(|p| [p[1] as char, p[0] as char]).collect();
+                    let pdu = format!("0001000A91{swapped}00000BE8329BFD4697D9EC3720\x1A");
+                    simulator.handle_input(now, modem, ModemInput::Bytes(pdu.as_bytes()));
+                }
+                Output::Accepted(copy) => *copies.entry((copy.imei, copy.to)).or_default() += 1,
+                _ => {}
+            }
+        }
+        match simulator.next_timeout() {
+            Some(next) => now = next,
+            None => break,
+        }
+        simulator.handle_timeout(now);
+    }
+    assert_eq!(copies.len(), 8000, "{:?}", simulator.network().counts());
+    assert!(copies.values().all(|count| *count == 1));
+    assert_eq!(
+        now,
+        Mono::default() + Duration::from_secs(50),
+        "500 times 100 ms: the radios don't wait for each other"
+    );
+    assert_eq!(simulator.network().inbox().messages(None).count(), 1000, "the inbox is bounded");
+    assert!(simulator.modems().iter().all(|m| m.counts().at_lines["+CMGS"] == 500));
+}

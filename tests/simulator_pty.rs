@@ -76,6 +76,32 @@ async fn a_program_opens_the_path_and_sends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turn_and_gap_are_the_hosts_time_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("modem0");
+    let simulator = standalone::run(options(folder.path())).unwrap();
+    tokio::task::spawn_blocking(move || {
+        let mut port = open(&path);
+        ask(&mut port, "ATE0\r", "OK\r\n");
+        for _ in 0..21 {
+            ask(&mut port, "AT+CMGS=22\r", "> ");
+            ask(&mut port, "0001000B914151550501F000000AE8329BFD4697D9EC37\x1A", "OK\r\n");
+        }
+    })
+    .await
+    .unwrap();
+    let turns = &simulator.counts().modems[0].turns;
+    for (name, list, count) in [("turn", &turns.from_result, 20), ("gap", &turns.from_prompt, 21)] {
+        let mut sorted: Vec<u32> = list.iter().copied().collect();
+        sorted.sort_unstable();
+        assert_eq!(sorted.len(), count, "{name}");
+        // The air time of 20 ms is no part of it. A busy machine may be slow, but not each time.
+        assert!(sorted[count / 2] < 15_000, "{name}: {sorted:?} µs");
+    }
+    simulator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_modem_that_is_pulled_out_comes_back_at_the_same_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("modem1");

@@ -91,7 +91,7 @@ fn show(message: &Value) -> Result<(), Stop> {
         ))?;
         for part in attempt["parts"].as_array().unwrap_or(&none) {
             let cell = |field| console::cell(part, field);
-            let [part, result, reference, report] = ["part", "result", "tp_mr", "report"].map(cell);
+            let [part, result, reference, report] = ["part", "result", "tp_mr", "report.verdict"].map(cell);
             console::line(format!("  part {part}          {result}, TP-MR {reference}, report {report}"))?;
         }
     }

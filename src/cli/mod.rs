@@ -10,6 +10,7 @@ mod client;
 mod completions;
 mod config;
 mod console;
+mod decode;
 mod inbox;
 mod keys;
 mod man;
@@ -17,6 +18,8 @@ mod messages;
 mod modems;
 mod send;
 mod serve;
+mod simulate;
+mod store;
 mod supervise;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +36,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Args),
+    Simulate(simulate::Args),
     Send(send::Args),
     Check(check::Args),
     Messages(messages::Args),
@@ -40,6 +44,8 @@ enum Command {
     Inbox(inbox::Args),
     Keys(keys::Args),
     Config(config::Args),
+    Decode(decode::Args),
+    Store(store::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -69,6 +75,7 @@ pub fn run() -> ExitCode {
     };
     let done = match cli.command {
         Command::Serve(args) => serve::run(args),
+        Command::Simulate(args) => simulate::run(args),
         Command::Send(args) => send::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Messages(args) => messages::run(&args),
@@ -76,6 +83,8 @@ pub fn run() -> ExitCode {
         Command::Inbox(args) => inbox::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Config(args) => config::run(args),
+        Command::Decode(args) => decode::run(&args),
+        Command::Store(args) => store::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -1,8 +1,8 @@
 use super::client::ADMIN_KEY;
 use super::{Stop, console, supervise};
+use crate::app::{App, World};
 use crate::config::{Config, ConfigError, Environment, Flags, Loaded, Simulate, default_data_dir};
 use crate::ops::telemetry::{self, Level};
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -89,15 +89,21 @@ pub(super) fn run(args: Args) -> Result<(), Stop> {
     runtime.block_on(serve(loaded.config))
 }
 
-/// Attends to the daemon until it ends by itself or by a signal.
-async fn attend(ended: impl Future<Output = String>, stop: impl Future<Output = ()>) -> Result<(), Stop> {
+/// Starts the daemon and attends to it until it ends by itself or by a signal.
+async fn serve(config: Config) -> Result<(), Stop> {
     let mut signals = Signals::listen()?;
+    let world = match config.simulate {
+        Some(Simulate { modems, air_time }) => World::simulated(usize::from(modems), air_time),
+        None => World::real(),
+    };
+    let mut app = App::start(config.clone(), world).await.map_err(|error| Stop::Failed(error.to_string()))?;
+    announce(&config, app.addr(), app.admin_key().is_some())?;
     tokio::select! {
-        why = ended => return Err(Stop::Failed(why)),
-        () = signals.next() => tracing::info!("stopping; a second signal ends at once"),
+        why = app.ended() => return Err(Stop::Failed(why)),
+        () = signals.next() => tracing::info!("Stopping; a second signal ends at once"),
     }
     tokio::select! {
-        () = stop => Ok(()),
+        () = app.stop() => Ok(()),
         () = signals.next() => Err(Stop::Failed("ended at once; what was on the air is uncertain".to_owned())),
     }
 }
@@ -198,9 +204,3 @@ Examples:
   otpgate serve --simulate 2 --air-time 3s --data-dir /tmp/try --listen 127.0.0.1:9000
   otpgate serve --config /etc/otpgate/otpgate.toml
   OTPGATE_COUNTRY=US otpgate serve --modem /dev/serial/by-id/usb-Example_Modem_0123456789-if02-port0";
-
-async fn serve(config: Config) -> Result<(), Stop> {
-    let first_start = !config.data_dir.join(ADMIN_KEY).exists();
-    announce(&config, config.listen, first_start)?;
-    attend(std::future::pending(), std::future::ready(())).await
-}

@@ -1,8 +1,6 @@
-//! Values of settings that have rules of their own.
+//! A setting that has rules of its own.
 
 use std::fmt;
-use std::net::IpAddr;
-use std::str::FromStr;
 
 /// A country: two letters of ISO 3166-1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,48 +36,6 @@ impl fmt::Debug for Country {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// An IP address, or all that share its first bits: `10.0.0.0/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AddressRange {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl AddressRange {
-    /// Whether the address is in the range. An IPv4 address that came in over an IPv6 socket counts as IPv4.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => {
-                same_head(u128::from(ours.to_bits()) << 96, u128::from(theirs.to_bits()) << 96, self.bits)
-            }
-            (IpAddr::V6(ours), IpAddr::V6(theirs)) => same_head(ours.to_bits(), theirs.to_bits(), self.bits),
-            _ => false,
-        }
-    }
-}
-
-impl FromStr for AddressRange {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().map_err(|_| ())?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Ok(most), |bits| bits.parse().map_err(|_| ()))?;
-        if bits <= most { Ok(Self { address, bits }) } else { Err(()) }
-    }
-}
-
-impl fmt::Display for AddressRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.bits)
-    }
-}
-
-fn same_head(a: u128, b: u128, bits: u8) -> bool {
-    bits == 0 || (a ^ b) >> (128 - u32::from(bits)) == 0
 }
 
 /// The officially assigned codes of ISO 3166-1.

@@ -4,6 +4,7 @@ use super::Settings;
 use super::problem::{Kind, Problem};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
@@ -48,6 +49,12 @@ impl FromStr for Network {
         let width = if address.is_ipv4() { 32 } else { 128 };
         let bits = bits.map_or(Ok(width), |b| b.parse().map_err(|_| FORM))?;
         if bits > width { Err(FORM) } else { Ok(Self { address, bits }) }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.bits)
     }
 }
 

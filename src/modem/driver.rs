@@ -7,7 +7,8 @@
 use super::board::{Board, ModemState};
 use super::compose::{self, Style, compose};
 use super::port::{Port, Ports};
-use super::session::{Event, Input, Job, Output, Quirks, Session};
+use super::quirks::Configured;
+use super::session::{Event, Input, Job, Output, Session};
 use crate::dispatch::retry::Validity;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
@@ -43,8 +44,8 @@ pub struct Setting {
     pub slot: usize,
     /// The port's name.
     pub port: String,
-    /// What is special about the modem.
-    pub quirks: Quirks,
+    /// What is said about the modem.
+    pub configured: Configured,
     /// Whether to ask for status reports.
     pub status_reports: bool,
     /// Where ports come from.
@@ -133,7 +134,7 @@ impl Driver {
         listen_for: Vec<LeftOpen>,
     ) -> Self {
         Self {
-            session: Session::new(setting.quirks),
+            session: Session::new(setting.configured),
             setting,
             orders,
             identity: None,

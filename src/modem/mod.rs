@@ -6,5 +6,6 @@ pub mod board;
 pub mod compose;
 pub mod driver;
 pub mod port;
+pub mod quirks;
 pub mod serial;
 pub mod session;

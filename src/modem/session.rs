@@ -8,6 +8,7 @@
 //! does not answer at all.
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
+use super::quirks::Configured;
 use crate::at::response::{self, StoredAt};
 use crate::at::urc::Domain;
 use crate::at::{
@@ -191,6 +192,7 @@ pub struct View {
 #[derive(Debug)]
 pub struct Session {
     engine: Engine,
+    configured: Configured,
     quirks: Quirks,
     known: Known,
     phase: Phase,
@@ -242,8 +244,10 @@ enum Asked {
 
 impl Session {
     /// A session whose port is not open yet.
-    pub fn new(quirks: Quirks) -> Self {
+    pub fn new(configured: Configured) -> Self {
+        let quirks = configured.over(None);
         Self {
+            configured,
             engine: Engine::new(config(quirks, &Known::default())),
             quirks,
             known: Known::default(),
@@ -649,6 +653,7 @@ impl Session {
     }
 
     fn bring_up_done(&mut self, now: Mono) {
+        self.quirks = self.configured.over(self.known.manufacturer.as_deref());
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;
         self.unsent_in_a_row = 0;

@@ -210,10 +210,13 @@ struct Shared {
 struct Inner {
     simulator: Simulator,
     lines: Vec<Line>,
-    sink: Option<Box<dyn FnMut(&Copy) + Send>>,
+    sink: Option<Sink>,
     /// What the timer task waits for.
     armed: Option<Mono>,
 }
+
+/// Who is told of accepted copies.
+type Sink = Box<dyn FnMut(&Copy) + Send>;
 
 /// What lies between a modem and its port.
 #[derive(Default)]

@@ -4,7 +4,6 @@
 //! that it is used to test. All but `driver`, `pty` and `standalone` is pure.
 
 pub mod alphabet;
-mod commands;
 pub mod driver;
 pub mod faults;
 pub mod inbox;
@@ -12,15 +11,13 @@ pub mod modem;
 pub mod network;
 pub mod pdu;
 pub mod pty;
-mod sms_commands;
 pub mod standalone;
-mod storage;
 mod timers;
 
 use crate::domain::time::Mono;
 use faults::Faults;
 use modem::{Identity, ModemOptions, VirtualModem};
-use network::{Copy, Downlink, Network, NetworkOptions, NetworkOutput};
+use network::{Copy, Network, NetworkOptions, NetworkOutput};
 use std::collections::VecDeque;
 
 /// Virtual modems on one virtual network, as one machine.
@@ -92,6 +89,7 @@ impl Simulator {
             },
         );
         self.settle(now);
+        self.modems.iter_mut().for_each(|modem| modem.leaves(now));
     }
 
     /// Somebody sends a message to the modem whose card has the number `to`, or to the first. Returns its index.
@@ -134,6 +132,7 @@ impl Simulator {
             }
             self.settle(due);
         }
+        self.modems.iter_mut().for_each(|modem| modem.leaves(now));
     }
 
     /// What comes out next. To be drained after each call.
@@ -166,15 +165,11 @@ impl Simulator {
     fn settle(&mut self, now: Mono) {
         loop {
             self.network.handle_timeout(now);
-            let Some(output) = self.network.poll_output() else { return };
-            match output {
-                NetworkOutput::Down(index, downlink) => self.down(now, index, &downlink),
-                NetworkOutput::Accepted(index, copy) => self.output.push_back((index, Output::Accepted(copy))),
+            match self.network.poll_output() {
+                None => return,
+                Some(NetworkOutput::Down(index, downlink)) => self.tell(now, index, modem::Input::Network(&downlink)),
+                Some(NetworkOutput::Accepted(index, copy)) => self.output.push_back((index, Output::Accepted(copy))),
             }
         }
-    }
-
-    fn down(&mut self, now: Mono, index: usize, downlink: &Downlink) {
-        self.tell(now, index, modem::Input::Network(downlink));
     }
 }

@@ -1,11 +1,12 @@
 //! The directory with everything in it: opening it with the right key, and verifying one that nobody has open.
 
 use super::backend::{Backend, BackendError};
+use super::inspection::Inspection;
 use super::keyring::Keyring;
 use super::master_key::{self, KeyError, KeyFile};
 use super::record::{Key, Record};
 use super::sled_backend::{DB, MARK, STORE, SledBackend, holder, make_dir};
-use super::vault::{Inspection, OpenError, Opened, StoreKind, Vault};
+use super::vault::{OpenError, Opened, StoreKind, Vault};
 use crate::domain::time::Wall;
 use crate::ops::random::{self, Random};
 use rustix::fs::FlockOperation;
@@ -53,8 +54,12 @@ pub enum DataDirError {
     NoStore(PathBuf),
     /// The master key can't be had.
     Key(KeyError),
+    /// No copy can be made to verify.
+    Copy(io::Error),
     /// The store can't be opened with that key.
     Open {
+        /// The directory.
+        data_dir: PathBuf,
         /// Where the key came from.
         key: PathBuf,
         /// Why.
@@ -94,17 +99,17 @@ impl DataDir {
     /// Reads every record of a store that no process has open, and changes nothing: sled repairs what it opens, so that
     /// a copy is opened, in the system's directory for temporary files. Nothing in it is readable without the key.
     pub fn verify(&self, random: &dyn Random) -> Result<VerifyReport, DataDirError> {
-        let loaded = self.key.load().map_err(DataDirError::Key)?;
         let failed = |error: BackendError| self.explain(error.into());
         let db = self.path.join(STORE).join(DB);
         let lock = match File::open(&db) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(DataDirError::NoStore(self.path.clone())),
             opened => opened.map_err(|e| failed(e.into()))?,
         };
+        let loaded = self.key.load().map_err(DataDirError::Key)?;
         if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(failed(BackendError::Locked { holder: holder(&db) }));
         }
-        let copy = Replica::of(&self.path, random).map_err(|e| failed(e.into()))?;
+        let copy = Replica::of(&self.path, random).map_err(DataDirError::Copy)?;
         drop(lock);
         let backend = SledBackend::open(&copy.0).map_err(failed)?;
         let mut report = inspect(&backend, &loaded.keyring).map_err(|e| self.explain(e))?;
@@ -114,7 +119,7 @@ impl DataDir {
 
     /// What is wrong, with the master key's file, which may be what is wrong.
     pub fn explain(&self, error: OpenError) -> DataDirError {
-        DataDirError::Open { key: self.key.path().to_owned(), error }
+        DataDirError::Open { data_dir: self.path.clone(), key: self.key.path().to_owned(), error }
     }
 }
 
@@ -176,10 +181,15 @@ impl fmt::Display for DataDirError {
         match self {
             Self::NoStore(path) => write!(f, "there is no store in {}", path.display()),
             Self::Key(error) => error.fmt(f),
-            Self::Open { key, error: error @ OpenError::WrongKey { .. } } => {
-                write!(f, "{error} (the key given is in {})", key.display())
+            Self::Copy(error) => write!(
+                f,
+                "no copy of the store can be made in {} ({error}); name a directory with room for it in TMPDIR",
+                std::env::temp_dir().display()
+            ),
+            Self::Open { data_dir, key, error: error @ OpenError::WrongKey { .. } } => {
+                write!(f, "{}: {error} (the one given is {})", data_dir.display(), key.display())
             }
-            Self::Open { error, .. } => error.fmt(f),
+            Self::Open { data_dir, error, .. } => write!(f, "{}: {error}", data_dir.display()),
         }
     }
 }
@@ -352,7 +362,7 @@ mod tests {
         let written: Vec<usize> = (0..sound.len()).filter(|i| sound[*i] != 0).collect();
         let expected: Records = (0..40).map(|n| (key(n), code(n))).collect();
         let (mut noticed, mut harmless) = (0, 0);
-        for i in written.iter().step_by(written.len() / 60) {
+        for i in written.iter().step_by(written.len() / 30) {
             let copy = copy(&dir);
             let mut damaged = sound.clone();
             damaged[*i] ^= 1 << (i % 8);

@@ -511,10 +511,12 @@ pub mod backend;
 pub mod committer;
 pub mod data_dir;
 mod engine;
+mod envelope;
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
 mod index;
+mod inspection;
 pub mod keyring;
 pub mod master_key;
 pub mod memory_backend;

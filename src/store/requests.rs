@@ -4,7 +4,7 @@ use super::engine::Engine;
 use super::index::Timer;
 use super::record::{IdempotencyRecord, Key, Made, Record};
 use super::{
-    Accepted, Access, ApiKey, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Page, Resend,
+    Accepted, Access, ApiKey, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Page, Resend,
     Scope, StoreError, Verdict, VerificationView,
 };
 use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
@@ -31,6 +31,7 @@ impl Engine {
             None => {}
         }
         self.refuse_new()?;
+        fits(&new.body)?;
         let message = self.take_in(new, None, now);
         self.remember(idempotency, Made::Message(message.id), now);
         Ok(Accepted { value: message, replayed: false })
@@ -50,6 +51,7 @@ impl Engine {
             None => {}
         }
         self.refuse_new()?;
+        fits(&new.message.body)?;
         let NewVerification { id, purpose, brand, metadata, code, expires, message } = new;
         let (client, to, on_uncertain) = (message.client, message.to.clone(), message.on_uncertain);
         self.supersede(client, &to, purpose.as_deref(), now);
@@ -136,6 +138,7 @@ impl Engine {
             None => {}
         }
         self.refuse_new()?;
+        fits(&resend.body)?;
         let Resend { message, body, fresh } = resend;
         let older = verification.message;
         verification.apply(now, VerificationEvent::Resent { message, fresh }).map_err(StoreError::Verification)?;
@@ -349,6 +352,12 @@ impl Engine {
         self.put(Key::Idempotency(key), Record::Idempotency(IdempotencyRecord { fingerprint, made, until }));
         self.index.set_timer(Timer::Idempotency(key), until.mono(now));
     }
+}
+
+/// Asked before anything is changed: a record that is too large would be refused with its whole batch. All others are
+/// bounded by the limits of their fields.
+fn fits(body: &Body) -> Result<(), StoreError> {
+    if Record::Body(body.clone()).is_too_large() { Err(StoreError::TooLarge) } else { Ok(()) }
 }
 
 /// A repeated request is recognised for so long.

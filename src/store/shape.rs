@@ -1,8 +1,8 @@
 //! How the domain's values look on disk.
 //!
 //! The domain knows no serde: what is on disk must not change because a field was renamed. Here stands each value's
-//! shape, in postcard's terms: fields in this order, variants numbered in this order. **Append only**; anything else is a
-//! new version of the record.
+//! shape, in postcard's terms: fields in this order, variants numbered in this order. A variant may be appended;
+//! anything else, a new field too, is a new version of the envelope.
 
 use super::record::{IdempotencyRecord, Made};
 use super::{ApiKey, Body, Permission, Scope};

@@ -46,7 +46,8 @@ impl SledBackend {
     /// Whether there is nothing in it, and there never was anything.
     pub fn is_empty(&self) -> Result<bool, BackendError> {
         let marks = self.marks()?;
-        Ok(self.db.is_empty() && marks.iter().flatten().all(|slot| slot.iter().all(|b| *b == 0)))
+        let holds_none = guarded(|| Ok(self.db.is_empty()))?;
+        Ok(holds_none && marks.iter().flatten().all(|slot| slot.iter().all(|b| *b == 0)))
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one flush that there is; the sync behind it makes it durable")]

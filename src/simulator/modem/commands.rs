@@ -1,292 +1,10 @@
-//! The commands of V.250 and TS 27.007, and the settings and card that all commands share. Those of TS 27.005 are in
-//! `sms_commands`.
+//! The commands of V.250 and TS 27.007. Those of TS 27.005 are in `sms_commands`.
 
-use super::faults::{AnswerShape, UnknownAnswer};
-use super::modem::{Failure, Flow, ModemOptions, VirtualModem};
+use super::line::{Command, Form};
+use super::settings::{CELL, CharacterSet, REGISTRATIONS, Settings};
+use super::{Failure, Flow, VirtualModem};
 use crate::domain::time::Mono;
-use std::collections::BTreeMap;
-
-/// One command of a line, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Command {
-    /// `+CMGS`, `&C`, `E`, `S3`: upper case.
-    pub(super) name: String,
-    pub(super) form: Form,
-}
-
-/// How a command is used (V.250 §5.4.3, §5.4.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// `+NAME`, or a basic command without a number.
-    Run,
-    /// `+NAME?`
-    Read,
-    /// `+NAME=?`
-    Test,
-    /// `+NAME=…`, or the number of a basic command.
-    Set(String),
-}
-
-impl Command {
-    /// The values of `+NAME=1,,"x"`, without quotes.
-    pub(super) fn values(&self) -> Vec<&str> {
-        match &self.form {
-            Form::Set(text) => fields(text),
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Splits a command line after its `AT`.
-pub(super) fn split(line: &str) -> Vec<Command> {
-    let mut rest = line.trim_start_matches([' ', ';']);
-    let mut list = Vec::new();
-    while let Some(first) = rest.chars().next() {
-        let (name, form, next) = if first.is_ascii_alphanumeric() || first == '&' {
-            split_basic(rest)
-        } else {
-            let end = unquoted(rest, ';').unwrap_or(rest.len());
-            let (name, form) = split_extended(&rest[..end]);
-            (name, form, &rest[end..])
-        };
-        list.push(Command { name: name.to_ascii_uppercase(), form });
-        rest = next.trim_start_matches([' ', ';']);
-    }
-    list
-}
-
-/// `+NAME`, then nothing, `?`, `=?` or `=…`.
-fn split_extended(text: &str) -> (&str, Form) {
-    let at = text.find(['=', '?']).unwrap_or(text.len());
-    let form = match &text[at..] {
-        "" => Form::Run,
-        "=?" => Form::Test,
-        tail => match tail.strip_prefix('=') {
-            Some(values) => Form::Set(values.into()),
-            None => Form::Read,
-        },
-    };
-    (text[..at].trim(), form)
-}
-
-/// A letter (with `&` or, for `S`, a number before the value), then a number. Dialling takes the rest of the line.
-fn split_basic(text: &str) -> (&str, Form, &str) {
-    let digits = |from: usize| text[from..].find(|c: char| !c.is_ascii_digit()).map_or(text.len(), |n| from + n);
-    let letter = if text.starts_with('&') { 1 } else { 0 };
-    // A lone `&` before another script's letter is a command of its own, and an unknown one.
-    let name = letter + text[letter..].chars().next().filter(char::is_ascii).map_or(0, |_| 1);
-    if text[..name].eq_ignore_ascii_case("D") {
-        return (&text[..1], Form::Set(text[1..].into()), "");
-    }
-    if text[..name].eq_ignore_ascii_case("S") {
-        let end = digits(name);
-        let (tail, form) = match text[end..].strip_prefix('=') {
-            Some(value) if value.starts_with('?') => (end + 2, Form::Test),
-            Some(_) => (digits(end + 1), Form::Set(text[end + 1..digits(end + 1)].into())),
-            None if text[end..].starts_with('?') => (end + 1, Form::Read),
-            None => (end, Form::Run),
-        };
-        return (&text[..end], form, &text[tail..]);
-    }
-    let end = digits(name);
-    let form = if end == name { Form::Run } else { Form::Set(text[name..end].into()) };
-    (&text[..name], form, &text[end..])
-}
-
-/// Where `wanted` first stands outside quotes.
-fn unquoted(text: &str, wanted: char) -> Option<usize> {
-    let mut quoted = false;
-    text.char_indices()
-        .find(|(_, c)| {
-            quoted ^= *c == '"';
-            !quoted && *c == wanted
-        })
-        .map(|(i, _)| i)
-}
-
-/// Fields between commas, trimmed, without their quotes.
-fn fields(text: &str) -> Vec<&str> {
-    let mut list = Vec::new();
-    let mut rest = text;
-    loop {
-        let end = unquoted(rest, ',').unwrap_or(rest.len());
-        list.push(rest[..end].trim().trim_matches('"'));
-        match rest.get(end + 1..) {
-            Some(next) => rest = next,
-            None => return list,
-        }
-    }
-}
-
-/// What a power cycle puts back to its default.
-pub(super) struct Settings {
-    pub(super) echo: bool,
-    verbose: bool,
-    quiet: bool,
-    /// Commands with one small number: `+CMGF`, `+CREG` …
-    numbers: BTreeMap<&'static str, u8>,
-    /// `+CNMI`: mode, mt, bm, ds, bfr.
-    pub(super) cnmi: [u8; 5],
-    /// `+CPMS`: mem1, mem2, mem3.
-    pub(super) memories: [&'static str; 3],
-    pub(super) character_set: CharacterSet,
-    /// `+CSMP`: fo, vp, pid, dcs.
-    pub(super) text_parameters: [u8; 4],
-    pub(super) manual_operator: bool,
-}
-
-/// `+CSCS` (TS 27.007 §5.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CharacterSet {
-    Gsm,
-    Ira,
-    Ucs2,
-}
-
-impl CharacterSet {
-    pub(super) const ALL: [(&'static str, Self); 3] = [("GSM", Self::Gsm), ("IRA", Self::Ira), ("UCS2", Self::Ucs2)];
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            echo: true,
-            verbose: true,
-            quiet: false,
-            numbers: BTreeMap::new(),
-            cnmi: [0; 5],
-            memories: ["SM"; 3],
-            character_set: CharacterSet::Gsm,
-            // TS 27.005 §3.1: SMS-SUBMIT with a relative validity of 24 hours.
-            text_parameters: [17, 167, 0, 0],
-            manual_operator: false,
-        }
-    }
-}
-
-impl Settings {
-    /// The number that a command of [`NUMBERS`] has.
-    pub(super) fn number(&self, name: &str) -> u8 {
-        self.numbers.get(name).copied().unwrap_or(0)
-    }
-
-    /// Sets such a number.
-    pub(super) fn set_number(&mut self, name: &'static str, value: u8) {
-        self.numbers.insert(name, value);
-    }
-
-    /// Information lines and final result, as V.250 §5.7 and the settings shape them.
-    pub(super) fn render(&self, lines: &[String], result: Result<(), Failure>, shape: Option<AnswerShape>) -> Vec<u8> {
-        let numeric = !self.verbose || shape == Some(AnswerShape::Numeric);
-        let blank = if shape == Some(AnswerShape::BlankLines) { "\r\n\r\n" } else { "" };
-        let mut answer = String::new();
-        if !lines.is_empty() {
-            let body = lines.join("\r\n");
-            answer = format!("{blank}\r\n{body}\r\n");
-        }
-        let quiet = self.quiet || result == Err(Failure::Unsaid);
-        let verbose_errors = self.number("+CMEE");
-        let said = match result {
-            Ok(()) => if numeric { "0" } else { "OK" }.into(),
-            Err(Failure::Unsaid) => String::new(),
-            Err(Failure::Cms(n)) => format!("+CMS ERROR: {n}"),
-            Err(Failure::Cme(n)) if verbose_errors == 2 => format!("+CME ERROR: {}", cme_words(n)),
-            Err(Failure::Cme(n)) if verbose_errors == 1 => format!("+CME ERROR: {n}"),
-            Err(Failure::Error | Failure::Cme(_)) => if numeric { "4" } else { "ERROR" }.into(),
-        };
-        if !(quiet || (shape == Some(AnswerShape::NoOk) && result.is_ok() && !lines.is_empty())) {
-            match numeric && said.len() == 1 {
-                true => answer += &format!("{said}\r"),
-                false => answer += &format!("{blank}\r\n{said}\r\n"),
-            }
-        }
-        if shape == Some(AnswerShape::NoFirstLineEnd) {
-            answer = answer.trim_start_matches("\r\n").into();
-        }
-        answer.into_bytes()
-    }
-
-    /// The lines that tell of registration, as far as they were asked for.
-    pub(super) fn registration_urcs(&self, registered: bool) -> Vec<String> {
-        let report = |name: &&str| match self.number(name) {
-            0 => None,
-            1 => Some(format!("{name}: {}", u8::from(registered))),
-            _ => Some(format!("{name}: {},{CELL}", u8::from(registered))),
-        };
-        REGISTRATIONS.iter().filter_map(report).collect()
-    }
-}
-
-/// The card.
-pub(super) struct Card {
-    /// The SMSC's number, which stays on the card.
-    pub(super) smsc: String,
-    state: CardState,
-    tries: u8,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum CardState {
-    Open,
-    Pin,
-    Puk,
-}
-
-impl Card {
-    pub(super) fn new(options: &ModemOptions) -> Self {
-        let state = if options.pin.is_some() { CardState::Pin } else { CardState::Open };
-        Self { smsc: options.smsc.clone(), state, tries: 3 }
-    }
-
-    /// As after power-up. A blocked card stays blocked.
-    pub(super) fn lock(&mut self, options: &ModemOptions) {
-        if self.state != CardState::Puk && options.pin.is_some() {
-            self.state = CardState::Pin;
-        }
-    }
-
-    pub(super) fn is_open(&self) -> bool {
-        self.state == CardState::Open
-    }
-
-    fn word(&self) -> &'static str {
-        match self.state {
-            CardState::Open => "READY",
-            CardState::Pin => "SIM PIN",
-            CardState::Puk => "SIM PUK",
-        }
-    }
-
-    /// The error that a command which needs the card gets.
-    pub(super) fn refusal(&self, sms: bool) -> Result<(), Failure> {
-        match (self.state, sms) {
-            (CardState::Open, _) => Ok(()),
-            (CardState::Pin, false) => Err(Failure::Cme(11)),
-            (CardState::Pin, true) => Err(Failure::Cms(311)),
-            (CardState::Puk, false) => Err(Failure::Cme(12)),
-            (CardState::Puk, true) => Err(Failure::Cms(316)),
-        }
-    }
-}
-
-/// The radio.
-pub(super) struct Radio {
-    /// `+CFUN`: 0, 1 or 4.
-    functionality: u8,
-    pub(super) registered: bool,
-}
-
-impl Default for Radio {
-    fn default() -> Self {
-        Self { functionality: 1, registered: false }
-    }
-}
-
-impl Radio {
-    pub(super) fn is_on(&self) -> bool {
-        self.functionality == 1
-    }
-}
+use crate::simulator::faults::{Prefixes, UnknownAnswer};
 
 impl VirtualModem {
     /// Runs one command. Its information lines are added to `lines`.
@@ -316,7 +34,7 @@ impl VirtualModem {
             Form::Set(values) => format!("={values}"),
         };
         let text = format!("{}{tail}", command.name).to_ascii_uppercase();
-        let fits = |list: &super::faults::Prefixes| list.0.iter().any(|prefix| text.starts_with(prefix.as_str()));
+        let fits = |list: &Prefixes| list.0.iter().any(|prefix| text.starts_with(prefix.as_str()));
         match self.faults.refuse_command.strike_if(&mut self.dice, fits) {
             Some(_) => Err(Failure::Error),
             None => Ok(()),
@@ -426,7 +144,10 @@ impl VirtualModem {
             }
             ("+CPIN", Form::Test) | ("+CFUN", Form::Run) => {}
             ("+CPIN", Form::Read) => say(format!("+CPIN: {}", self.card.word())),
-            ("+CPIN", Form::Set(_)) => self.enter_pin(now, first.unwrap_or_default())?,
+            ("+CPIN", Form::Set(_)) => {
+                self.card.enter(&self.options, first.unwrap_or_default())?;
+                self.look_for_network(now);
+            }
             ("+CPINR", Form::Run | Form::Set(_)) => say(format!("+CPINR: SIM PIN,{},3", self.card.tries)),
             ("+CFUN", Form::Test) => say("+CFUN: (0,1,4),(0,1)".into()),
             ("+CFUN", Form::Read) => say(format!("+CFUN: {}", self.radio.functionality)),
@@ -484,26 +205,6 @@ impl VirtualModem {
             _ => return self.unknown(lines),
         }
         Ok(Flow::Done)
-    }
-
-    fn enter_pin(&mut self, now: Mono, pin: &str) -> Result<(), Failure> {
-        match self.card.state {
-            // TS 27.007 §8.3: not allowed when no PIN is asked for.
-            CardState::Open => return Err(Failure::Cme(3)),
-            CardState::Puk => return Err(Failure::Cme(12)),
-            CardState::Pin if self.options.pin.as_deref() == Some(pin) => {
-                self.card.state = CardState::Open;
-                self.card.tries = 3;
-                self.look_for_network(now);
-                return Ok(());
-            }
-            CardState::Pin => {}
-        }
-        self.card.tries = self.card.tries.saturating_sub(1);
-        if self.card.tries == 0 {
-            self.card.state = CardState::Puk;
-        }
-        Err(Failure::Cme(16))
     }
 
     fn set_functionality(&mut self, now: Mono, level: u8) {
@@ -571,31 +272,10 @@ impl VirtualModem {
     }
 }
 
-/// TS 27.007 §9.2.1.
-fn cme_words(number: u16) -> String {
-    let words = match number {
-        3 => "operation not allowed",
-        4 => "operation not supported",
-        10 => "SIM not inserted",
-        11 => "SIM PIN required",
-        12 => "SIM PUK required",
-        14 => "SIM busy",
-        16 => "incorrect password",
-        30 => "no network service",
-        50 => "Incorrect parameters",
-        100 => "unknown",
-        _ => return number.to_string(),
-    };
-    words.into()
-}
-
 /// The quirk row knows it by this name.
 const MANUFACTURER: &str = "otpgate";
 const MODEL: &str = "virtual";
 const REVISION: &str = concat!("otpgate ", env!("CARGO_PKG_VERSION"));
-/// Location area, cell and access technology (LTE), as `+CREG: 2` shows them.
-const CELL: &str = "\"0001\",\"00000001\",7";
-const REGISTRATIONS: [&str; 3] = ["+CREG", "+CGREG", "+CEREG"];
 /// Commands whose state is one number: name, the range as shown, the values taken.
 const NUMBERS: &[(&str, &str, &[u8])] = &[
     ("+CMEE", "0-2", &[0, 1, 2]),
@@ -632,38 +312,3 @@ const KNOWN: &[&str] = &[
     "+CLCK",
     "+CPMUTEMP",
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_split_into_commands() {
-        let set = |t: &str| Form::Set(t.into());
-        let rows: &[(&str, &[(&str, Form)])] = &[
-            ("", &[]),
-            ("E0", &[("E", set("0"))]),
-            ("E0V1&D0&C", &[("E", set("0")), ("V", set("1")), ("&D", set("0")), ("&C", Form::Run)]),
-            ("+cmgf=0;+CSQ;+CREG?", &[("+CMGF", set("0")), ("+CSQ", Form::Run), ("+CREG", Form::Read)]),
-            ("E0+CMEE=1", &[("E", set("0")), ("+CMEE", set("1"))]),
-            ("+CNMI=?", &[("+CNMI", Form::Test)]),
-            ("+CUSD=1,\"*100;#\",15;H", &[("+CUSD", set("1,\"*100;#\",15")), ("H", Form::Run)]),
-            ("S3=13S4?", &[("S3", set("13")), ("S4", Form::Read)]),
-            ("D*99#;+CSQ", &[("D", set("*99#;+CSQ"))]),
-            ("^SYSCFG?", &[("^SYSCFG", Form::Read)]),
-            (" ; I", &[("I", Form::Run)]),
-            ("&é", &[("&", Form::Run), ("É", Form::Run)]),
-        ];
-        for (line, expected) in rows {
-            let got: Vec<(String, Form)> = split(line).into_iter().map(|c| (c.name.to_uppercase(), c.form)).collect();
-            let expected: Vec<(String, Form)> = expected.iter().map(|(n, f)| (n.to_string(), f.clone())).collect();
-            assert_eq!(got, expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn values() {
-        let command = &split("+CPMS=\"ME\", ,\"a,b\",")[0];
-        assert_eq!(command.values(), ["ME", "", "a,b", ""]);
-    }
-}

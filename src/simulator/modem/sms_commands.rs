@@ -1,21 +1,12 @@
 //! The commands of TS 27.005, in PDU and text mode.
 
-use super::alphabet;
-use super::commands::{CharacterSet, Command, Form, Settings};
-use super::modem::{Edit, Failure, Flow, Purpose, VirtualModem};
-use super::pdu::{self, Address, Deliver, StatusReport, Submit};
+use super::line::{Command, Form};
+use super::sending::{Edit, Purpose};
+use super::settings::Settings;
 use super::storage::{Status, Storage, Stored};
+use super::{Failure, Flow, VirtualModem};
 use crate::domain::time::Mono;
-
-/// Where a message that comes in goes (TS 27.005 §3.4.1).
-pub(super) enum Route {
-    /// To the host: `+CMT`, `+CDS`.
-    Direct,
-    /// To a storage, with or without `+CMTI`, `+CDSI`.
-    Store { announce: bool },
-    /// Nowhere.
-    Drop,
-}
+use crate::simulator::pdu::{self, Address};
 
 impl VirtualModem {
     /// Runs a command of TS 27.005. `None` if it is not one.
@@ -29,10 +20,11 @@ impl VirtualModem {
         let done = |result: Result<(), Failure>| Some(result.map(|()| Flow::Done));
         // With the card locked none of these works (TS 27.005 §3.2.5, 311), but for the settings of the modem itself.
         let needs_card = ["+CMGS", "+CMGW", "+CMSS", "+CMGL", "+CMGR", "+CMGD", "+CPMS", "+CSCA"];
-        if needs_card.contains(&command.name.as_str()) && command.form != Form::Test {
-            if let Err(failure) = self.card.refusal(true) {
-                return Some(Err(failure));
-            }
+        if needs_card.contains(&command.name.as_str())
+            && command.form != Form::Test
+            && let Err(failure) = self.card.refusal(true)
+        {
+            return Some(Err(failure));
         }
         match (command.name.as_str(), &command.form) {
             ("+CMGS" | "+CMGW" | "+CMSS" | "+CMGR", Form::Test) => done(Ok(())),
@@ -340,40 +332,6 @@ impl VirtualModem {
 }
 
 impl Settings {
-    /// Where a message or report goes.
-    pub(super) fn route(&self, is_report: bool, tpdu: &[u8]) -> Route {
-        let [_, mt, _, ds, _] = self.cnmi;
-        if is_report {
-            return match ds {
-                1 => Route::Direct,
-                2 => Route::Store { announce: true },
-                _ => Route::Drop,
-            };
-        }
-        // Class 2 goes to the card, whatever mt says; mt=3 passes on class 3 only (TS 27.005 table 3).
-        let class = match Deliver::decode(tpdu).map(|d| d.dcs) {
-            Ok(dcs) if dcs & 0xD0 == 0x10 || dcs >= 0xF0 => Some(dcs & 3),
-            _ => None,
-        };
-        match (mt, class) {
-            (0, _) => Route::Store { announce: false },
-            (2 | 3, Some(3)) => Route::Direct,
-            (1 | 3, _) | (_, Some(2)) => Route::Store { announce: true },
-            _ => Route::Direct,
-        }
-    }
-
-    /// Whether what is routed to the host needs AT+CNMA (phase 2+).
-    pub(super) fn needs_acknowledgement(&self) -> bool {
-        self.number("+CSMS") == 1
-    }
-
-    /// TS 27.005 §3.4.4: mt and ds become 0.
-    pub(super) fn stop_routing(&mut self) {
-        self.cnmi[1] = 0;
-        self.cnmi[3] = 0;
-    }
-
     /// `<mem2>`, for AT+CMGW and AT+CMSS.
     pub(super) fn write_storage(&self) -> &'static str {
         self.memories[1]
@@ -382,112 +340,6 @@ impl Settings {
     /// `<mem3>`, for what comes in.
     pub(super) fn receive_storage(&self) -> &'static str {
         self.memories[2]
-    }
-
-    /// `+CMT` or `+CDS`, without the line ends around it.
-    pub(super) fn direct_urc(&self, smsc: &str, tpdu: &[u8], is_report: bool) -> String {
-        if self.number("+CMGF") == 1 {
-            let stored = Stored { status: Status::RecUnread, tpdu: tpdu.to_vec() };
-            let head = if is_report { "+CDS: " } else { "+CMT: " };
-            return self.text_lines(head, &stored, self.number("+CSDH") == 1, smsc).join("\r\n");
-        }
-        let hex = format!("{}{}", pdu::to_hex(&pdu::smsc_field(smsc)), pdu::to_hex(tpdu));
-        match is_report {
-            true => format!("+CDS: {}\r\n{hex}", tpdu.len()),
-            false => format!("+CMT: ,{}\r\n{hex}", tpdu.len()),
-        }
-    }
-
-    /// A message in text mode (TS 27.005 §3.4.2, §3.4.3): the head line with its fields, then the text.
-    pub(super) fn text_lines(&self, head: &str, stored: &Stored, details: bool, smsc: &str) -> Vec<String> {
-        let set = self.character_set;
-        let join = if head.ends_with(' ') { "" } else { "," };
-        match stored.tpdu.first().map(|o| o & 3) {
-            Some(0) => match Deliver::decode(&stored.tpdu) {
-                Ok(d) => {
-                    let from = set.write(&d.from.text());
-                    let mut line = format!("{head}{join}\"{from}\",,\"{}\"", d.timestamp);
-                    if details {
-                        let (fo, pid, dcs, toa) = (d.first_octet, d.pid, d.dcs, d.from.toa);
-                        let length = d.user_data.text.chars().count();
-                        line += &format!(",{toa},{fo},{pid},{dcs},\"{smsc}\",145,{length}");
-                    }
-                    vec![line, set.write(&d.user_data.text)]
-                }
-                Err(_) => vec![head.into()],
-            },
-            Some(1) => match Submit::decode(&stored.tpdu) {
-                Ok(s) => vec![format!("{head}{join}\"{}\",", set.write(&s.to.text())), set.write(&s.user_data.text)],
-                Err(_) => vec![head.into()],
-            },
-            _ => match StatusReport::decode(&stored.tpdu) {
-                Ok(r) => vec![format!(
-                    "{head}{join}{},{},\"{}\",{},\"{}\",\"{}\",{}",
-                    r.first_octet,
-                    r.reference,
-                    set.write(&r.to.text()),
-                    r.to.toa,
-                    r.timestamp,
-                    r.discharged,
-                    r.status
-                )],
-                Err(_) => vec![head.into()],
-            },
-        }
-    }
-
-    /// The TPDU of a text typed in text mode, with the parameters of AT+CSMP.
-    pub(super) fn text_submit(&self, to: Option<&Address>, typed: &[u8]) -> Result<Vec<u8>, Failure> {
-        let [first_octet, vp, pid, dcs] = self.text_parameters;
-        // Of the validity formats only "none" and "relative" can be set here with one number.
-        let validity: &[u8] = match first_octet >> 3 & 3 {
-            0 => &[],
-            2 => &[vp],
-            _ => return Err(Failure::Cms(305)),
-        };
-        if first_octet & 0x43 != 0x01 {
-            return Err(Failure::Cms(305));
-        }
-        let text = match dcs & 0x0C {
-            // 8 bit data is typed as hexadecimal (TS 27.005 §3.1 <data>).
-            0x04 => String::from_utf8_lossy(typed).into_owned(),
-            0x08 if self.character_set != CharacterSet::Ucs2 => {
-                CharacterSet::Ucs2.read(typed).ok_or(Failure::Cms(305))?
-            }
-            _ => self.character_set.read(typed).ok_or(Failure::Cms(305))?,
-        };
-        let nobody = Address { toa: 0x81, value: String::new() };
-        let to = to.unwrap_or(&nobody);
-        let max = if dcs & 0x0C == 0x08 { 70 } else { 160 };
-        let tpdu = Submit::encode(first_octet, to, pid, dcs, validity, &text).ok_or(Failure::Cms(305))?;
-        match text.chars().count() > max {
-            true => Err(Failure::Cms(305)),
-            false => Ok(tpdu),
-        }
-    }
-}
-
-impl CharacterSet {
-    /// What was typed in this set.
-    pub(super) fn read(self, typed: &[u8]) -> Option<String> {
-        match self {
-            Self::Gsm => Some(alphabet::decode(typed)),
-            Self::Ira => Some(String::from_utf8_lossy(typed).into_owned()),
-            Self::Ucs2 => {
-                let octets = pdu::from_hex(typed)?;
-                let units: Vec<u16> =
-                    octets.chunks(2).map(|p| p.iter().fold(0, |n, &o| n << 8 | u16::from(o))).collect();
-                String::from_utf16(&units).ok()
-            }
-        }
-    }
-
-    /// How a text is shown in this set. What the set lacks is a question mark; septets are shown as the host's ASCII.
-    pub(super) fn write(self, text: &str) -> String {
-        match self {
-            Self::Gsm | Self::Ira => text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect(),
-            Self::Ucs2 => text.encode_utf16().map(|u| format!("{u:04X}")).collect(),
-        }
     }
 }
 

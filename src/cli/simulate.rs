@@ -1,0 +1,113 @@
+use super::serve::{Signals, time};
+use super::{Stop, console};
+use crate::ops::clock::{Clock, SystemClock};
+use crate::ops::telemetry::{self, Level};
+use crate::simulator::faults::Faults;
+use crate::simulator::modem::ModemOptions;
+use crate::simulator::network::{NetworkOptions, NumberRule};
+use crate::simulator::standalone;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Put virtual modems on pseudo-terminals, for this gateway or any other program
+///
+/// Each answers AT commands as a GSM modem does, on a virtual network that counts what it accepts. Nothing leaves this
+/// machine. Ends at SIGTERM or Ctrl-C.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = examples())]
+pub(super) struct Args {
+    /// How many modems
+    #[arg(value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    modems: u8,
+    /// The ports are links at this path with 0, 1 … behind it
+    #[arg(long, value_name = "PREFIX", default_value = "/tmp/otpgate-modem")]
+    link: PathBuf,
+    /// What the network takes for each message, as 2.5s or 300ms
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = time)]
+    air_time: Duration,
+    /// Something that goes wrong, as NAME=VALUE or NAME=VALUE@WHEN; any number of times
+    #[arg(long, value_name = "FAULT")]
+    fault: Vec<String>,
+    /// A TOML or JSON file with faults, each a line NAME = "VALUE@WHEN"
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// What happens to numbers that end so, as 0199=refuse:1, 0198=report:0x46 or 0197=no-report; any number of times
+    #[arg(long, value_name = "RULE", value_parser = NumberRule::parse)]
+    number: Vec<NumberRule>,
+    /// The PIN that the SIM cards ask for
+    #[arg(long, value_name = "PIN")]
+    pin: Option<String>,
+    /// Append a JSON line for each copy of a message that the network accepts
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+    /// Decides when faults of a given probability strike
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub(super) fn run(args: Args) -> Result<(), Stop> {
+    let faults = faults(&args)?;
+    telemetry::start_logging(Level::Warn);
+    telemetry::log_panics();
+    let options = standalone::Options {
+        modems: usize::from(args.modems),
+        link_prefix: args.link.clone(),
+        modem: ModemOptions { pin: args.pin, ..ModemOptions::default() },
+        network: NetworkOptions {
+            air_time: args.air_time,
+            epoch: SystemClock::new().now().wall,
+            rules: args.number,
+            ..NetworkOptions::default()
+        },
+        faults,
+        log: args.log,
+        seed: args.seed,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stop::Failed(format!("can't start: {error}")))?;
+    runtime.block_on(async {
+        let mut signals = Signals::listen()?;
+        let modems = standalone::run(options).map_err(|error| Stop::Failed(error.to_string()))?;
+        for index in 0..modems.modem_count() {
+            let number = modems.identity(index).map(|identity| identity.number).unwrap_or_default();
+            console::line(format!("{}{index}  number {number}", args.link.display()))?;
+        }
+        signals.next().await;
+        modems.stop().await;
+        Ok(())
+    })
+}
+
+fn faults(args: &Args) -> Result<Faults, Stop> {
+    let mut faults = match &args.faults {
+        Some(path) => {
+            let text = std::fs::read_to_string(path);
+            let text = text.map_err(|error| Stop::Usage(format!("can't read {}: {error}", path.display())))?;
+            Faults::parse(&text).map_err(|error| Stop::Usage(format!("{}: {error}", path.display())))?
+        }
+        None => Faults::default(),
+    };
+    for flag in &args.fault {
+        faults.set_flag(flag).map_err(|error| Stop::Usage(format!("--fault {flag}: {error}")))?;
+    }
+    Ok(faults)
+}
+
+/// The examples, then every fault from its own table.
+fn examples() -> String {
+    let mut text = String::from(
+        "\
+Examples:
+  otpgate simulate 2 --link /tmp/modem
+  gammu --config gammurc sendsms TEXT +14155550100 -text hello        (device = /tmp/modem0)
+  otpgate simulate --fault silence=accepted@next:1 --log /tmp/accepted.jsonl
+  otpgate simulate --number 0199=refuse:1
+
+Faults (WHEN is always, next:COUNT or a probability such as 0.05):
+",
+    );
+    for (name, row, expected, does) in Faults::catalogue() {
+        text.push_str(&format!("  {name}  ({row})\n      {does}\n      Value: {expected}.\n"));
+    }
+    text
+}
