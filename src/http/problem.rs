@@ -295,3 +295,64 @@ struct Body<'a> {
 /// The media type of all errors.
 pub(crate) const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 const RETRY_SECONDS: u64 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::verification::VerificationState;
+    use std::future::Future;
+
+    #[test]
+    fn what_the_store_refuses_has_its_status_and_word() {
+        use VerificationRefused as V;
+        let rows = [
+            (StoreError::NotFound, 404, "not_found"),
+            (StoreError::Message(Refused::OnAir), 409, "on_air"),
+            (StoreError::Message(Refused::Final), 409, "already_final"),
+            (StoreError::Message(Refused::Expired), 409, "already_final"),
+            (StoreError::Message(Refused::TooLate), 409, "too_late"),
+            (StoreError::Message(Refused::OutOfStep), 409, "out_of_step"),
+            (StoreError::Verification(V::AlreadyApproved), 409, "already_approved"),
+            (StoreError::Verification(V::Final(VerificationState::Expired)), 409, "already_final"),
+            (StoreError::Verification(V::TooLate), 409, "too_late"),
+            (StoreError::Verification(V::NotDerived), 409, "code_supplied"),
+            (StoreError::Verification(V::TooManySends), 409, "too_many_sends"),
+            (StoreError::Verification(V::NotYet), 409, "out_of_step"),
+            (StoreError::IdempotencyMismatch, 409, "idempotency_mismatch"),
+            (StoreError::AlreadyShown, 409, "already_shown"),
+            (StoreError::LastAdminKey, 409, "last_admin_key"),
+            (StoreError::TooLarge, 413, "body_too_large"),
+            (StoreError::Damaged, 500, "damaged"),
+            (StoreError::Busy, 503, "busy"),
+            (StoreError::Closed, 503, "stopping"),
+            (StoreError::Quarantined, 503, "quarantined"),
+            (StoreError::Full, 507, "disk_full"),
+        ];
+        for (error, status, code) in rows {
+            let problem = Problem::from(error.clone());
+            let (word, of, _) = problem.kind.row();
+            assert_eq!((of.as_u16(), word), (status, code), "{error:?}");
+            let answer = problem.into_response();
+            assert_eq!(answer.headers().contains_key(header::RETRY_AFTER), status == 503, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_so_is_left_out() {
+        let text = |problem: Problem| {
+            let (_, _, title) = problem.kind.row();
+            assert!(!title.is_empty());
+            let body = axum::body::to_bytes(problem.into_response().into_body(), 4096);
+            let mut body = std::pin::pin!(body);
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            match body.as_mut().poll(&mut context) {
+                std::task::Poll::Ready(Ok(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let expected = r#"{"type":"urn:otpgate:problem:not_found","title":"Not found","status":404,"code":"not_found","detail":"Gone."}"#;
+        assert_eq!(text(Problem::new(Kind::NotFound, "Gone.")), expected);
+        let expected = r#"{"type":"urn:otpgate:problem:not_ready","title":"otpgate can't send now","status":503,"code":"not_ready","detail":"No.","retry_after":7,"reasons":["a"]}"#;
+        assert_eq!(text(Problem::new(Kind::NotReady, "No.").retry_after(7).because(vec!["a".into()])), expected);
+    }
+}

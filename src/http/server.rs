@@ -16,7 +16,11 @@ use tower::ServiceExt;
 /// Serves until `stopping` becomes true, or its sender is gone. Then takes no further connection, answers what was
 /// asked, and returns when the last connection is closed, after ten seconds at the latest.
 pub async fn serve(listener: TcpListener, router: Router, stopping: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    serve_at_most(MAX_CONNECTIONS, listener, router, stopping).await;
+}
+
+async fn serve_at_most(most: usize, listener: TcpListener, router: Router, stopping: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
     let mut stop = stopping.clone();
     loop {
@@ -143,6 +147,25 @@ mod tests {
         let began = tokio::time::Instant::now();
         talk(address, "GET / HTTP/1.1\r\nhost:").await;
         assert!(began.elapsed() >= HEADER_TIME && began.elapsed() < HEADER_TIME * 2, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn beyond_the_last_place_a_connection_waits() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_stop, stopping) = watch::channel(false);
+        let router = Router::new().route("/", get(async || "answered"));
+        tokio::spawn(serve_at_most(1, listener, router, stopping));
+        let ask = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        let mut first = TcpStream::connect(address).await.unwrap();
+        first.write_all(ask).await.unwrap();
+        assert!(first.read(&mut [0; 1024]).await.unwrap() > 0);
+        let mut second = TcpStream::connect(address).await.unwrap();
+        second.write_all(ask).await.unwrap();
+        let early = tokio::time::timeout(Duration::from_millis(50), second.readable()).await;
+        assert!(early.is_err(), "the first one still holds the place");
+        drop(first);
+        assert!(second.read(&mut [0; 1024]).await.unwrap() > 0);
     }
 
     #[tokio::test]

@@ -104,6 +104,23 @@ const MAX_BRAND: usize = 32;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sms::segment::{NationalShift, segment};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn whatever_the_brand_it_is_one_sms(
+            brand in "[a-zA-Z0-9 .&'\\-éßÇΩЖ中ﬁ𐐀]{1,32}|\\PC{1,32}",
+            seconds in 30u64..=3600,
+            code in "[0-9A-Za-z]{10}",
+        ) {
+            let brand = Brand::parse(&brand);
+            prop_assume!(brand.is_ok());
+            let Template { before, after } = Template::new(brand.ok().as_ref(), Duration::from_secs(seconds));
+            let parts = segment(&format!("{before}{code}{after}"), NationalShift::Off).map(|s| s.len());
+            prop_assert_eq!(parts, Ok(1));
+        }
+    }
 
     #[test]
     fn brands() {

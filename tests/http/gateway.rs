@@ -130,7 +130,8 @@ impl Gateway {
 
     /// The next message that a modem would send.
     pub async fn claim(&self) -> Claim {
-        self.store.claim(Imei::new("001017000000001"), SimCard::new("8999901000000000018")).await.unwrap()
+        let (modem, sim_card) = equipment();
+        self.store.claim(modem, sim_card).await.unwrap()
     }
 
     /// The code in the next message.
@@ -185,6 +186,11 @@ impl Reply {
             assert!(!self.text.contains(secret), "{secret} in {}", self.text);
         }
     }
+}
+
+/// The modem that sends, and the card in it.
+pub fn equipment() -> (Imei, SimCard) {
+    (Imei::new("001017000000001"), SimCard::new("8999901000000000018"))
 }
 
 /// What tests send and no problem may show: numbers (but not the sample one in the words of advice), codes, texts,

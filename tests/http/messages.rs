@@ -1,6 +1,11 @@
 //! `/v1/messages` and `/v1/estimate`.
 
 use crate::gateway::Gateway;
+use otpgate::domain::message::{IntentOf, PartId, PartResult, ReportVerdict};
+use otpgate::domain::reason::Reason;
+use otpgate::domain::secret::Secret;
+use otpgate::ops::clock::Clock;
+use otpgate::store::{Claim, Grant, Outcome, Report, Store};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -151,5 +156,79 @@ async fn estimates() {
     for (name, text, alphabet, segments, left) in rows {
         let reply = gateway.call("POST /v1/estimate", &json!({"text": text}).to_string()).await.json();
         assert_eq!(reply, json!({"alphabet": alphabet, "segments": segments, "characters_left": left}), "{name}");
+    }
+}
+
+/// Plays the modem: takes the next message, records the intent, and how it went.
+async fn send(gateway: &Gateway, result: PartResult) -> Claim {
+    let claim = gateway.claim().await;
+    let (modem, sim_card) = crate::gateway::equipment();
+    let part = PartId { attempt: 0, part: 0 };
+    let now = gateway.clock.now();
+    let intent = IntentOf {
+        modem,
+        sim_card: sim_card.clone(),
+        part,
+        concat_reference: claim.concat_reference,
+        report_until: now.after(Duration::from_secs(900)),
+        needs: Duration::from_secs(10),
+    };
+    assert_eq!(gateway.store.begin(claim.message.id, intent).await.unwrap(), Grant::Granted);
+    assert!(claim.gate.pass());
+    tokio::time::advance(Duration::from_secs(3)).await;
+    let outcome = Outcome { message: claim.message.id, part, sim_card, result };
+    gateway.store.settle(outcome, None).await.unwrap();
+    claim
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_is_shown_with_its_parts_and_its_report() {
+    let gateway = Gateway::start().await;
+    gateway.call("POST /v1/messages", &text("+14155550123", "sesame").to_string()).await;
+    let claim = send(&gateway, PartResult::Accepted(Some(42))).await;
+    let show = async || gateway.call(&format!("GET /v1/messages/{}", claim.message.id), "").await.json();
+    let submitted = show().await;
+    assert_eq!((&submitted["status"], &submitted["report"]), (&json!("submitted"), &json!("awaited")));
+    tokio::time::advance(Duration::from_secs(2)).await;
+    let report = Report {
+        sim_card: crate::gateway::equipment().1,
+        reference: 42,
+        recipient: Secret::new("14155550123"),
+        status: 0,
+        verdict: ReportVerdict::Delivered,
+    };
+    assert_eq!(gateway.store.report(report).await.unwrap(), Some(claim.message.id));
+    let delivered = show().await;
+    assert_eq!((&delivered["status"], &delivered["final"]), (&json!("delivered"), &json!(true)));
+    let expected = json!([{
+        "modem": "001017000000001", "sim_card": "8999901000000000018", "status": "delivered",
+        "started_at": "2026-11-23T01:35:26.000Z", "ended_at": "2026-11-23T01:35:29.000Z",
+        "parts": [{
+            "part": 1, "result": "accepted", "reason": null, "tp_mr": 42, "refusals": 0,
+            "started_at": "2026-11-23T01:35:26.000Z", "ended_at": "2026-11-23T01:35:29.000Z",
+            "report": {"verdict": "delivered", "tp_st": 0, "received_at": "2026-11-23T01:35:31.000Z"},
+        }],
+    }]);
+    assert_eq!(delivered["attempts"], expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_an_attempt_may_end() {
+    let rows = [
+        ("uncertain", PartResult::Uncertain(Reason::NoResult), "uncertain", "uncertain", "uncertain", true),
+        ("refused for good", PartResult::NotSent(Reason::Cms(1)), "failed", "failed", "not_sent", false),
+    ];
+    for (name, result, status, attempt, part, ever_uncertain) in rows {
+        let gateway = Gateway::start().await;
+        gateway.call("POST /v1/messages", &text("+14155550123", "sesame").to_string()).await;
+        let claim = send(&gateway, result).await;
+        let shown = gateway.call(&format!("GET /v1/messages/{}", claim.message.id), "").await.json();
+        assert_eq!(shown["status"], status, "{name}: {shown}");
+        assert_eq!(shown["ever_uncertain"], ever_uncertain, "{name}");
+        assert_eq!(shown["attempts"][0]["status"], attempt, "{name}");
+        assert_eq!(shown["attempts"][0]["parts"][0]["result"], part, "{name}");
+        let reason = &shown["attempts"][0]["parts"][0]["reason"];
+        assert_eq!(*reason, shown["reason"], "{name}");
+        assert!(reason["code"].is_string() && reason["text"].is_string(), "{name}");
     }
 }

@@ -25,7 +25,7 @@ async fn send(handle: &SimulatorHandle) {
     tokio::time::sleep(Duration::from_secs(1)).await;
     port.write_all(b"AT+CMGS=15\r").await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    port.write_all(b"0001000B914151551510F2F3000002C834\x1a").await.unwrap();
+    port.write_all(b"0001000B914151550521F3000002C834\x1a").await.unwrap();
     let mut said = Vec::new();
     let _ = tokio::time::timeout(Duration::from_secs(2), port.read_to_end(&mut said)).await;
     assert!(String::from_utf8_lossy(&said).contains("+CMGS:"), "{}", String::from_utf8_lossy(&said));

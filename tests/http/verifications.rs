@@ -1,7 +1,6 @@
 //! `/v1/verifications`.
 
-use crate::gateway::{Gateway, NUMBER, PLAIN};
-use otpgate::domain::equipment::{Imei, SimCard};
+use crate::gateway::{Gateway, NUMBER, PLAIN, equipment};
 use otpgate::domain::id::MessageId;
 use otpgate::domain::message::{IntentOf, PartId};
 use otpgate::domain::time::Now;
@@ -290,9 +289,10 @@ async fn the_same_check_again_repeats_the_verdict_and_spends_nothing() {
 
 /// The intent of a claim's first part.
 fn intent(now: &Now) -> IntentOf {
+    let (modem, sim_card) = equipment();
     IntentOf {
-        modem: Imei::new("001017000000001"),
-        sim_card: SimCard::new("8999901000000000018"),
+        modem,
+        sim_card,
         part: PartId { attempt: 0, part: 0 },
         concat_reference: 1,
         report_until: now.after(Duration::from_secs(900)),
