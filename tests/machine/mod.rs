@@ -14,19 +14,19 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// The binary under test.
-pub const OTPGATE: &str = env!("CARGO_BIN_EXE_otpgate");
+pub(crate) const OTPGATE: &str = env!("CARGO_BIN_EXE_otpgate");
 
 /// `otpgate simulate`, on links in a folder of its own. Killed when dropped.
-pub struct Simulate {
+pub(crate) struct Simulate {
     child: Child,
-    pub links: Vec<PathBuf>,
-    pub log: PathBuf,
-    pub http: Option<Http>,
+    pub(crate) links: Vec<PathBuf>,
+    pub(crate) log: PathBuf,
+    pub(crate) http: Option<Http>,
 }
 
 impl Simulate {
     /// Starts so many modems with these further flags.
-    pub fn start(dir: &Path, modems: usize, flags: &[&str]) -> Self {
+    pub(crate) fn start(dir: &Path, modems: usize, flags: &[&str]) -> Self {
         let prefix = dir.join("modem");
         let log = dir.join("air.jsonl");
         let port = free_port();
@@ -43,13 +43,13 @@ impl Simulate {
     }
 
     /// Every copy that the virtual network has accepted: (number, text, TP-MR).
-    pub fn copies(&self) -> Vec<Value> {
+    pub(crate) fn copies(&self) -> Vec<Value> {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).expect("the log holds JSON lines")).collect()
     }
 
     /// What `GET /simulator/counts` says.
-    pub fn counts(&mut self) -> Value {
+    pub(crate) fn counts(&mut self) -> Value {
         self.http.as_mut().expect("it listens").get("/simulator/counts").expect("counts").1
     }
 }
@@ -62,15 +62,15 @@ impl Drop for Simulate {
 }
 
 /// `otpgate serve`. Killed when dropped.
-pub struct Gateway {
+pub(crate) struct Gateway {
     child: Child,
-    pub port: u16,
-    pub data: PathBuf,
+    pub(crate) port: u16,
+    pub(crate) data: PathBuf,
 }
 
 impl Gateway {
     /// Starts it on these ports and waits until it answers.
-    pub fn start(dir: &Path, port: u16, modems: &[PathBuf], flags: &[&str]) -> Self {
+    pub(crate) fn start(dir: &Path, port: u16, modems: &[PathBuf], flags: &[&str]) -> Self {
         let data = dir.join("data");
         let mut command = Command::new(OTPGATE);
         command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"]).arg(&data);
@@ -81,7 +81,8 @@ impl Gateway {
         let child = quiet(&mut command, dir, "serve").spawn().expect("otpgate serve starts");
         let mut gateway = Self { child, port, data };
         let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        // The address is taken first, and requests wait there until the store is open.
+        while Http::new(port, None).get("/healthz").is_err() {
             if let Ok(Some(status)) = gateway.child.try_wait() {
                 panic!("otpgate serve ended with {status}; see {}/serve.log", dir.display());
             }
@@ -92,23 +93,23 @@ impl Gateway {
     }
 
     /// A client with the admin key.
-    pub fn client(&self) -> Http {
+    pub(crate) fn client(&self) -> Http {
         let key = fs::read_to_string(self.data.join("admin.key")).expect("the admin key is there");
         Http::new(self.port, Some(key.trim().to_owned()))
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// SIGKILL.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// SIGTERM, and how it ended.
-    pub fn terminate(&mut self, within: Duration) -> ExitStatus {
+    pub(crate) fn terminate(&mut self, within: Duration) -> ExitStatus {
         signal(self.child.id(), "TERM");
         let began = Instant::now();
         loop {
@@ -121,14 +122,14 @@ impl Gateway {
     }
 
     /// Resident memory in KiB.
-    pub fn rss_kib(&self) -> u64 {
+    pub(crate) fn rss_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process lives");
         let line = status.lines().find(|l| l.starts_with("VmRSS:")).expect("VmRSS");
         line.split_whitespace().nth(1).expect("a number").parse().expect("a number")
     }
 
     /// Waits until so many modems can send.
-    pub fn wait_ready(&self, modems: usize) {
+    pub(crate) fn wait_ready(&self, modems: usize) {
         let mut client = self.client();
         until(Duration::from_secs(60), "the modems are ready", || {
             let Ok((_, list)) = client.get("/v1/modems") else { return false };
@@ -144,27 +145,27 @@ impl Drop for Gateway {
 }
 
 /// One kept-open HTTP/1.1 connection, blocking.
-pub struct Http {
+pub(crate) struct Http {
     port: u16,
     key: Option<String>,
     stream: Option<BufReader<TcpStream>>,
 }
 
 impl Http {
-    pub fn new(port: u16, key: Option<String>) -> Self {
+    pub(crate) fn new(port: u16, key: Option<String>) -> Self {
         Self { port, key, stream: None }
     }
 
-    pub fn get(&mut self, path: &str) -> io::Result<(u16, Value)> {
+    pub(crate) fn get(&mut self, path: &str) -> io::Result<(u16, Value)> {
         self.request("GET", path, None, &[])
     }
 
-    pub fn post(&mut self, path: &str, body: Value) -> io::Result<(u16, Value)> {
+    pub(crate) fn post(&mut self, path: &str, body: Value) -> io::Result<(u16, Value)> {
         self.request("POST", path, Some(body), &[])
     }
 
     /// One request, on the open connection if there is one. An error means that nobody knows whether it was taken.
-    pub fn request(
+    pub(crate) fn request(
         &mut self,
         method: &str,
         path: &str,
@@ -238,22 +239,22 @@ fn read_response(stream: &mut BufReader<TcpStream>) -> io::Result<(u16, Value)> 
 }
 
 /// A plain message for the API.
-pub fn message(to: &str, text: &str) -> Value {
+pub(crate) fn message(to: &str, text: &str) -> Value {
     json!({ "to": to, "text": text })
 }
 
 /// A port that is free now.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind(("127.0.0.1", 0)).expect("loopback").local_addr().expect("an address").port()
 }
 
 /// Sends a signal by name.
-pub fn signal(pid: u32, name: &str) {
+pub(crate) fn signal(pid: u32, name: &str) {
     let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
 }
 
 /// Waits for something, in real time.
-pub fn until(within: Duration, what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn until(within: Duration, what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < within, "not within {within:?}: {what}");
