@@ -1,4 +1,99 @@
 //! otpgate: an SMS gateway for one-time passwords that runs on a box you own.
+//!
+//! # Bird's-eye view
+//!
+//! A daemon drives GSM/LTE modems over serial ports with AT commands. Applications ask it over HTTP to send a code or a
+//! text and, later, whether a code that somebody typed in is right. Everything it accepts is in one store on disk before
+//! the caller hears of it, and stays there until its end is known.
+//!
+//! Three promises shape the code:
+//!
+//! 1. **Nothing accepted is lost, and nothing is silently sent twice.** An answer of 2xx means "on disk". The one byte that
+//!    can't be taken back, Ctrl-Z (0x1A), leaves only after the intent to send is on disk. An end that can't be known is
+//!    called *uncertain*, shown, and settled by evidence only.
+//! 2. **A modem that stops is brought back without a human** and holds neither another modem nor another message up.
+//! 3. **A code is a secret with a deadline.** It is derived when it is needed and stored nowhere, in no log, never sent
+//!    after it expired, compared in constant time, and right once.
+//!
+//! # A message's journey
+//!
+//! ```text
+//! POST /v1/verifications          http      who asks, and is it a number and a text?
+//!   code key, nonce               otp       the code can be derived now; it is not stored
+//!   accept                        store     verification and message in one commit            → 201
+//!   ----------------------------------------------- the request ends here
+//!   claim                         store     highest priority, earliest deadline, oldest
+//!   AT+CMGS=23                    modem     the command leaves at once …
+//!   begin                         store     … while the intent becomes durable behind the prompt
+//!   prompt and Granted            modem     PDU and 0x1A: not before both; else ESC, provably not sent
+//!   +CMGS, error, or silence      modem     accepted, refused by its class, or uncertain
+//!   settle                        store     the outcome, and the next intent in the same commit
+//!   ----------------------------------------------- seconds later
+//!   +CDS, +CDSI                   modem     a status report, matched by SIM card, TP-MR, recipient and time
+//!   report                        store     delivered or undelivered
+//! POST …/{id}/check               store     attempt and verdict in one commit, before the answer
+//! ```
+//!
+//! One way down, one way up. The modem's own prompt hides the disk: between a result and the next `AT+CMGS` nothing
+//! waits for a sync.
+//!
+//! # The rooms
+//!
+//! Imports go down only: `cli` → [`app`] → the shells that act → the files that decide → [`at`] | [`sms`] → [`domain`].
+//! *Pure* files decide and do not act: they name no runtime, file, socket, clock or random source, and take time and
+//! randomness as arguments.
+//!
+//! - [`domain`]: the vocabulary. Numbers (masked when shown), ids, the three clocks, messages and verifications with every
+//!   change of theirs. Pure.
+//! - [`sms`]: texts and octets: alphabets, parts, TPDUs (3GPP TS 23.038, 23.040). Pure; knows no AT command.
+//! - [`at`]: the dialogue with a modem: lines, commands with their deadlines and shapes, one engine with one command in
+//!   flight (TS 27.005, 27.007, V.250). Pure; knows no TPDU.
+//! - [`modem`]: one modem. `session` is the machine in which AT and SMS meet, with `bringup` as data and `quirks` as rows; the
+//!   driver, the serial port and the board of what is known are the I/O around it.
+//! - [`otp`]: codes: derived, rendered into a text, read as people type them. Pure.
+//! - [`dispatch`]: what to do about an outcome: retry, resend, give up. Pure.
+//! - [`store`]: the only room that knows how things lie on disk. [`store::Store`] speaks in the domain's words; behind it
+//!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Why sled 0.34: it was
+//!   asked for, and is safe behind these rules; another engine can stand behind the same trait.
+//! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource.
+//! - [`ops`]: what the process owes the machine: clocks, random numbers, logs, panics.
+//! - [`config`]: one table of settings, read from flags, environment and file.
+//! - [`app`]: the composition root. The whole daemon is a library call: [`app::App::start`] with a [`app::World`], and another
+//!   world makes a test.
+//! - [`cli`]: one file per subcommand.
+//! - [`simulator`]: the other end of the wire: virtual modems and a virtual network that counts what it accepts, written
+//!   from the specifications with its own codec, so that *lost* and *twice* are assertions. Its driver and ptys are I/O,
+//!   the rest is pure.
+//!
+//! # What must always be true
+//!
+//! 1. [`at`] knows no TPDU and [`sms`] no AT command. They meet in `modem/session` only.
+//! 2. Only [`store`] names sled, only [`http`] names axum; only `modem/serial.rs` and `simulator/pty.rs` name serial ports and
+//!    ptys; only `modem/quirks.rs` names a manufacturer.
+//! 3. Pure files take [`domain::time::Now`] and random bytes as arguments: `mono` for deadlines within the process, `boot` and
+//!    `wall` for those on disk.
+//! 4. Every machine has one shape: hand it an input with the time, then drain its output until there is none. Engine, session
+//!    and virtual modem alike, so that a test joins two of them without a clock.
+//! 5. A message changes in `Message::apply` only, a modem in its transition function only. States are enums that carry their
+//!    data. A transition that is not allowed is an error that is logged and changes nothing.
+//! 6. Outcomes have three values: accepted, refused, *uncertain*. The phase decides first (before 0x1A nothing was sent),
+//!    then the error's class. Another modem may take a message only if it is provably unsent, or the caller has opted in to a
+//!    resend.
+//! 7. The simulator shares no code with what it judges, and only `cli`, [`app`], `http/simulator.rs` and tests know of it.
+//! 8. Domain types are not serializable. Bodies live beside their handlers, disk records in `store/record.rs` with a version;
+//!    an unknown one is kept and reported, never dropped.
+//! 9. Codes, texts, full numbers, keys and PDUs appear in no log, error, metric or panic. A number shows itself masked;
+//!    its digits come out by one named method.
+//! 10. A modem is its IMEI, a SIM card its ICCID. Port names are in no key and no id.
+//!
+//! `tests/tidy.rs` keeps 1, 2, 3 and 7, and the direction of imports.
+//!
+//! # Where to start reading
+//!
+//! [`domain::message`] for what can become of a message; `modem/session.rs` for how one is sent; `store/engine.rs` for what
+//! an operation is; [`http::router`] for the API; `tests/app_sending.rs` for the whole of it at work. The tests are in four
+//! rings: codecs; session and virtual modem on a virtual wire; the whole [`app::App`] on a paused clock; the real binary with
+//! ptys and real programs.
 
 pub mod app;
 pub mod at;

@@ -1,6 +1,7 @@
 //! The client commands' way to the daemon: HTTP/1.1 over one connection per request.
 
 use super::Stop;
+use crate::app::ADMIN_KEY;
 use crate::config::{DEFAULT_PORT, Environment, default_data_dir};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -254,8 +255,6 @@ fn authority(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// The file in the data folder that holds the first key.
-pub(super) const ADMIN_KEY: &str = "admin.key";
 /// A wait for a message is at most 60 s at the gateway.
 const PATIENCE: Duration = Duration::from_secs(70);
 const LARGEST_ANSWER: usize = 16 << 20;

@@ -1,5 +1,9 @@
 use super::client::{Client, Options, encoded};
+use super::store::Place;
 use super::{Stop, console};
+use crate::app;
+use crate::store::sled_backend::STORE;
+use crate::store::vault::StoreKind;
 use crate::store::{Permission, Scope};
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
@@ -47,6 +51,11 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// Revoke all admin keys and write a new one into admin.key; the gateway must be stopped
+    ResetAdmin {
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 pub(super) fn run(args: &Args) -> Result<(), Stop> {
@@ -87,7 +96,25 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
             }
             console::line(format!("{id} is revoked"))
         }
+        Command::ResetAdmin { place } => reset_admin(place),
     }
+}
+
+fn reset_admin(place: &Place) -> Result<(), Stop> {
+    let config = place.load()?;
+    // A slip in the folder's name must not make a new store there.
+    if !config.data_dir.join(STORE).is_dir() {
+        return Err(Stop::Failed(format!(
+            "there is no store in {}; name the gateway's with --data-dir",
+            config.data_dir.display()
+        )));
+    }
+    let kind = if place.simulated { StoreKind::Simulated } else { StoreKind::Real };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stop::Failed(format!("can't start: {error}")))?;
+    let file = runtime.block_on(app::reset_admin_key(&config, kind));
+    let file = file.map_err(|error| Stop::Failed(error.to_string()))?;
+    console::line(format!("all admin keys are revoked; the new one is in {}", file.display()))
 }
 
 const EXAMPLES: &str = "\
@@ -96,5 +123,6 @@ Examples:
   otpgate keys create monitoring --scope read --expires 2027-01-31T00:00:00Z
   otpgate keys list
   otpgate keys revoke key_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b
+  sudo otpgate keys reset-admin --data-dir /var/lib/otpgate
 
 Scopes: verify (create, resend, cancel), check, send (free text), read, simulator (the inbox), admin (all, and keys).";

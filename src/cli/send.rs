@@ -1,7 +1,9 @@
 use super::client::{Client, Options};
 use super::{Stop, console};
+use crate::ops::clock::{Clock, SystemClock};
 use serde_json::{Map, Value, json};
 use std::io::Read;
+use std::time::Duration;
 
 /// Send a code to a number, or a text of your own with --text
 ///
@@ -43,7 +45,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), Stop> {
     let client = Client::new(&args.options)?;
-    let sent = match &args.text {
+    let mut sent = match &args.text {
         Some(text) => client.post("/v1/messages", &message(args, text)?)?,
         None => client.post("/v1/verifications", &verification(args))?,
     };
@@ -51,6 +53,7 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
         Some(_) => sent["id"].as_str(),
         None => sent.pointer("/message/id").and_then(Value::as_str),
     };
+    let message = message.map(str::to_owned);
     if !args.options.json {
         match args.text {
             Some(_) => console::line(format!("{}  {}", console::cell(&sent, "id"), console::cell(&sent, "status")))?,
@@ -60,9 +63,16 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
     let (Some(seconds), Some(id)) = (args.wait, message) else {
         return if args.options.json { console::json(&sent) } else { Ok(()) };
     };
-    let known = client.get(&format!("/v1/messages/{id}?wait={seconds}"))?;
+    let known = follow(&client, &id, Duration::from_secs(u64::from(seconds)))?;
     if args.options.json {
-        console::json(&known)?;
+        // A verification's answer keeps its id; the message in it is the newer one.
+        match args.text {
+            Some(_) => console::json(&known)?,
+            None => {
+                sent["message"] = known.clone();
+                console::json(&sent)?;
+            }
+        }
     } else {
         let reason = Some(console::cell(&known, "reason.text")).filter(|reason| reason != "-");
         console::line(format!(
@@ -74,6 +84,20 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
     match known["status"].as_str() {
         Some("delivered" | "submitted" | "submitting" | "queued") => Ok(()),
         _ => Err(Stop::No),
+    }
+}
+
+/// The message as it is when nothing more will change, or when the time is up.
+fn follow(client: &Client, id: &str, patience: Duration) -> Result<Value, Stop> {
+    let clock = SystemClock::new();
+    let until = clock.now().mono + patience;
+    let mut known = client.get(&format!("/v1/messages/{id}"))?;
+    loop {
+        let left = until.0.saturating_sub(clock.now().mono.0).as_secs();
+        if known["final"] == json!(true) || left == 0 {
+            return Ok(known);
+        }
+        known = client.get(&format!("/v1/messages/{id}?wait={left}&after={}", known["version"]))?;
     }
 }
 

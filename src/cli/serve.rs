@@ -1,6 +1,5 @@
-use super::client::ADMIN_KEY;
 use super::{Stop, console, supervise};
-use crate::app::{App, World};
+use crate::app::{ADMIN_KEY, App, World};
 use crate::config::{Config, ConfigError, Environment, Flags, Loaded, Simulate, default_data_dir};
 use crate::ops::telemetry::{self, Level};
 use std::net::SocketAddr;
@@ -86,7 +85,10 @@ pub(super) fn run(args: Args) -> Result<(), Stop> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Stop::Failed(format!("can't start: {error}")))?;
-    runtime.block_on(serve(loaded.config))
+    let done = runtime.block_on(serve(loaded.config));
+    // After a second signal a commit may still be under way; it is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Starts the daemon and attends to it until it ends by itself or by a signal.
@@ -97,7 +99,8 @@ async fn serve(config: Config) -> Result<(), Stop> {
         None => World::real(),
     };
     let mut app = App::start(config.clone(), world).await.map_err(|error| Stop::Failed(error.to_string()))?;
-    announce(&config, app.addr(), app.admin_key().is_some())?;
+    // Nobody may be reading; the gateway runs all the same.
+    let _ = announce(&config, app.addr(), app.admin_key().is_some());
     tokio::select! {
         why = app.ended() => return Err(Stop::Failed(why)),
         () = signals.next() => tracing::info!("Stopping; a second signal ends at once"),

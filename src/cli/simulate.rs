@@ -1,13 +1,19 @@
 use super::serve::{Signals, time};
 use super::{Stop, console};
+use crate::http;
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::telemetry::{self, Level};
+use crate::simulator::driver::SimulatorHandle;
 use crate::simulator::faults::Faults;
 use crate::simulator::modem::ModemOptions;
 use crate::simulator::network::{NetworkOptions, NumberRule};
 use crate::simulator::standalone;
+use std::future::Future;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// Put virtual modems on pseudo-terminals, for this gateway or any other program
 ///
@@ -40,6 +46,9 @@ pub(super) struct Args {
     /// Append a JSON line for each copy of a message that the network accepts
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// Serve /simulator/inbox, /simulator/counts and the like here, on a loopback address, to whoever asks
+    #[arg(long, value_name = "ADDR", value_parser = loopback)]
+    listen: Option<SocketAddr>,
     /// Decides when faults of a given probability strike
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -72,10 +81,41 @@ pub(super) fn run(args: Args) -> Result<(), Stop> {
             let number = modems.identity(index).map(|identity| identity.number).unwrap_or_default();
             console::line(format!("{}{index}  number {number}", args.link.display()))?;
         }
+        let (stop, stopping) = watch::channel(false);
+        let server = match args.listen {
+            Some(address) => Some(tokio::spawn(listen(address, modems.clone(), stopping).await?)),
+            None => None,
+        };
         signals.next().await;
+        stop.send_replace(true);
+        if let Some(server) = server {
+            let _ = server.await;
+        }
         modems.stop().await;
         Ok(())
     })
+}
+
+/// The same `/simulator` that a gateway with virtual modems has, but without keys: it must stay on this machine.
+async fn listen(
+    address: SocketAddr,
+    modems: SimulatorHandle,
+    stopping: watch::Receiver<bool>,
+) -> Result<impl Future<Output = ()>, Stop> {
+    let failed = |error: std::io::Error| Stop::Failed(format!("can't listen on {address}: {error}"));
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    console::line(format!("http://{address}/simulator/inbox"))?;
+    let settings = http::Settings { listen: vec![address], ..http::Settings::default() };
+    Ok(http::serve(listener, http::simulator_router(modems, stopping.clone(), settings), stopping))
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text.parse().map_err(|_| "give an address and a port, as 127.0.0.1:8481".to_owned())?;
+    match address.ip().is_loopback() {
+        true => Ok(address),
+        false => Err("it has no keys: give a loopback address, as 127.0.0.1:8481".to_owned()),
+    }
 }
 
 fn faults(args: &Args) -> Result<Faults, Stop> {
@@ -101,7 +141,8 @@ Examples:
   otpgate simulate 2 --link /tmp/modem
   gammu --config gammurc sendsms TEXT +14155550100 -text hello        (device = /tmp/modem0)
   otpgate simulate --fault silence=accepted@next:1 --log /tmp/accepted.jsonl
-  otpgate simulate --number 0199=refuse:1
+  otpgate simulate --number 0199=refuse:1 --listen 127.0.0.1:8481
+  otpgate inbox --url http://127.0.0.1:8481
 
 Faults (WHEN is always, next:COUNT or a probability such as 0.05):
 ",

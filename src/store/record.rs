@@ -208,7 +208,7 @@ mod tests {
     use crate::domain::equipment::{Imei, SimCard};
     use crate::domain::id::ClientId;
     use crate::domain::message::{
-        Attempt, MAX_ATTEMPTS, OnUncertain, Part, PartReport, PartState, Priority, ReportVerdict, State,
+        Attempt, OnUncertain, Part, PartReport, PartState, Priority, ReportVerdict, State, max_attempts,
     };
     use crate::domain::msisdn::Msisdn;
     use crate::domain::reason::Reason;
@@ -259,7 +259,7 @@ mod tests {
         };
         // Parts go out in two attempts at most: the first and the one resend. The others came to nothing.
         let mut attempts = vec![attempt(vec![part(PartState::Accepted(Some(255)), Some(report)); parts]); 2];
-        attempts.resize(MAX_ATTEMPTS, attempt(vec![part(PartState::NotSent(reason), None)]));
+        attempts.resize(max_attempts(parts as u8), attempt(vec![part(PartState::NotSent(reason), None)]));
         Message {
             id: MessageId(u128::MAX),
             client: ClientId(u128::MAX),

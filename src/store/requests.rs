@@ -4,8 +4,8 @@ use super::engine::Engine;
 use super::index::Timer;
 use super::record::{IdempotencyRecord, Key, Made, Record};
 use super::{
-    Accepted, Access, ApiKey, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Page, Resend,
-    Scope, StoreError, Verdict, VerificationView,
+    Accepted, Access, ApiKey, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Page,
+    Resend, Scope, StoreError, Verdict, VerificationView,
 };
 use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
 use crate::domain::message::{Message, State};

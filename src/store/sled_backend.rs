@@ -229,7 +229,7 @@ pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
 }
 
 /// sled's directory in the data directory.
-pub(super) const STORE: &str = "store";
+pub const STORE: &str = "store";
 /// The mark's file in the data directory.
 pub(super) const MARK: &str = "mark";
 /// sled's log in its directory.
