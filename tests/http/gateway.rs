@@ -23,31 +23,31 @@ use tower::ServiceExt;
 
 /// A gateway with an admin key. Clones are the same gateway.
 #[derive(Clone)]
-pub struct Gateway {
-    pub router: Router,
-    pub store: BoxStore,
-    pub clock: Arc<VirtualClock>,
-    pub random: Arc<SeededRandom>,
-    pub board: Board,
-    pub stop: Arc<watch::Sender<bool>>,
-    pub disk: Disk,
-    pub admin: String,
+pub(crate) struct Gateway {
+    pub(crate) router: Router,
+    pub(crate) store: BoxStore,
+    pub(crate) clock: Arc<VirtualClock>,
+    pub(crate) random: Arc<SeededRandom>,
+    pub(crate) board: Board,
+    pub(crate) stop: Arc<watch::Sender<bool>>,
+    pub(crate) disk: Disk,
+    pub(crate) admin: String,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Gateway {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(Settings::default(), None).await
     }
 
-    pub async fn with(settings: Settings, simulator: Option<SimulatorHandle>) -> Self {
+    pub(crate) async fn with(settings: Settings, simulator: Option<SimulatorHandle>) -> Self {
         let clock = Arc::new(VirtualClock::new(Wall(1_795_397_726_000)));
         let random = Arc::new(SeededRandom::new(7));
         let keyring = Keyring::new(&bytes(&*random));
@@ -75,7 +75,7 @@ impl Gateway {
     }
 
     /// A new key, of a new client.
-    pub async fn key(&self, scopes: &[Scope], permissions: &[Permission]) -> String {
+    pub(crate) async fn key(&self, scopes: &[Scope], permissions: &[Permission]) -> String {
         let now = self.clock.now().wall;
         let secret = new_secret(&*self.random).reveal().to_owned();
         let key = ApiKey {
@@ -94,11 +94,11 @@ impl Gateway {
     }
 
     /// A call with the admin key. `line` is `METHOD /path`.
-    pub async fn call(&self, line: &str, body: &str) -> Reply {
+    pub(crate) async fn call(&self, line: &str, body: &str) -> Reply {
         self.call_as(&self.admin, line, body, &[]).await
     }
 
-    pub async fn call_as(&self, key: &str, line: &str, body: &str, headers: &[(&str, &str)]) -> Reply {
+    pub(crate) async fn call_as(&self, key: &str, line: &str, body: &str, headers: &[(&str, &str)]) -> Reply {
         let (method, path) = line.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
@@ -118,7 +118,7 @@ impl Gateway {
     }
 
     /// Sends a request and proves what is true of every answer.
-    pub async fn send(&self, request: Request<Body>) -> Reply {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         let reply = Reply { status: parts.status, headers: parts.headers, text };
@@ -129,36 +129,36 @@ impl Gateway {
     }
 
     /// The next message that a modem would send.
-    pub async fn claim(&self) -> Claim {
+    pub(crate) async fn claim(&self) -> Claim {
         let (modem, sim_card) = equipment();
         self.store.claim(modem, sim_card).await.unwrap()
     }
 
     /// The code in the next message.
-    pub async fn code(&self) -> String {
+    pub(crate) async fn code(&self) -> String {
         let claim = self.claim().await;
         claim.text.reveal().split(' ').next().unwrap().to_owned()
     }
 
     /// A verification's id.
-    pub async fn verification(&self, body: &str) -> String {
+    pub(crate) async fn verification(&self, body: &str) -> String {
         let reply = self.call("POST /v1/verifications", body).await;
         assert_eq!(reply.status, 201, "{}", reply.text);
         reply.json()["id"].as_str().unwrap().to_owned()
     }
 
-    pub fn modem(&self, slot: usize, state: ModemState) {
+    pub(crate) fn modem(&self, slot: usize, state: ModemState) {
         self.board.update(slot, |m| m.state = state);
     }
 }
 
 impl Reply {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|e| panic!("no JSON ({e}): {}", self.text))
     }
 
     /// Status and code of a problem, and the field if there is one; the status alone of anything else.
-    pub fn outcome(&self) -> String {
+    pub(crate) fn outcome(&self) -> String {
         if self.status.is_success() {
             return self.status.as_u16().to_string();
         }
@@ -167,7 +167,7 @@ impl Reply {
         format!("{} {}{field}", self.status.as_u16(), json["code"].as_str().unwrap())
     }
 
-    pub fn is_replay(&self) -> bool {
+    pub(crate) fn is_replay(&self) -> bool {
         self.headers.get("idempotent-replay").is_some_and(|v| v == "true")
     }
 
@@ -189,7 +189,7 @@ impl Reply {
 }
 
 /// The modem that sends, and the card in it.
-pub fn equipment() -> (Imei, SimCard) {
+pub(crate) fn equipment() -> (Imei, SimCard) {
     (Imei::new("001017000000001"), SimCard::new("8999901000000000018"))
 }
 
@@ -199,6 +199,6 @@ const SECRETS: [&str; 10] =
     ["4155550123", "555012", "123456", "654321", "00112233", "sesame", "otpg_", "+49", "evil", "Geheim"];
 
 /// A number for those who only need one.
-pub const NUMBER: &str = "+14155550123";
+pub(crate) const NUMBER: &str = "+14155550123";
 /// The body that only has what it must.
-pub const PLAIN: &str = r#"{"to":"+14155550123"}"#;
+pub(crate) const PLAIN: &str = r#"{"to":"+14155550123"}"#;
