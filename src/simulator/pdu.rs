@@ -477,7 +477,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// First octet 0x01 | fields, MR 0, +46708251358 … worked out by hand from §9.2.2.2.
     fn submit(hex: &str) -> Result<Submit, PduError> {
         Submit::decode(&from_hex(hex.as_bytes()).unwrap())
     }
@@ -493,30 +492,27 @@ mod tests {
             ("01000B914151550501F0001804041620AC", "+14155550100", "Ж€", None),
             // 8 bit data.
             ("01000B914151550501F0000403DEADBF", "+14155550100", "DEADBF", None),
-            // Header 05 00 03 2A 02 01, one fill bit, "A": TP-UDL = 7 septets of header + 1.
-            ("41000B914151550501F000000805" /* TP-UDL 8, TP-UDHL 5 */, "", "", None),
+            // Header 05 00 03 2A 02 01, one fill bit, "A": TP-UDL is 7 septets of header and 1 of text.
             (
                 "41000B914151550501F00000080500032A020182",
                 "+14155550100",
                 "A",
                 Some(Concat { reference: 42, total: 2, part: 1 }),
             ),
-            ("41000B914151550501F00008090608040102030200" /* cut */, "", "", None),
+            // Header 06 08 04 01 02 03 02 fills 8 septets: no fill bits.
             (
-                "41000B914151550501F0000809060804010203020041",
+                "41000B914151550501F00000090608040102030241",
                 "+14155550100",
                 "A",
                 Some(Concat { reference: 0x0102, total: 3, part: 2 }),
             ),
+            // Part 3 of 2 contradicts itself: no concatenation.
+            ("41000B914151550501F00000080500032A020382", "+14155550100", "A", None),
         ];
         for (hex, to, text, concat) in rows {
-            match submit(hex) {
-                Ok(s) => {
-                    assert_eq!(s.to.text(), to, "{hex}");
-                    assert_eq!(s.user_data, UserData { text: text.into(), concat }, "{hex}");
-                }
-                Err(e) => assert_eq!((to, e.field), ("", "TP-UD"), "{hex}"),
-            }
+            let submit = submit(hex).unwrap();
+            assert_eq!(submit.to.text(), to, "{hex}");
+            assert_eq!(submit.user_data, UserData { text: text.into(), concat }, "{hex}");
         }
     }
 
@@ -531,7 +527,10 @@ mod tests {
             ("010004812143", "TP-PID", 6),
             ("010004812143000001", "TP-UD", 9),
             ("010004812143000000FF", "end of TPDU", 9),
-            ("01000481214300F5" /* 8 bit */, "TP-UDL", 8),
+            ("01000481214300F5", "TP-UDL", 8),
+            ("41000481214300F501", "TP-UD", 9),
+            ("41000481214300F50105", "TP-UDHL", 9),
+            ("41000481214300F500", "TP-UDHL", 9),
         ];
         for (hex, field, offset) in rows {
             assert_eq!(submit(hex), Err(PduError { field, offset }), "{hex}");
@@ -606,8 +605,13 @@ mod tests {
                 };
                 let to = fields["da"]["digits"].as_str().or(fields["da"]["alpha"].as_str()).unwrap();
                 assert_eq!(submit.to.value, to, "{id}");
-                if let (Some(text), "gsm7" | "ucs2") = (fields["text"].as_str(), fields["alphabet"].as_str().unwrap()) {
-                    assert_eq!(submit.user_data.text, text, "{id}");
+                let text = fields["text"].as_str().or(fields["data_hex"].as_str()).unwrap();
+                assert_eq!(submit.user_data.text, text, "{id}");
+                assert_eq!(submit.user_data.concat.is_some(), fields["concat"].is_object(), "{id}");
+                if let Some(concat) = submit.user_data.concat {
+                    let read = (u64::from(concat.reference), u64::from(concat.total), u64::from(concat.part));
+                    let field = |name: &str| fields["concat"][name].as_u64().unwrap();
+                    assert_eq!(read, (field("ref"), field("total"), field("seq")), "{id}");
                 }
                 checked += 1;
             }
