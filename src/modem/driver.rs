@@ -202,37 +202,14 @@ impl Driver {
         let listen = self.listen_time(now.wall);
         self.listen_for.clear();
         self.session.handle_input(now.mono, Input::Opened { listen });
-        let mut buffer = [0; 4096];
-        let mut closed = self.drain(&mut port).await;
-        while closed.is_none() {
-            let now = self.setting.clock.now();
-            self.keep_claiming();
-            let wake = self.wake_at(&now);
-            tokio::select! {
-                biased;
-                granted = answer(&mut self.granting) => self.granted(granted),
-                read = port.read(&mut buffer) => match read {
-                    Ok(0) => closed = Some(Closed::Lost("it went away".to_owned())),
-                    Ok(n) => {
-                        let now = self.setting.clock.now();
-                        self.session.handle_input(now.mono, Input::Bytes(&buffer[..n]));
-                    }
-                    Err(error) => closed = Some(Closed::Lost(format!("reading failed ({error})"))),
-                },
-                claimed = claim(&mut self.claiming) => match claimed {
-                    Ok(claim) => self.prepare(claim),
-                    // The store has ended: so will the process.
-                    Err(_) => closed = Some(Closed::Stopped),
-                },
-                _ = self.orders.changed() => {}
-                () = sleep_until(self.setting.clock.instant(wake)) => {
-                    self.session.handle_input(self.setting.clock.now().mono, Input::Timeout);
-                }
+        let closed = loop {
+            if let Some(closed) = self.catch_up(&mut port).await {
+                break closed;
             }
-            if closed.is_none() {
-                closed = self.obey().or(self.drain(&mut port).await);
+            if let Some(closed) = self.wait(&mut port).await {
+                break closed;
             }
-        }
+        };
         // Close first: a port that lingers makes the kernel give the modem another name when it comes back.
         drop(port);
         self.session.handle_input(self.setting.clock.now().mono, Input::Lost);
@@ -244,7 +221,53 @@ impl Driver {
         self.claiming = None;
         self.listening = None;
         self.tell_readiness();
-        closed.unwrap_or(Closed::Stopped)
+        closed
+    }
+
+    /// Does all that can be done without waiting. `Some`: the port is lost, or there is nothing more to do on it.
+    async fn catch_up(&mut self, port: &mut Box<dyn Port>) -> Option<Closed> {
+        if let Some(closed) = self.drain(port).await {
+            return Some(closed);
+        }
+        if self.stopping().is_some() {
+            // What the order takes back is written before it is asked whether that was all.
+            self.withdraw();
+            if let Some(closed) = self.drain(port).await {
+                return Some(closed);
+            }
+        }
+        self.keep_claiming();
+        self.is_done().then_some(Closed::Stopped)
+    }
+
+    /// Waits for whatever comes first, and takes it in.
+    async fn wait(&mut self, port: &mut Box<dyn Port>) -> Option<Closed> {
+        let mut buffer = [0; 4096];
+        let wake = self.wake_at(&self.setting.clock.now());
+        tokio::select! {
+            biased;
+            granted = answer(&mut self.granting) => self.granted(granted),
+            read = port.read(&mut buffer) => match read {
+                Ok(0) => return Some(Closed::Lost("it went away".to_owned())),
+                Ok(n) => {
+                    let now = self.setting.clock.now();
+                    self.session.handle_input(now.mono, Input::Bytes(&buffer[..n]));
+                }
+                Err(error) => return Some(Closed::Lost(format!("reading failed ({error})"))),
+            },
+            claimed = claim(&mut self.claiming) => match claimed {
+                Ok(claim) => self.prepare(claim),
+                // The store has ended: so will the process.
+                Err(_) => return Some(Closed::Stopped),
+            },
+            order = self.orders.changed() => if order.is_err() {
+                return Some(Closed::Stopped);
+            },
+            () = sleep_until(self.setting.clock.instant(wake)) => {
+                self.session.handle_input(self.setting.clock.now().mono, Input::Timeout);
+            }
+        }
+        None
     }
 
     /// Does what the session wants done, and gives it work while it is free.
@@ -558,22 +581,20 @@ impl Driver {
         self.next = Some(Prepared { claim, part });
     }
 
-    /// Stops when told to: at once if nothing is in flight, else when it has ended or the time is over.
-    fn obey(&mut self) -> Option<Closed> {
-        let until = self.stopping()?;
+    /// On the order to stop: takes back what has not left, and lets others have what was made ready.
+    fn withdraw(&mut self) {
         self.next = None;
         self.claiming = None;
-        let now = self.setting.clock.now().mono;
-        match &self.flight {
-            Some(flight) if flight.handed_over.is_none() => {
-                let token = flight.token;
-                self.session.handle_input(now, Input::Intent { token, granted: false });
-                (now >= until).then_some(Closed::Stopped)
-            }
-            Some(_) => (now >= until).then_some(Closed::Stopped),
-            None if self.listening.is_some() => (now >= until).then_some(Closed::Stopped),
-            None => Some(Closed::Stopped),
+        if let Some(Flight { token, handed_over: None, .. }) = self.flight {
+            let now = self.setting.clock.now().mono;
+            self.session.handle_input(now, Input::Intent { token, granted: false });
         }
+    }
+
+    /// Whether it has been told to stop and nothing is on the air any more, or the time for that is over.
+    fn is_done(&self) -> bool {
+        let on_air = self.flight.is_some() || self.listening.is_some();
+        self.stopping().is_some_and(|until| !on_air || self.setting.clock.now().mono >= until)
     }
 
     fn stopping(&self) -> Option<Mono> {
