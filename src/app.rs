@@ -202,6 +202,15 @@ impl App {
         }
     }
 
+    /// Ends it at once and records nothing, as a crash does.
+    pub fn abort(self) {
+        for task in &self.drivers {
+            task.abort();
+        }
+        self.server.abort();
+        self.committer.abort();
+    }
+
     /// Ends it: nothing new is begun, what is past 0x1A is awaited, the rest is recorded uncertain.
     pub async fn stop(self) {
         let until = Mono(self.clock.now().mono.0 + self.drain);
@@ -387,7 +396,7 @@ fn settings(config: &Config, addr: SocketAddr) -> http::Settings {
     http::Settings {
         listen: vec![config.listen, addr],
         allowed_hosts: config.http.allowed_hosts.clone(),
-        trusted_proxies: config.http.trusted_proxies.iter().filter_map(|p| p.to_string().parse().ok()).collect(),
+        trusted_proxies: config.http.trusted_proxies.clone(),
         min_code_length: config.codes.min_length,
         max_code_ttl: config.codes.max_ttl,
         max_parts: config.messages.max_parts,

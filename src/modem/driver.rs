@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 /// Whether to go on.
@@ -65,9 +66,12 @@ pub async fn drive(setting: Setting, orders: watch::Receiver<Order>) {
     let mut listen_for = left_open.clone();
     loop {
         let driver = Driver::new(setting.clone(), orders.clone(), left_open.clone(), std::mem::take(&mut listen_for));
-        match tokio::spawn(driver.run()).await {
-            Ok(()) => return,
-            Err(_) => {
+        // A set, so that ending this task ends that one.
+        let mut task = JoinSet::new();
+        task.spawn(driver.run());
+        match task.join_next().await {
+            Some(Ok(())) | None => return,
+            Some(Err(_)) => {
                 tracing::error!(modem.slot = setting.slot, "A modem's task panicked; it is started anew");
                 setting.board.update(setting.slot, |view| view.state = ModemState::Closed);
                 tokio::time::sleep(REOPEN_FIRST).await;
