@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 fn main() {
     let asked: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let wanted = |name: &str| asked.is_empty() || asked.iter().any(|a| a == name);
-    let runs: [(&str, fn(&Path)); 4] = [("accept", accept), ("rate", rate), ("turn", turn), ("memory", memory)];
+    type Run = (&'static str, fn(&Path));
+    let runs: [Run; 4] = [("accept", accept), ("rate", rate), ("turn", turn), ("memory", memory)];
     for (name, run) in runs {
         if wanted(name) {
             let dir = tempfile::tempdir().expect("a temporary folder");

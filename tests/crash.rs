@@ -5,6 +5,7 @@
 //! business of the store's own tests.
 
 #![allow(clippy::disallowed_methods, reason = "real processes in real time")]
+#![allow(clippy::print_stdout, reason = "the seed and what was counted are shown")]
 
 mod machine;
 

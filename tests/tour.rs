@@ -1,6 +1,5 @@
 //! Ring 3: the way that README leads, with the real binary on both sides; and the supervisor.
 
-#[allow(unreachable_pub, reason = "shared by several programs")]
 mod machine;
 
 use machine::{Gateway, OTPGATE, free_port, signal, until};

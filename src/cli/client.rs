@@ -216,9 +216,9 @@ struct Answer {
 /// A problem (RFC 9457) in a sentence, with what to do.
 fn explain(status: StatusCode, retry_after: Option<&str>, problem: &Value) -> String {
     let text = |field: &str| problem.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let mut sentence = match (text("detail").or(text("title")), status) {
-        (Some(detail), _) => detail.trim_end_matches('.').to_owned(),
-        (None, _) => format!("the gateway answered {status}"),
+    let mut sentence = match text("detail").or(text("title")) {
+        Some(detail) => detail.trim_end_matches('.').to_owned(),
+        None => format!("{status} is all that was answered; is it otpgate that listens there? check --url"),
     };
     if let Some(field) = text("field") {
         sentence.push_str(&format!(" (field {field})"));
@@ -293,7 +293,8 @@ mod tests {
         );
         assert_eq!(
             explain(StatusCode::SERVICE_UNAVAILABLE, Some("3"), &Value::Null),
-            "the gateway answered 503 Service Unavailable; try again in 3 s"
+            "503 Service Unavailable is all that was answered; is it otpgate that listens there? check --url; try again \
+             in 3 s"
         );
     }
 

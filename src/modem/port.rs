@@ -13,5 +13,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Port for T {}
 /// Opens ports by name.
 pub trait Ports: Send + Sync + 'static {
     /// Opens one. An error says why, for the person at the box.
-    fn open(&self, name: &str) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Port>>> + Send>>;
+    fn open(&self, name: &str) -> Opening;
 }
+
+/// A port on its way to be open.
+pub type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Port>>> + Send>>;

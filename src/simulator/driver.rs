@@ -94,6 +94,7 @@ impl SimulatorHandle {
 
     /// The messages in the inbox, newest first, those to one number if `to` is given. If there is none yet, waits for
     /// one, at most for `wait`.
+    #[allow(clippy::disallowed_methods, reason = "the virtual network has a clock of its own: the runtime's")]
     pub async fn inbox(&self, to: Option<&str>, wait: Duration) -> Vec<InboxMessage> {
         let deadline = Instant::now() + wait;
         let mut accepted = self.shared.accepted.subscribe();
@@ -243,6 +244,7 @@ enum Port {
     Pty(Pty),
 }
 
+#[allow(clippy::disallowed_methods, reason = "the virtual network has a clock of its own: the runtime's")]
 fn start(simulator: Simulator, lines: Vec<Line>) -> SimulatorHandle {
     let count = lines.len();
     let shared = Arc::new(Shared {
@@ -436,6 +438,7 @@ mod tests {
     const SUBMIT: &str = "0001000B914151550501F000000AE8329BFD4697D9EC37\x1A";
 
     #[tokio::test(start_paused = true)]
+    #[allow(clippy::disallowed_methods, reason = "it measures the runtime's own time")]
     async fn a_send_takes_its_air_time_of_paused_time() {
         let handle = simulator(2);
         let mut port = handle.open(1).unwrap();

@@ -1,6 +1,7 @@
 //! What the tests of the whole daemon share.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::disallowed_methods, reason = "tokio's instant follows the paused clock")]
 
 use otpgate::app::{App, Storage, World};
 use otpgate::config::{Config, Environment, Simulate};
@@ -9,7 +10,6 @@ use otpgate::domain::message::{Message, OnUncertain, Priority};
 use otpgate::domain::msisdn::Msisdn;
 use otpgate::domain::secret::Secret;
 use otpgate::domain::time::Wall;
-use otpgate::modem::port::Ports;
 use otpgate::ops::clock::{Clock, VirtualClock};
 use otpgate::ops::random::SeededRandom;
 use otpgate::simulator::Simulator;

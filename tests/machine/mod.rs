@@ -3,7 +3,8 @@
 //! A pseudo-terminal can't show what only a real modem has: `tcdrain` that blocks, prompts that come late by
 //! themselves, and identities of real makers.
 
-#![allow(dead_code, reason = "each program uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each program uses its own part")]
+#![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 use serde_json::{Value, json};
 use std::fs::{self, File};
