@@ -309,6 +309,8 @@ impl Session {
     /// When [`Input::Timeout`] is due, if nothing else happens before.
     pub fn next_timeout(&self) -> Option<Mono> {
         let own = match self.phase {
+            // Nothing can be said while the engine is busy, and it has its own time for that.
+            _ if !self.engine.is_ready() => None,
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
             Phase::Up if self.asked.is_none() && self.job.is_none() => Some(self.quiet_since + self.heartbeat()),
             _ => None,
