@@ -465,8 +465,9 @@ impl Session {
                 self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1);
             }
             SubmitResult::RefusedBeforePdu(_) => self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1),
-            SubmitResult::Accepted { .. } => self.unsent_in_a_row = 0,
-            _ => {}
+            // Also a refusal behind the PDU shows that the dialogue works.
+            SubmitResult::Accepted { .. } | SubmitResult::Refused(_) => self.unsent_in_a_row = 0,
+            SubmitResult::NotTransmitted(_) => {}
         }
         let set_up_again = matches!(outcome, PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305)));
         self.emit(Event::Outcome { token, result: outcome });
@@ -658,7 +659,6 @@ impl Session {
         self.quirks = self.configured.over(self.known.manufacturer.as_deref());
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;
-        self.unsent_in_a_row = 0;
         self.go(Phase::Up);
         if let Some(sim_card) = self.known.sim_card.clone() {
             self.emit(Event::Identified { imei: self.known.imei.clone(), sim_card });
