@@ -590,8 +590,9 @@ impl Session {
     }
 
     fn begin_bring_up(&mut self, now: Mono) {
-        self.known.degraded.clear();
-        self.known.barriers.clear();
+        // Nothing is taken over, least of all whose SIM card it was: another may be in it by now.
+        self.known = Known::default();
+        self.rebooted = false;
         self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None });
     }
 
