@@ -511,7 +511,11 @@ impl Session {
                     self.emit(Event::Changed);
                 }
             }
-            Urc::Booted | Urc::TextMode if self.phase == Phase::Up => {
+            // Also in the middle of the bring-up: what was set so far is gone. Text mode is no news before it was left.
+            Urc::Booted | Urc::TextMode
+                if matches!(self.phase, Phase::Up | Phase::Recovering)
+                    || urc == Urc::Booted && matches!(self.phase, Phase::BringUp { .. }) =>
+            {
                 self.rebooted = true;
                 self.emit(Event::Notice("The modem has restarted by itself; it is set up again"));
             }
@@ -621,13 +625,12 @@ impl Session {
             return;
         }
         match self.phase {
-            Phase::BringUp { from, .. } if from > now => {}
-            Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
-            Phase::Up if self.rebooted => {
-                self.rebooted = false;
+            Phase::BringUp { .. } | Phase::Up if self.rebooted => {
                 self.begin_bring_up(now);
                 self.next_step(now, 0, 0);
             }
+            Phase::BringUp { from, .. } if from > now => {}
+            Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
             Phase::Up => {
                 if let Some(fetch) = self.fetches.pop_front() {
                     self.fetch(now, fetch);
