@@ -13,7 +13,7 @@ use crate::at::response::{self, StoredAt};
 use crate::at::urc::Domain;
 use crate::at::{
     self, Command, Engine, Event as AtEvent, FinalResult, Input as AtInput, NotTransmitted, Output as AtOutput, PduHex,
-    Reply, SubmitResult, Urc,
+    Reply, ReplyEnd, SubmitResult, Urc,
 };
 use crate::dispatch::retry::{FinalError, judge};
 use crate::domain::equipment::{Imei, SimCard};
@@ -561,7 +561,10 @@ impl Session {
             Some(Asked::Step) => self.step_done(now, &reply),
             Some(Asked::Heartbeat(step)) => {
                 let before = self.is_ready();
-                let _ = (STEPS[step].take)(&mut self.known, &reply);
+                // No answer says nothing about what was asked.
+                if matches!(reply.end, ReplyEnd::Final(_)) {
+                    let _ = (STEPS[step].take)(&mut self.known, &reply);
+                }
                 if before != self.is_ready() || reply.is_ok() {
                     self.emit(Event::Changed);
                 }
