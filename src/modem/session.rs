@@ -13,7 +13,7 @@ use crate::at::response::{self, StoredAt};
 use crate::at::urc::Domain;
 use crate::at::{
     self, Command, Engine, Event as AtEvent, FinalResult, Input as AtInput, NotTransmitted, Output as AtOutput, PduHex,
-    Reply, SubmitResult, Urc,
+    Reply, ReplyEnd, SubmitResult, Urc,
 };
 use crate::dispatch::retry::{FinalError, judge};
 use crate::domain::equipment::{Imei, SimCard};
@@ -309,6 +309,8 @@ impl Session {
     /// When [`Input::Timeout`] is due, if nothing else happens before.
     pub fn next_timeout(&self) -> Option<Mono> {
         let own = match self.phase {
+            // Nothing can be said while the engine is busy, and it has its own time for that.
+            _ if !self.engine.is_ready() => None,
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
             Phase::Up if self.asked.is_none() && self.job.is_none() => Some(self.quiet_since + self.heartbeat()),
             _ => None,
@@ -463,8 +465,9 @@ impl Session {
                 self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1);
             }
             SubmitResult::RefusedBeforePdu(_) => self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1),
-            SubmitResult::Accepted { .. } => self.unsent_in_a_row = 0,
-            _ => {}
+            // Also a refusal behind the PDU shows that the dialogue works.
+            SubmitResult::Accepted { .. } | SubmitResult::Refused(_) => self.unsent_in_a_row = 0,
+            SubmitResult::NotTransmitted(_) => {}
         }
         let set_up_again = matches!(outcome, PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305)));
         self.emit(Event::Outcome { token, result: outcome });
@@ -508,7 +511,11 @@ impl Session {
                     self.emit(Event::Changed);
                 }
             }
-            Urc::Booted | Urc::TextMode if self.phase == Phase::Up => {
+            // Also in the middle of the bring-up: what was set so far is gone. Text mode is no news before it was left.
+            Urc::Booted | Urc::TextMode
+                if matches!(self.phase, Phase::Up | Phase::Recovering)
+                    || urc == Urc::Booted && matches!(self.phase, Phase::BringUp { .. }) =>
+            {
                 self.rebooted = true;
                 self.emit(Event::Notice("The modem has restarted by itself; it is set up again"));
             }
@@ -554,7 +561,10 @@ impl Session {
             Some(Asked::Step) => self.step_done(now, &reply),
             Some(Asked::Heartbeat(step)) => {
                 let before = self.is_ready();
-                let _ = (STEPS[step].take)(&mut self.known, &reply);
+                // No answer says nothing about what was asked.
+                if matches!(reply.end, ReplyEnd::Final(_)) {
+                    let _ = (STEPS[step].take)(&mut self.known, &reply);
+                }
                 if before != self.is_ready() || reply.is_ok() {
                     self.emit(Event::Changed);
                 }
@@ -587,8 +597,9 @@ impl Session {
     }
 
     fn begin_bring_up(&mut self, now: Mono) {
-        self.known.degraded.clear();
-        self.known.barriers.clear();
+        // Nothing is taken over, least of all whose SIM card it was: another may be in it by now.
+        self.known = Known::default();
+        self.rebooted = false;
         self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None });
     }
 
@@ -617,13 +628,12 @@ impl Session {
             return;
         }
         match self.phase {
-            Phase::BringUp { from, .. } if from > now => {}
-            Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
-            Phase::Up if self.rebooted => {
-                self.rebooted = false;
+            Phase::BringUp { .. } | Phase::Up if self.rebooted => {
                 self.begin_bring_up(now);
                 self.next_step(now, 0, 0);
             }
+            Phase::BringUp { from, .. } if from > now => {}
+            Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
             Phase::Up => {
                 if let Some(fetch) = self.fetches.pop_front() {
                     self.fetch(now, fetch);
@@ -656,7 +666,6 @@ impl Session {
         self.quirks = self.configured.over(self.known.manufacturer.as_deref());
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;
-        self.unsent_in_a_row = 0;
         self.go(Phase::Up);
         if let Some(sim_card) = self.known.sim_card.clone() {
             self.emit(Event::Identified { imei: self.known.imei.clone(), sim_card });

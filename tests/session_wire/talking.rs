@@ -1,0 +1,351 @@
+//! Talking to a modem at all, and what it reports.
+
+use crate::wire::{LONG, Wire, ms, secs};
+use otpgate::domain::message::PartResult::{Accepted, NotSent, Uncertain};
+use otpgate::domain::reason::Reason;
+use otpgate::modem::board::ModemState;
+use otpgate::modem::session::Event;
+
+#[test]
+fn s10_old_lines_answer_nothing_new() {
+    // The heartbeat's answer comes when it is given up: while quiet is awaited, behind the barrier's query, later.
+    for late in [5_100, 5_300, 5_301, 6_000, 9_000] {
+        let mut wire = Wire::up_with(&[&format!("late_answer={late}ms@next:1")]);
+        wire.pass_secs(60);
+        assert!(!wire.session.is_free(), "{late}: it was asked something");
+        wire.pass_secs(20);
+        assert!(wire.session.is_free(), "{late}: {:?}", wire.session.view());
+        assert_eq!(wire.session.view().registration, Some("registered at home"), "{late}");
+        assert_eq!(wire.sent("one"), Accepted(Some(0)), "{late}");
+        assert!(wire.reopened.is_empty(), "{late}");
+    }
+}
+
+#[test]
+fn s10_answers_that_are_late_all_through_the_bring_up() {
+    for (late, count) in [(5_200, 1), (5_200, 5), (6_000, 3), (12_000, 2)] {
+        let mut wire = Wire::new();
+        wire.open(None);
+        wire.until("the bring-up", secs(5), |wire| wire.lines("+CGMI") > 0);
+        wire.faults(&[&format!("late_answer={late}ms@next:{count}")]);
+        wire.until_free(LONG);
+        let view = wire.session.view();
+        assert!(view.manufacturer.is_none_or(|name| name == "otpgate"), "no other answer was taken for it");
+        assert_eq!(wire.sent("one"), Accepted(Some(0)), "{late} {count}");
+        wire.pass_secs(1);
+        assert_eq!(wire.reports(), [(0, 0)], "{late} {count}");
+    }
+}
+
+#[test]
+fn t1_news_inside_answers() {
+    for place in ["inside", "echo"] {
+        let mut wire = Wire::new();
+        wire.faults(&[&format!("urc_in_answer={place}")]);
+        wire.open(None);
+        wire.until_free(secs(30));
+        assert_eq!(wire.session.view().manufacturer.as_deref(), Some("otpgate"), "{place}");
+        assert_eq!(wire.sent("one"), Accepted(Some(0)), "{place}");
+        wire.pass_secs(1);
+        assert_eq!(wire.reports(), [(0, 0)], "{place}");
+    }
+}
+
+#[test]
+fn t2_news_extends_no_deadline() {
+    let chatty = |flags: &[&str]| {
+        let mut wire = Wire::up_with(flags);
+        wire.chatter = Some((ms(200), "\r\n^BOOT:20344721,0,0,0,75\r\n"));
+        wire
+    };
+    let mut wire = chatty(&["prompt_never=edit@next:1"]);
+    let begun = wire.now;
+    assert_eq!(wire.sent("one"), NotSent(Reason::NotTransmitted));
+    assert_eq!(wire.now - begun, secs(10));
+    wire.still_sends();
+
+    let mut wire = chatty(&["silence=lost@next:1"]);
+    let begun = wire.now;
+    assert_eq!(wire.sent("one"), Uncertain(Reason::NoResult));
+    assert_eq!(wire.now - begun, secs(120));
+    wire.still_sends();
+
+    let mut wire = chatty(&["half_result=reference@next:1"]);
+    let begun = wire.now;
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    assert_eq!(wire.now - begun, ms(2100));
+    wire.still_sends();
+
+    let mut wire = chatty(&["hang=reopen@next:1"]);
+    wire.until("a reopening", secs(120), |wire| !wire.reopened.is_empty());
+    wire.until_free(secs(60));
+}
+
+#[test]
+fn t2_news_for_ever_from_the_start() {
+    let mut wire = Wire::new();
+    wire.faults(&["endless_urcs=100ms"]);
+    wire.open(None);
+    wire.until_free(secs(60));
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+}
+
+#[test]
+fn t3_a_report_is_cut_off() {
+    let mut wire = Wire::up_with(&["cut_urc=yes@next:1"]);
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    let second = wire.send("two");
+    wire.pass_secs(2);
+    assert_eq!(wire.outcome(second).map(|(_, result)| result), Some(Accepted(Some(1))));
+    assert_eq!(wire.reports(), [(1, 0)], "half a report is none");
+    assert!(wire.session.is_free());
+}
+
+#[test]
+fn t3_the_result_of_a_cut_report_ends_no_send() {
+    let mut wire = Wire::with(Default::default(), secs(5), Default::default());
+    wire.open(None);
+    wire.until_free(secs(10));
+    let token = wire.send("one");
+    wire.pass_secs(1);
+    wire.hear(b"\r\n+CDS: 25\r\n07915155550500F006000B91415155");
+    wire.pass_secs(1);
+    wire.hear(b"0501F0621132105364006211321053640000\r\n");
+    assert_eq!(wire.outcome(token), None);
+    assert_eq!(wire.reports(), [(0, 0)]);
+    assert_eq!(wire.ended(token), Accepted(Some(0)));
+}
+
+#[test]
+fn t4_the_echo_comes_back() {
+    let mut wire = Wire::up_with(&["echo_drift=yes"]);
+    wire.pass_secs(61);
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    assert_eq!(wire.sent("two"), Accepted(Some(1)));
+    wire.pass_secs(100);
+    assert_eq!(wire.reports(), [(0, 0), (1, 0)]);
+    assert!(wire.notices().is_empty(), "our own echo is nobody else's: {:?}", wire.notices());
+}
+
+#[test]
+fn t4_somebody_elses_words_are_told() {
+    let mut wire = Wire::up();
+    wire.hear(b"AT+CGMI\r\r\nACME\r\n\r\nOK\r\n");
+    assert!(wire.notices()[0].contains("Somebody else"));
+    wire.still_sends();
+}
+
+#[test]
+fn t5_answers_of_every_shape() {
+    let shapes = ["answer_shape=blank_lines", "answer_shape=no_first_line_end"];
+    let unknown = ["unknown_command=cme100", "unknown_command=not_support", "unknown_command=too_many"];
+    for flag in shapes.into_iter().chain(unknown) {
+        let mut wire = Wire::new();
+        wire.faults(&[flag]);
+        wire.open(None);
+        wire.until_free(secs(60));
+        let view = wire.session.view();
+        assert_eq!((view.manufacturer.as_deref(), view.state), (Some("otpgate"), ModemState::Ready), "{flag}");
+        assert_eq!(wire.sent("one"), Accepted(Some(0)), "{flag}");
+        wire.pass_secs(1);
+        assert_eq!(wire.reports(), [(0, 0)], "{flag}");
+    }
+}
+
+#[test]
+fn t5_what_a_former_program_left_set() {
+    for left in ["ATV0\r", "ATE0\r", "AT+CMEE=2\r", "ATE0V0\r", "AT+CMGF=1\r", "AT+CSCS=\"UCS2\"\r", "AT+CREG=2\r"] {
+        let mut wire = Wire::new();
+        wire.behind_its_back(left);
+        wire.open(None);
+        wire.until_free(secs(60));
+        assert_eq!(wire.sent("one"), Accepted(Some(0)), "{left}");
+    }
+}
+
+#[test]
+fn t5_no_ok_behind_the_pin_state() {
+    let mut wire = Wire::new();
+    wire.mishear = vec![("+CPIN: READY\r\n\r\nOK\r\n", "+CPIN: READY\r\n")];
+    wire.open(None);
+    wire.until_free(secs(20));
+    wire.still_sends();
+}
+
+#[test]
+fn t7_reports_that_are_stored_are_fetched() {
+    let mut wire = Wire::new();
+    wire.faults(&["refuse_command=+CNMI=2,1,0,1|+CNMI=1,1,0,1|+CNMI=3,1,0,1"]);
+    wire.open(None);
+    wire.until_free(secs(60));
+    assert!(wire.session.gives_reports());
+    for n in 0..3 {
+        assert_eq!(wire.sent("one"), Accepted(Some(n)));
+        wire.pass_secs(5);
+        let count = u64::from(n) + 1;
+        assert_eq!(wire.reports().len() as u64, count);
+        assert_eq!((wire.lines("+CPMS"), wire.lines("+CMGR"), wire.lines("+CMGD")), (count, count, count));
+    }
+    assert_eq!(wire.reports(), [(0, 0), (1, 0), (2, 0)]);
+    assert!(wire.written.iter().any(|(_, text)| text == "AT+CPMS=\"SR\"\r"));
+}
+
+#[test]
+fn t7_without_reports_it_sends_all_the_same() {
+    for refused in ["+CNMI=", "+CNMI=2|+CNMI=1|+CNMI=3", "+CNMI", "+CSMS|+CMEE|+CREG=|+CSCA|+COPS|+CSQ|+CGREG|+CEREG"] {
+        let mut wire = Wire::new();
+        wire.faults(&[&format!("refuse_command={refused}")]);
+        wire.open(None);
+        wire.until_free(secs(60));
+        let view = wire.session.view();
+        assert_eq!(wire.session.gives_reports(), !refused.starts_with("+CNMI"), "{refused}");
+        assert!(!view.degraded.is_empty(), "{refused}: it is told");
+        assert_eq!(wire.sent("one"), Accepted(Some(0)), "{refused}");
+    }
+}
+
+#[test]
+fn t8_a_restart_is_noticed_and_it_is_set_up_before_the_next_message() {
+    let mut wire = Wire::up();
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    wire.pass_secs(1);
+    wire.power_cycle();
+    wire.until("its boot", secs(3), |wire| !wire.notices().is_empty());
+    let booted = wire.now;
+    let token = wire.send("two");
+    assert!(matches!(wire.ended(token), Accepted(_)));
+    for setting in ["ATE0\r", "AT+CMGF=0\r", "AT+CNMI=2,1,0,1,0\r"] {
+        let at = wire.wrote(booted, setting);
+        assert!(at.is_some_and(|at| at <= wire.handed_over[1].0), "{setting}");
+    }
+    wire.pass_secs(1);
+    assert_eq!(wire.reports().len(), 2, "reports are on again");
+}
+
+#[test]
+fn t8_a_restart_at_the_worst_moment_of_a_send() {
+    // Instead of the prompt, and with the message on the air.
+    let mut wire = Wire::up_with(&["reboot=yes@next:1"]);
+    assert_eq!(wire.sent("one"), NotSent(Reason::NotTransmitted));
+    wire.still_sends();
+    wire.pass_secs(1);
+    assert_eq!(wire.reports().len(), 1, "set up again");
+
+    let mut wire = Wire::with(Default::default(), secs(5), Default::default());
+    wire.open(None);
+    wire.until_free(secs(10));
+    let token = wire.send("one");
+    wire.pass_secs(1);
+    wire.power_cycle();
+    assert_eq!(wire.ended(token), Uncertain(Reason::NoResult));
+    wire.still_sends();
+    wire.pass_secs(1);
+    assert_eq!(wire.reports().len(), 1, "set up again");
+}
+
+#[test]
+fn t8_a_restart_at_any_command_of_the_bring_up() {
+    let whole: u64 = Wire::up().counts().at_lines.values().sum();
+    for command in 0..whole {
+        let mut wire = Wire::new();
+        wire.open(None);
+        wire.until("that command", secs(10), |wire| wire.counts().at_lines.values().sum::<u64>() >= command);
+        wire.faults(&["reboot=yes@next:1"]);
+        wire.until("its restart", LONG, |wire| !wire.simulator.modems()[0].counts().at_lines.is_empty());
+        wire.until_free(LONG);
+        wire.pass_secs(60);
+        wire.until_free(LONG);
+        assert!(matches!(wire.sent("one"), Accepted(_)), "{command}");
+        wire.pass_secs(1);
+        assert_eq!(wire.reports().len(), 1, "{command}: its settings are in force");
+        assert!(wire.session.view().degraded.is_empty(), "{command}: {:?}", wire.session.view().degraded);
+    }
+}
+
+#[test]
+fn t9_busy_after_its_boot() {
+    let mut wire = Wire::new();
+    wire.mishear = vec![("\r\n+CPIN: READY\r\n\r\nOK\r\n", "\r\n+CME ERROR: 14\r\n")];
+    wire.open(None);
+    wire.pass_secs(40);
+    assert_eq!(wire.session.view().reason.as_deref(), Some("the SIM card is not ready yet"));
+    wire.mishear.clear();
+    wire.until_free(secs(5));
+    wire.still_sends();
+}
+
+#[test]
+fn r4_what_is_announced_as_a_report_and_is_none_is_left_alone() {
+    let mut wire = Wire::new();
+    wire.faults(&["refuse_command=+CNMI=2,1,0,1|+CNMI=1,1,0,1"]);
+    wire.mishear = vec![("+CDSI: \"SR\",1", "+CDSI: \"SM\",1")];
+    wire.open(None);
+    wire.until_free(secs(60));
+    let now = wire.now;
+    wire.simulator.inbound(now, "+15551234567", "", "a message");
+    wire.pass_secs(1);
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    wire.pass_secs(5);
+    assert_eq!(wire.lines("+CMGD"), 0);
+    assert!(wire.reports().is_empty());
+    assert!(wire.notices().iter().any(|words| words.contains("another kind")));
+    wire.still_sends();
+}
+
+#[test]
+fn r4_nothing_where_it_was_announced() {
+    let mut wire = Wire::up();
+    wire.hear(b"\r\n+CDSI: \"SR\",7\r\n\r\n+CMTI: \"ME\",3\r\n\r\n+CMTI: \"XX\",3\r\n");
+    wire.pass_secs(5);
+    assert_eq!(wire.lines("+CMGD"), 0);
+    wire.still_sends();
+}
+
+#[test]
+fn what_comes_in_is_told_without_its_text() {
+    let mut wire = Wire::up();
+    let now = wire.now;
+    wire.simulator.inbound(now, "+15551234567", "", "six letters?");
+    wire.pass_secs(2);
+    let told = wire.events.iter().find_map(|(_, event)| match event {
+        Event::Inbound { from, characters } => Some((from.clone(), *characters)),
+        _ => None,
+    });
+    let (from, characters) = told.expect("it is told");
+    assert_eq!(characters, 12);
+    assert!(!from.contains("1234567"), "{from}");
+    wire.still_sends();
+}
+
+#[test]
+fn r5_phase_2_plus_is_switched_off() {
+    let mut wire = Wire::new();
+    wire.behind_its_back("ATE0\rAT+CSMS=1\r");
+    wire.open(None);
+    wire.until_free(secs(60));
+    for n in 0..3 {
+        assert_eq!(wire.sent("one"), Accepted(Some(n)));
+        wire.pass_secs(30);
+    }
+    assert_eq!(wire.reports(), [(0, 0), (1, 0), (2, 0)], "also after the first");
+}
+
+#[test]
+fn r7_the_report_comes_first() {
+    let mut wire = Wire::up_with(&["report_early=yes"]);
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    let order: Vec<&Event> = wire.events.iter().map(|(_, event)| event).collect();
+    let report = order.iter().position(|event| matches!(event, Event::Report { reference: 0, .. }));
+    let outcome = order.iter().position(|event| matches!(event, Event::Outcome { .. }));
+    assert!(report.is_some() && report < outcome);
+}
+
+#[test]
+fn r6_a_report_is_told_as_it_is() {
+    for (flag, expected) in [("report_status=0x46", (0, 0x46)), ("report_reference=200", (200, 0))] {
+        let mut wire = Wire::up_with(&[flag]);
+        assert_eq!(wire.sent("one"), Accepted(Some(0)));
+        wire.pass_secs(1);
+        assert_eq!(wire.reports(), [expected], "{flag}");
+    }
+}
