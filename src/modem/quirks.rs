@@ -1,7 +1,15 @@
 //! What is special about models: rows, each with its evidence. The only file that names a manufacturer.
 
-use super::session::Quirks;
 use std::time::Duration;
+
+/// What may differ from modem to modem.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quirks {
+    /// From the prompt to the PDU: a stick that gets it too soon answers it in the next command.
+    pub prompt_delay: Duration,
+    /// From a final result to the next command.
+    pub command_gap: Duration,
+}
 
 /// What the configuration says about one modem; it wins over the rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

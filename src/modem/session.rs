@@ -8,7 +8,7 @@
 //! does not answer at all.
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
-use super::quirks::Configured;
+use super::quirks::{Configured, Quirks};
 use crate::at::response::{self, StoredAt};
 use crate::at::urc::Domain;
 use crate::at::{
@@ -25,15 +25,6 @@ use crate::modem::board::ModemState;
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use std::collections::VecDeque;
 use std::time::Duration;
-
-/// What may differ from modem to modem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quirks {
-    /// From the prompt to the PDU: a stick that gets it too soon answers it in the next command.
-    pub prompt_delay: Duration,
-    /// From a final result to the next command.
-    pub command_gap: Duration,
-}
 
 /// Everything that can happen to a session.
 #[derive(Debug)]
