@@ -450,10 +450,8 @@ impl Message {
         match self.state {
             State::Queued { .. } | State::Submitting => true,
             State::Submitted { report: ReportState::Awaited, .. } => self.may_resend(now),
-            // A late "accepted" for part 1 of 3 lets parts 2 and 3 go out after all.
-            State::Uncertain { closed: false, .. } => {
-                self.attempts.last().is_some_and(|a| a.parts.len() < usize::from(self.parts))
-            }
+            // A late "accepted" for part 1 of 3 lets parts 2 and 3 go out after all, a late refusal the part itself.
+            State::Uncertain { closed: false, .. } => true,
             _ => false,
         }
     }
@@ -550,6 +548,7 @@ impl Message {
     }
 
     fn not_sent(&mut self, now: &Now, id: PartId, reason: Reason, then: Then) -> Result<(), Refused> {
+        let ended = self.is_final();
         let part = self.part_mut(id)?;
         match part.state {
             PartState::Intended | PartState::Uncertain(_) => {}
@@ -558,15 +557,20 @@ impl Message {
         part.state = PartState::NotSent(reason);
         part.settled = Some(now.wall);
         part.refusals = part.refusals.saturating_add(1);
-        if usize::from(id.attempt) + 1 != self.attempts.len() || matches!(self.state, State::Queued { .. }) {
+        let last = usize::from(id.attempt) + 1 == self.attempts.len();
+        if matches!(self.state, State::Queued { .. }) || !last && self.state == State::Submitting {
             // Late news of an attempt that something else has followed: the queue or the newer attempt decides.
             return Ok(());
         }
         let attempt = &self.attempts[usize::from(id.attempt)];
         let under_way = attempt.accepted() > 0;
         let sim_card = attempt.sim_card.clone();
+        // What was called off, went out in or was followed by another attempt, or is reported as undelivered in part, is
+        // not tried again.
+        let stuck = under_way && !attempt.is_resumable(self.parts);
+        let over = ended || stuck || !last || self.best_word() >= Word::Submitted;
         match then {
-            Then::Retry { pause, other_sim_card } if self.deadline.left(now) > pause => {
+            Then::Retry { pause, other_sim_card } if !over && self.deadline.left(now) > pause => {
                 if other_sim_card && !under_way && !self.except.contains(&sim_card) {
                     self.except.push(sim_card.clone());
                 }
@@ -576,9 +580,9 @@ impl Message {
                     because: Some(reason),
                 };
             }
-            _ if under_way => self.state = self.best().unwrap_or(State::Failed(Reason::Partial)),
             _ => {
                 self.state = self.best().unwrap_or(match reason {
+                    _ if self.partly_out() => State::Failed(Reason::Partial),
                     Reason::TtlPassed | Reason::TooLate => State::Expired(reason),
                     Reason::CanceledByCaller | Reason::Superseded | Reason::VerificationEnded => {
                         State::Canceled(reason)
@@ -610,7 +614,7 @@ impl Message {
         part.state = PartState::Uncertain(reason);
         part.settled = Some(now.wall);
         self.ever_uncertain = true;
-        if resend {
+        if resend && !self.resend_used {
             self.queue_resend(reason);
         } else {
             self.reassess();
@@ -619,20 +623,21 @@ impl Message {
     }
 
     fn reported(&mut self, id: PartId, reference: u8, report: PartReport, resend: bool) -> Result<(), Refused> {
+        let ended = self.is_final();
         let part = self.part_mut(id)?;
+        // Of several reports the first final one counts: what follows is a repetition, or an old one that was overtaken.
+        if part.report.is_some_and(|r| r.verdict != ReportVerdict::StillTrying) {
+            return Ok(());
+        }
         match part.state {
             PartState::Accepted(Some(_)) => {}
             PartState::Accepted(None) | PartState::Uncertain(_) => part.state = PartState::Accepted(Some(reference)),
             PartState::Intended | PartState::NotSent(_) => return Err(Refused::OutOfStep),
         }
-        // "Still trying" after a final word is an old report that overtook nobody.
-        if report.verdict == ReportVerdict::StillTrying
-            && part.report.is_some_and(|r| r.verdict != ReportVerdict::StillTrying)
-        {
-            return Ok(());
-        }
         part.report = Some(report);
-        let at_rest = matches!(self.state, State::Submitted { .. } | State::Uncertain { .. });
+        // Not once it is final: then its text is gone.
+        let at_rest = matches!(self.state, State::Submitted { .. } | State::Uncertain { .. }) && !ended;
+        let resend = resend && !self.resend_used;
         if resend && at_rest && report.verdict == ReportVerdict::GaveUp && self.best_word() < Word::Submitted {
             self.queue_resend(Reason::Report(report.status));
         } else {
@@ -702,19 +707,21 @@ impl Message {
     /// a queued resend is called off by success; else it is the best that its attempts came to.
     fn reassess(&mut self) {
         let resumable = self.attempts.last().filter(|a| a.is_resumable(self.parts)).map(|a| a.sim_card.clone());
+        let out = self.best_word() >= Word::Submitted;
         match (&self.state, resumable) {
-            (State::Submitting, Some(_)) => {}
-            (State::Submitting, None) if self.open_part().is_some() => {}
-            (State::Queued { .. } | State::Uncertain { closed: false, .. }, Some(sim_card)) => {
+            (State::Submitting, _) if self.open_part().is_some() => {}
+            (State::Submitting, Some(_)) if !out => {}
+            (State::Queued { .. } | State::Uncertain { closed: false, .. }, Some(sim_card)) if !out => {
                 let because = self.reason();
                 self.state = State::Queued { not_before: None, only: Some(sim_card), because };
             }
-            (State::Queued { .. }, None) if self.best_word() < Word::Submitted => {}
-            _ => {
-                if let Some(state) = self.best() {
-                    self.state = state;
-                }
-            }
+            (State::Queued { only: None, .. }, None) if !out => {}
+            _ => match self.best() {
+                Some(state) => self.state = state,
+                // Its uncertain part went out after all, too late for the others.
+                None if matches!(self.state, State::Uncertain { .. }) => self.state = State::Failed(Reason::Partial),
+                None => {}
+            },
         }
     }
 
@@ -723,19 +730,26 @@ impl Message {
         match self.best() {
             Some(State::Uncertain { reason, .. }) => State::Uncertain { reason, closed: true },
             Some(state) => state,
-            None if self.attempts.iter().any(|a| a.accepted() > 0) => State::Failed(Reason::Partial),
+            None if self.partly_out() => State::Failed(Reason::Partial),
             None => otherwise,
         }
+    }
+
+    fn partly_out(&self) -> bool {
+        self.attempts.iter().any(|a| a.accepted() > 0)
     }
 
     /// The best that the attempts came to, if any came to more than nothing.
     fn best(&self) -> Option<State> {
         let (_, attempt) = self.ranked()?;
-        let closed = match self.state {
-            State::Uncertain { closed, .. } => closed,
-            _ => false,
-        };
-        attempt.state(self.parts, closed)
+        // What is final stays so, whatever evidence comes: its text is gone.
+        match attempt.state(self.parts, self.is_final())? {
+            // As that of one that was out already may be.
+            State::Uncertain { reason, .. } if matches!(self.state, State::Submitted { .. }) => {
+                Some(State::Uncertain { reason, closed: true })
+            }
+            state => Some(state),
+        }
     }
 
     fn best_word(&self) -> Word {
@@ -824,7 +838,11 @@ impl Attempt {
                 let all_in = reports().filter(|r| settled(r.verdict)).count() == usize::from(total);
                 State::Submitted {
                     closes: self.parts.iter().map(|p| p.report_until).max_by_key(|d| d.wall)?,
-                    report: if all_in { ReportState::Unconfirmed } else { ReportState::Awaited },
+                    report: match (all_in, closed) {
+                        (true, _) => ReportState::Unconfirmed,
+                        (false, true) => ReportState::None,
+                        (false, false) => ReportState::Awaited,
+                    },
                 }
             }
         })

@@ -52,7 +52,7 @@ fn delays_are_those_of_the_model_unless_configured() {
         wire.mishear = vec![maker];
         wire.open(None);
         let tokens = [wire.send("one"), wire.send("two")];
-        tokens.map(|token| assert!(matches!(wire.ended(token), Accepted(_))));
+        tokens.into_iter().for_each(|token| assert!(matches!(wire.ended(token), Accepted(_))));
         let turns = wire.simulator.modems()[0].turns();
         assert_eq!(turns.from_prompt, [prompt, prompt], "{maker:?} {configured:?}");
         assert_eq!(turns.from_result, [result], "{maker:?} {configured:?}");
