@@ -207,6 +207,9 @@ impl Engine {
     /// When there will be something to do without being asked. A claim that pends while the clock is held back is
     /// looked at again in a second.
     pub(super) fn next_due(&self, now: &Now) -> Option<Mono> {
+        if self.is_quarantined() {
+            return None;
+        }
         let soon = (self.held_until.is_some() || !self.textless.is_empty()).then(|| now.mono + HELD_POLL);
         self.index.next_timer().into_iter().chain(soon).min()
     }
@@ -221,11 +224,14 @@ impl Engine {
         self.claimers.push(Claimer { modem, sim_card, answer });
     }
 
+    /// A quarantined store can be read. To write to it would end it, and the daemon that is to show what is wrong.
+    pub(super) fn refuse_writes(&self) -> Result<(), StoreError> {
+        if self.is_quarantined() { Err(StoreError::Quarantined) } else { Ok(()) }
+    }
+
     /// Why nothing is taken in, if nothing is.
     pub(super) fn refuse_new(&self) -> Result<(), StoreError> {
-        if self.is_quarantined() {
-            return Err(StoreError::Quarantined);
-        }
+        self.refuse_writes()?;
         if self.vault.backend().low_space() { Err(StoreError::Full) } else { Ok(()) }
     }
 

@@ -102,6 +102,7 @@ impl Engine {
             Some(_) => return Err(StoreError::IdempotencyMismatch),
             None => {}
         }
+        self.refuse_writes()?;
         let right = self.is_right(&verification, &check);
         match verification.apply(now, VerificationEvent::Checked { right }) {
             Ok(()) => self.put_verification(verification.clone(), now),
@@ -173,6 +174,7 @@ impl Engine {
         now: &Now,
     ) -> Result<VerificationView, StoreError> {
         let mut verification = self.seen(who, id)?;
+        self.refuse_writes()?;
         verification
             .apply(now, VerificationEvent::Cancel(Reason::CanceledByCaller))
             .map_err(StoreError::Verification)?;
@@ -188,6 +190,7 @@ impl Engine {
 
     pub(super) fn cancel_message(&mut self, who: Access, id: MessageId, now: &Now) -> Result<Message, StoreError> {
         self.seen_message(who, id)?;
+        self.refuse_writes()?;
         self.call_off(id, Reason::CanceledByCaller, now)
     }
 
@@ -262,6 +265,7 @@ impl Engine {
         if key.scopes.contains(&Scope::Admin) && others == 0 {
             return Err(StoreError::LastAdminKey);
         }
+        self.refuse_writes()?;
         key.revoked = Some(now.wall);
         self.put(Key::ApiKey(id), Record::ApiKey(key.clone()));
         self.publish_key(key.clone());

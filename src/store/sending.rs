@@ -99,6 +99,7 @@ impl Engine {
     /// Records what became of a part.
     pub(super) fn settle(&mut self, outcome: Outcome, now: &Now) -> Result<(), StoreError> {
         let Outcome { message: id, part, sim_card, result } = outcome;
+        self.refuse_writes()?;
         let mut message = self.message(id)?;
         if message.attempts.get(usize::from(part.attempt)).is_none_or(|a| a.sim_card != sim_card) {
             tracing::error!(message.id = %id, "An outcome names another SIM card than the attempt's; it is not believed");
@@ -135,6 +136,7 @@ impl Engine {
 
     /// Matches a report with a part, or keeps it for a while.
     pub(super) fn report(&mut self, report: Report, now: &Now) -> Option<MessageId> {
+        self.refuse_writes().ok()?;
         match self.find_reported(&report, now) {
             Some((mut message, part)) => {
                 let id = message.id;
