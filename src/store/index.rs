@@ -151,6 +151,12 @@ impl Index {
         self.timers.clear(timer);
     }
 
+    /// Makes every timer due, to be worked out again: they stand in `mono`, and another clock has moved against it.
+    pub(super) fn look_at_everything(&mut self, now: Mono) {
+        let timers: Vec<Timer> = self.timers.at.keys().copied().collect();
+        timers.into_iter().for_each(|timer| self.timers.set(timer, now));
+    }
+
     /// Up to `limit` timers that are due. They stay set until something moves or clears them.
     pub(super) fn due(&self, now: Mono, limit: usize) -> Vec<Timer> {
         self.timers.order.iter().take_while(|(at, _)| *at <= now).take(limit).map(|(_, t)| *t).collect()
@@ -297,8 +303,9 @@ impl Index {
                 match part.state {
                     PartState::Accepted(Some(reference)) => {
                         let list = self.awaited.entry((attempt.sim_card.clone(), reference)).or_default();
-                        if !list.iter().any(this) {
-                            list.push(awaited());
+                        match list.iter_mut().find(|x| this(x)) {
+                            Some(known) => *known = awaited(),
+                            None => list.push(awaited()),
                         }
                     }
                     PartState::Accepted(None) if part.report.is_some() => {}

@@ -141,10 +141,8 @@ impl Engine {
         let older = verification.message;
         verification.apply(now, VerificationEvent::Resent { message, fresh }).map_err(StoreError::Verification)?;
         if verification.is_final() {
-            // It expired under our hands.
-            let state = verification.state;
-            self.put_verification(verification, now);
-            return Err(StoreError::Verification(VerificationRefused::Final(state)));
+            // It expired under our hands. Its timer will say so on disk; what fails changes nothing.
+            return Err(StoreError::Verification(VerificationRefused::Final(verification.state)));
         }
         // The older one carries the same code, or one that is no longer right: if it has not left, the new one serves.
         self.call_off_quietly(older, Reason::Superseded, now);
@@ -344,6 +342,20 @@ impl Engine {
             Some(Record::Idempotency(record)) if record.fingerprint == fingerprint => Ok(Some(record.made)),
             Some(_) => Err(StoreError::IdempotencyMismatch),
             None => Ok(None),
+        }
+    }
+
+    /// An idempotency record's timer has come.
+    pub(super) fn idempotency_due(&mut self, key: [u8; 16], now: &Now) {
+        let timer = Timer::Idempotency(key);
+        match self.get(Key::Idempotency(key)) {
+            Ok(Some(Record::Idempotency(record))) if !record.until.passed(now) => {
+                self.index.set_timer(timer, record.until.mono(now));
+            }
+            _ => {
+                self.index.clear_timer(timer);
+                self.delete(Key::Idempotency(key));
+            }
         }
     }
 
