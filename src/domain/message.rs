@@ -776,7 +776,7 @@ impl Attempt {
     }
 
     /// Whether it can go on with a further part: all begun parts are out but for a last one that was refused.
-    fn is_resumable(&self, total: u8) -> bool {
+    pub fn is_resumable(&self, total: u8) -> bool {
         let accepted = self.accepted();
         accepted > 0
             && accepted < usize::from(total)

@@ -111,7 +111,10 @@ impl Engine {
                 Event::Uncertain { part, reason, resend: retry::resend_uncertain(&message, now) }
             }
             PartResult::NotSent(reason) => {
-                let other = self.ready_sim_cards.iter().any(|s| *s != sim_card && !message.except.contains(s));
+                // A part that is out binds the others to its SIM card.
+                let bound = message.attempts.iter().any(|a| a.sim_card == sim_card && a.is_resumable(message.parts));
+                let other =
+                    !bound && self.ready_sim_cards.iter().any(|s| *s != sim_card && !message.except.contains(s));
                 Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, other) }
             }
         };
