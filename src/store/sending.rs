@@ -15,6 +15,16 @@ use crate::domain::time::Now;
 use crate::domain::verification::{CodeSource, Verification, VerificationEvent};
 use crate::otp::challenge;
 
+/// What a report speaks of.
+enum Fits {
+    /// This part.
+    Part(Message, PartId),
+    /// A part whose report came already.
+    Repeated,
+    /// Nothing, or nothing for certain, yet.
+    Nothing,
+}
+
 impl Engine {
     /// The next message for a SIM card, with its text whole. Passes over none: what can't go now is not in the queue.
     pub(super) fn next_claim(&mut self, sim_card: &SimCard, now: &Now) -> Option<Claim> {
@@ -141,7 +151,7 @@ impl Engine {
     pub(super) fn report(&mut self, report: Report, now: &Now) -> Option<MessageId> {
         self.refuse_writes().ok()?;
         match self.find_reported(&report, now) {
-            Some((mut message, part)) => {
+            Fits::Part(mut message, part) => {
                 let id = message.id;
                 let Report { reference, status, verdict, .. } = report;
                 let resend = retry::resend_reported(&message, verdict, now);
@@ -151,7 +161,9 @@ impl Engine {
                 }
                 Some(id)
             }
-            None => {
+            // Not to be kept: some modems give every message the same TP-MR, and the next one would be taken for it.
+            Fits::Repeated => None,
+            Fits::Nothing => {
                 tracing::info!(sim_card = %report.sim_card, "A status report fits no message yet");
                 self.unmatched.keep(report, now.mono);
                 None
@@ -161,21 +173,24 @@ impl Engine {
 
     /// The part that a report speaks of: by SIM card, TP-MR and window, then the last digits of the recipient; newest
     /// unresolved first. Failing that, an uncertain part, if it is the only one that fits.
-    fn find_reported(&mut self, report: &Report, now: &Now) -> Option<(Message, PartId)> {
+    fn find_reported(&mut self, report: &Report, now: &Now) -> Fits {
         let known = self.index.awaited(&report.sim_card, report.reference, now.mono);
-        let mut fitting = self.fitting(known, report);
-        // Known, and resolved already: a repetition. It settles nothing else.
-        let repeated = !fitting.is_empty();
-        let unresolved = |(m, p): &(Message, PartId)| {
-            m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
-        };
-        fitting.retain(unresolved);
-        if repeated {
-            return fitting.into_iter().max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
+        let fitting = self.fitting(known, report);
+        if !fitting.is_empty() {
+            let unresolved = |(m, p): &(Message, PartId)| {
+                m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
+            };
+            let newest = fitting.into_iter().filter(unresolved).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
+            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part(message, part));
         }
         let uncertain = self.index.unreferenced(&report.sim_card, now.mono);
-        let mut fitting = self.fitting(uncertain, report);
-        if fitting.len() == 1 { fitting.pop() } else { None }
+        match self.fitting(uncertain, report) {
+            mut fitting if fitting.len() == 1 => {
+                let (message, part) = fitting.remove(0);
+                Fits::Part(message, part)
+            }
+            _ => Fits::Nothing,
+        }
     }
 
     fn fitting(&self, candidates: Vec<Awaited>, report: &Report) -> Vec<(Message, PartId)> {
