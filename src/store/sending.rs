@@ -249,12 +249,16 @@ impl Engine {
         }
     }
 
-    /// Ends a message whose text is missing.
+    /// Ends a message whose text is missing: with its verification the code has ended, else the text is lost.
     pub(super) fn end_textless(&mut self, id: MessageId, now: &Now) {
         self.index.release(id);
-        if let Ok(mut message) = self.message(id)
-            && self.applied(&mut message, now, Event::Fail(Reason::TextLost))
-        {
+        let Ok(mut message) = self.message(id) else { return };
+        let verification = message.verification.and_then(|id| self.verification_record(id).ok());
+        let event = match verification {
+            Some(verification) if verification.is_final() => Event::Cancel(Reason::VerificationEnded),
+            _ => Event::Fail(Reason::TextLost),
+        };
+        if self.applied(&mut message, now, event) {
             self.put_message(message, now);
         }
     }
