@@ -450,9 +450,9 @@ impl Message {
         match self.state {
             State::Queued { .. } | State::Submitting => true,
             State::Submitted { report: ReportState::Awaited, .. } => self.may_resend(now),
-            // A late "accepted" for part 1 of 3 lets parts 2 and 3 go out after all.
+            // A late "accepted" for part 1 of 3 lets parts 2 and 3 go out after all; a report may permit the resend.
             State::Uncertain { closed: false, .. } => {
-                self.attempts.last().is_some_and(|a| a.parts.len() < usize::from(self.parts))
+                self.may_resend(now) || self.attempts.last().is_some_and(|a| a.parts.len() < usize::from(self.parts))
             }
             _ => false,
         }
