@@ -106,7 +106,7 @@ async fn a_wall_clock_set_back_at_a_restart_holds_sending_until_it_has_passed(mu
     w.clock.jump_wall(-3_600_000);
     w.start();
     assert_eq!(w.store().health().clock_held_until, Some(last));
-    w.accept(w.plain()).await;
+    w.accept(NewMessage { deadline: w.now().after(3 * DAY), ..w.plain() }).await;
     for _ in 0..2 {
         assert!(w.has_nothing_for(&modem(1)).await);
         pass(HOUR / 2 - secs(1)).await;

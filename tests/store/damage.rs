@@ -149,9 +149,9 @@ async fn a_record_that_is_too_large_is_refused_alone(w: World) {
     let sound = w.store().accept(w.plain(), None);
     assert_eq!(large.await, Err(StoreError::TooLarge));
     let sound = sound.await.unwrap().value.id;
-    let metadata = Some("x".repeat(5_000));
-    let large = w.store().create_verification(NewVerification { metadata, ..w.code() }, None).await;
-    assert_eq!(large, Err(StoreError::TooLarge));
+    let mut large = w.code();
+    large.message.body = Body::Code { before: Secret::new("x".repeat(5_000)), after: Secret::new("") };
+    assert_eq!(w.store().create_verification(large, None).await, Err(StoreError::TooLarge));
     assert_eq!(w.store().health().queued, 1);
     assert_eq!(w.send(&modem(1), accepted(1)).await, sound);
     assert!(w.has_nothing_for(&modem(1)).await);

@@ -427,7 +427,10 @@ impl World {
 }
 
 pub(crate) fn modem(n: u8) -> Modem {
-    Modem { imei: Imei::new(format!("4901542032375{n:02}")), sim_card: SimCard::new(format!("890141032111185107{n:02}")) }
+    Modem {
+        imei: Imei::new(format!("4901542032375{n:02}")),
+        sim_card: SimCard::new(format!("890141032111185107{n:02}")),
+    }
 }
 
 pub(crate) fn anna() -> Msisdn {

@@ -27,6 +27,7 @@ on_both_stores! {
     the_report_window_closes
     a_report_that_gave_up_permits_the_one_resend
     a_report_that_failed_permits_none
+    a_report_that_gave_up_finds_the_text_of_an_uncertain_message
 }
 
 const NO_RESULT: PartResult = PartResult::Uncertain(Reason::NoResult);
@@ -295,4 +296,17 @@ async fn a_report_that_failed_permits_none(w: World) {
     w.report(&modem(1), 7, ReportVerdict::Failed).await;
     assert_eq!(w.state(id).await, State::Undelivered(Reason::Report(0x41)));
     assert!(w.has_nothing_for(&modem(1)).await);
+}
+
+async fn a_report_that_gave_up_finds_the_text_of_an_uncertain_message(w: World) {
+    let one = modem(1);
+    let id = w.accept(NewMessage { parts: 2, on_uncertain: OnUncertain::ResendOnce, ..w.plain() }).await;
+    let (claim, part) = w.put_on_air(&one).await;
+    w.settle(id, part, &one, accepted(10)).await;
+    let part = w.put_part_on_air(&claim, &one).await;
+    w.report(&one, 10, ReportVerdict::StillTrying).await;
+    w.settle(id, part, &one, NO_RESULT).await;
+    assert_eq!(w.status(id).await, Status::Uncertain, "a report has come: better evidence than a second copy");
+    w.report(&one, 10, ReportVerdict::GaveUp).await;
+    assert_eq!(w.claim(&modem(2)).await.message.id, id, "and now the one resend");
 }

@@ -376,7 +376,8 @@ async fn after_close_everything_is_closed(mut w: World) {
     let id = w.accept(w.plain()).await;
     let held = w.claim(&modem(1)).await;
     let pending = w.store().claim(modem(1).imei, modem(1).sim_card);
-    let last = w.store().accept(w.plain(), None);
+    let parked = NewMessage { send_at: Some(w.now().after(HOUR)), ..w.plain() };
+    let last = w.store().accept(parked, None);
     w.store().close().await.unwrap();
     assert!(last.await.is_ok(), "what was asked before is done");
     drop(held);
