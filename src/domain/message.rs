@@ -450,8 +450,9 @@ impl Message {
         match self.state {
             State::Queued { .. } | State::Submitting => true,
             State::Submitted { report: ReportState::Awaited, .. } => self.may_resend(now),
-            // A late "accepted" for part 1 of 3 lets parts 2 and 3 go out after all, a late refusal the part itself.
-            State::Uncertain { closed: false, .. } => true,
+            // A report may permit the resend; and while its result may still come, a late "accepted" for part 1 of 3
+            // lets parts 2 and 3 go out after all, a late refusal the part itself.
+            State::Uncertain { closed: false, .. } => self.may_resend(now) || self.result_may_come(now),
             _ => false,
         }
     }
@@ -459,6 +460,12 @@ impl Message {
     /// Whether the one automatic identical resend is unspent and of use: at least [`RESEND_LIFE`] is left.
     pub fn may_resend(&self, now: &Now) -> bool {
         self.on_uncertain == OnUncertain::ResendOnce && !self.resend_used && self.deadline.left(now) >= RESEND_LIFE
+    }
+
+    /// Whether the modem that has it may still tell how it went.
+    fn result_may_come(&self, now: &Now) -> bool {
+        let settled = self.attempts.iter().flat_map(|a| &a.parts).filter_map(|p| p.settled).max();
+        settled.is_some_and(|at| now.wall < at + RESULT_LIFE)
     }
 
     /// Whether any part has had a report that says where it went.
@@ -790,7 +797,7 @@ impl Attempt {
     }
 
     /// Whether it can go on with a further part: all begun parts are out but for a last one that was refused.
-    fn is_resumable(&self, total: u8) -> bool {
+    pub fn is_resumable(&self, total: u8) -> bool {
         let accepted = self.accepted();
         accepted > 0
             && accepted < usize::from(total)
@@ -848,6 +855,9 @@ impl Attempt {
         })
     }
 }
+
+/// A result does not come later than this after it was given up for uncertain: ports are listened to for 180 s.
+pub const RESULT_LIFE: Duration = Duration::from_secs(200);
 
 /// Less life than this makes a resend pointless.
 pub const RESEND_LIFE: Duration = Duration::from_secs(30);

@@ -18,6 +18,7 @@ use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// One operation: runs inside the committer and gives what is to be done once it is durable.
@@ -44,7 +45,22 @@ pub(super) struct Engine {
     claimers: Vec<Claimer>,
     textless: Vec<MessageId>,
     held_until: Option<Wall>,
+    clocks: Clocks,
     swept: Mono,
+}
+
+/// How the clocks stood to each other.
+#[derive(Clone, Copy)]
+struct Clocks(Now);
+
+impl Clocks {
+    /// Whether one has moved against another since: the box slept, or was set right.
+    fn have_moved(&self, now: &Now) -> bool {
+        let passed = now.mono - self.0.mono;
+        let boot = now.boot.since_boot.abs_diff(self.0.boot.since_boot + passed);
+        let wall = Duration::from_millis(now.wall.0.abs_diff((self.0.wall + passed).0));
+        now.boot.id != self.0.boot.id || boot.max(wall) > CLOCKS_DIFFER
+    }
 }
 
 /// API keys as the HTTP side looks them up.
@@ -134,6 +150,7 @@ impl Engine {
             claimers: Vec::new(),
             textless: Vec::new(),
             held_until: opened.last_wall.filter(|last| *last > now.wall),
+            clocks: Clocks(*now),
             swept: now.mono,
         };
         for key in loaded.keys {
@@ -189,6 +206,10 @@ impl Engine {
     ) -> Result<Done, VaultError> {
         let mut replies = Vec::with_capacity(operations.len());
         if !self.is_quarantined() {
+            if self.clocks.have_moved(now) {
+                self.clocks = Clocks(*now);
+                self.index.look_at_everything(now.mono);
+            }
             self.run_due(now);
         }
         for operation in operations {
@@ -207,6 +228,9 @@ impl Engine {
     /// When there will be something to do without being asked. A claim that pends while the clock is held back is
     /// looked at again in a second.
     pub(super) fn next_due(&self, now: &Now) -> Option<Mono> {
+        if self.is_quarantined() {
+            return None;
+        }
         let soon = (self.held_until.is_some() || !self.textless.is_empty()).then(|| now.mono + HELD_POLL);
         self.index.next_timer().into_iter().chain(soon).min()
     }
@@ -221,11 +245,14 @@ impl Engine {
         self.claimers.push(Claimer { modem, sim_card, answer });
     }
 
+    /// A quarantined store can be read. To write to it would end it, and the daemon that is to show what is wrong.
+    pub(super) fn refuse_writes(&self) -> Result<(), StoreError> {
+        if self.is_quarantined() { Err(StoreError::Quarantined) } else { Ok(()) }
+    }
+
     /// Why nothing is taken in, if nothing is.
     pub(super) fn refuse_new(&self) -> Result<(), StoreError> {
-        if self.is_quarantined() {
-            return Err(StoreError::Quarantined);
-        }
+        self.refuse_writes()?;
         if self.vault.backend().low_space() { Err(StoreError::Full) } else { Ok(()) }
     }
 
@@ -338,10 +365,7 @@ impl Engine {
             match timer {
                 Timer::Message(id) => self.message_due(id, now),
                 Timer::Verification(id) => self.verification_due(id, now),
-                Timer::Idempotency(id) => {
-                    self.index.clear_timer(timer);
-                    self.delete(Key::Idempotency(id));
-                }
+                Timer::Idempotency(id) => self.idempotency_due(id, now),
             }
             self.changes.keep();
         }
@@ -392,5 +416,6 @@ impl Changes {
 }
 
 const DUE_AT_ONCE: usize = 256;
-const SWEEP_EVERY: std::time::Duration = std::time::Duration::from_secs(600);
-const HELD_POLL: std::time::Duration = std::time::Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+const HELD_POLL: Duration = Duration::from_secs(1);
+const CLOCKS_DIFFER: Duration = Duration::from_secs(1);

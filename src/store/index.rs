@@ -5,7 +5,7 @@
 use super::gate::Gate;
 use crate::domain::equipment::SimCard;
 use crate::domain::id::{ClientId, MessageId, VerificationId};
-use crate::domain::message::{Message, PartId, PartState, Priority, State, Status};
+use crate::domain::message::{Message, PartId, PartState, Priority, RESULT_LIFE, State, Status};
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -149,6 +149,12 @@ impl Index {
     /// Clears a timer.
     pub(super) fn clear_timer(&mut self, timer: Timer) {
         self.timers.clear(timer);
+    }
+
+    /// Makes every timer due, to be worked out again: they stand in `mono`, and another clock has moved against it.
+    pub(super) fn look_at_everything(&mut self, now: Mono) {
+        let timers: Vec<Timer> = self.timers.at.keys().copied().collect();
+        timers.into_iter().for_each(|timer| self.timers.set(timer, now));
     }
 
     /// Up to `limit` timers that are due. They stay set until something moves or clears them.
@@ -297,8 +303,9 @@ impl Index {
                 match part.state {
                     PartState::Accepted(Some(reference)) => {
                         let list = self.awaited.entry((attempt.sim_card.clone(), reference)).or_default();
-                        if !list.iter().any(this) {
-                            list.push(awaited());
+                        match list.iter_mut().find(|x| this(x)) {
+                            Some(known) => *known = awaited(),
+                            None => list.push(awaited()),
                         }
                     }
                     PartState::Accepted(None) if part.report.is_some() => {}
@@ -322,6 +329,10 @@ fn message_timer(message: &Message, now: &Now) -> Option<Mono> {
             // The text goes as soon as no resend can follow.
             let closes = closes.mono(now);
             Some(if message.text_needed(now) { closes.min(deadline) } else { closes })
+        }
+        // As long as its text is kept, to see whether that can go.
+        State::Uncertain { closed: false, .. } if message.text_needed(now) => {
+            Some(deadline.min(now.mono + RESULT_LIFE))
         }
         State::Uncertain { closed: false, .. } => Some(deadline),
         _ => None,

@@ -104,6 +104,7 @@ impl Engine {
             Some(_) => return Err(StoreError::IdempotencyMismatch),
             None => {}
         }
+        self.refuse_writes()?;
         let right = self.is_right(&verification, &check);
         match verification.apply(now, VerificationEvent::Checked { right }) {
             Ok(()) => self.put_verification(verification.clone(), now),
@@ -143,10 +144,8 @@ impl Engine {
         let older = verification.message;
         verification.apply(now, VerificationEvent::Resent { message, fresh }).map_err(StoreError::Verification)?;
         if verification.is_final() {
-            // It expired under our hands.
-            let state = verification.state;
-            self.put_verification(verification, now);
-            return Err(StoreError::Verification(VerificationRefused::Final(state)));
+            // It expired under our hands. Its timer will say so on disk; what fails changes nothing.
+            return Err(StoreError::Verification(VerificationRefused::Final(verification.state)));
         }
         // The older one carries the same code, or one that is no longer right: if it has not left, the new one serves.
         self.call_off_quietly(older, Reason::Superseded, now);
@@ -176,6 +175,7 @@ impl Engine {
         now: &Now,
     ) -> Result<VerificationView, StoreError> {
         let mut verification = self.seen(who, id)?;
+        self.refuse_writes()?;
         verification
             .apply(now, VerificationEvent::Cancel(Reason::CanceledByCaller))
             .map_err(StoreError::Verification)?;
@@ -191,6 +191,7 @@ impl Engine {
 
     pub(super) fn cancel_message(&mut self, who: Access, id: MessageId, now: &Now) -> Result<Message, StoreError> {
         self.seen_message(who, id)?;
+        self.refuse_writes()?;
         self.call_off(id, Reason::CanceledByCaller, now)
     }
 
@@ -265,6 +266,7 @@ impl Engine {
         if key.scopes.contains(&Scope::Admin) && others == 0 {
             return Err(StoreError::LastAdminKey);
         }
+        self.refuse_writes()?;
         key.revoked = Some(now.wall);
         self.put(Key::ApiKey(id), Record::ApiKey(key.clone()));
         self.publish_key(key.clone());
@@ -343,6 +345,20 @@ impl Engine {
             Some(Record::Idempotency(record)) if record.fingerprint == fingerprint => Ok(Some(record.made)),
             Some(_) => Err(StoreError::IdempotencyMismatch),
             None => Ok(None),
+        }
+    }
+
+    /// An idempotency record's timer has come.
+    pub(super) fn idempotency_due(&mut self, key: [u8; 16], now: &Now) {
+        let timer = Timer::Idempotency(key);
+        match self.get(Key::Idempotency(key)) {
+            Ok(Some(Record::Idempotency(record))) if !record.until.passed(now) => {
+                self.index.set_timer(timer, record.until.mono(now));
+            }
+            _ => {
+                self.index.clear_timer(timer);
+                self.delete(Key::Idempotency(key));
+            }
         }
     }
 

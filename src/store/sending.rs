@@ -15,6 +15,16 @@ use crate::domain::time::Now;
 use crate::domain::verification::{CodeSource, Verification, VerificationEvent};
 use crate::otp::challenge;
 
+/// What a report speaks of.
+enum Fits {
+    /// This part.
+    Part(Message, PartId),
+    /// A part whose report came already.
+    Repeated,
+    /// Nothing, or nothing for certain, yet.
+    Nothing,
+}
+
 impl Engine {
     /// The next message for a SIM card, with its text whole. Passes over none: what can't go now is not in the queue.
     pub(super) fn next_claim(&mut self, sim_card: &SimCard, now: &Now) -> Option<Claim> {
@@ -99,6 +109,7 @@ impl Engine {
     /// Records what became of a part.
     pub(super) fn settle(&mut self, outcome: Outcome, now: &Now) -> Result<(), StoreError> {
         let Outcome { message: id, part, sim_card, result } = outcome;
+        self.refuse_writes()?;
         let mut message = self.message(id)?;
         if message.attempts.get(usize::from(part.attempt)).is_none_or(|a| a.sim_card != sim_card) {
             tracing::error!(message.id = %id, "An outcome names another SIM card than the attempt's; it is not believed");
@@ -110,7 +121,10 @@ impl Engine {
                 Event::Uncertain { part, reason, resend: retry::resend_uncertain(&message, now) }
             }
             PartResult::NotSent(reason) => {
-                let other = self.ready_sim_cards.iter().any(|s| *s != sim_card && !message.except.contains(s));
+                // A part that is out binds the others to its SIM card.
+                let bound = message.attempts.iter().any(|a| a.sim_card == sim_card && a.is_resumable(message.parts));
+                let other =
+                    !bound && self.ready_sim_cards.iter().any(|s| *s != sim_card && !message.except.contains(s));
                 Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, other) }
             }
         };
@@ -135,8 +149,9 @@ impl Engine {
 
     /// Matches a report with a part, or keeps it for a while.
     pub(super) fn report(&mut self, report: Report, now: &Now) -> Option<MessageId> {
+        self.refuse_writes().ok()?;
         match self.find_reported(&report, now) {
-            Some((mut message, part)) => {
+            Fits::Part(mut message, part) => {
                 let id = message.id;
                 let Report { reference, status, verdict, .. } = report;
                 let resend = retry::resend_reported(&message, verdict, now);
@@ -146,7 +161,9 @@ impl Engine {
                 }
                 Some(id)
             }
-            None => {
+            // Not to be kept: some modems give every message the same TP-MR, and the next one would be taken for it.
+            Fits::Repeated => None,
+            Fits::Nothing => {
                 tracing::info!(sim_card = %report.sim_card, "A status report fits no message yet");
                 self.unmatched.keep(report, now.mono);
                 None
@@ -156,21 +173,24 @@ impl Engine {
 
     /// The part that a report speaks of: by SIM card, TP-MR and window, then the last digits of the recipient; newest
     /// unresolved first. Failing that, an uncertain part, if it is the only one that fits.
-    fn find_reported(&mut self, report: &Report, now: &Now) -> Option<(Message, PartId)> {
+    fn find_reported(&mut self, report: &Report, now: &Now) -> Fits {
         let known = self.index.awaited(&report.sim_card, report.reference, now.mono);
-        let mut fitting = self.fitting(known, report);
-        // Known, and resolved already: a repetition. It settles nothing else.
-        let repeated = !fitting.is_empty();
-        let unresolved = |(m, p): &(Message, PartId)| {
-            m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
-        };
-        fitting.retain(unresolved);
-        if repeated {
-            return fitting.into_iter().max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
+        let fitting = self.fitting(known, report);
+        if !fitting.is_empty() {
+            let unresolved = |(m, p): &(Message, PartId)| {
+                m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
+            };
+            let newest = fitting.into_iter().filter(unresolved).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
+            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part(message, part));
         }
         let uncertain = self.index.unreferenced(&report.sim_card, now.mono);
-        let mut fitting = self.fitting(uncertain, report);
-        if fitting.len() == 1 { fitting.pop() } else { None }
+        match self.fitting(uncertain, report) {
+            mut fitting if fitting.len() == 1 => {
+                let (message, part) = fitting.remove(0);
+                Fits::Part(message, part)
+            }
+            _ => Fits::Nothing,
+        }
     }
 
     fn fitting(&self, candidates: Vec<Awaited>, report: &Report) -> Vec<(Message, PartId)> {
@@ -229,12 +249,16 @@ impl Engine {
         }
     }
 
-    /// Ends a message whose text is missing.
+    /// Ends a message whose text is missing: with its verification the code has ended, else the text is lost.
     pub(super) fn end_textless(&mut self, id: MessageId, now: &Now) {
         self.index.release(id);
-        if let Ok(mut message) = self.message(id)
-            && self.applied(&mut message, now, Event::Fail(Reason::TextLost))
-        {
+        let Ok(mut message) = self.message(id) else { return };
+        let verification = message.verification.and_then(|id| self.verification_record(id).ok());
+        let event = match verification {
+            Some(verification) if verification.is_final() => Event::Cancel(Reason::VerificationEnded),
+            _ => Event::Fail(Reason::TextLost),
+        };
+        if self.applied(&mut message, now, event) {
             self.put_message(message, now);
         }
     }

@@ -1,0 +1,91 @@
+//! API keys: made, believed, ended; the last admin key stays.
+
+use super::*;
+use otpgate::domain::id::KeyId;
+use otpgate::store::{ApiKey, Idempotency, Scope};
+
+on_both_stores! {
+    a_key_is_believed_until_it_is_revoked
+    a_key_is_believed_until_it_expires
+    the_last_admin_key_is_not_revoked
+    a_secret_is_shown_once
+    keys_outlive_a_crash
+}
+
+fn api_key(w: &World, n: u8, scope: Scope) -> ApiKey {
+    ApiKey {
+        id: KeyId::new(w.now().wall, [n; 10]),
+        client: ME.client,
+        name: format!("key {n}"),
+        secret_sha256: [n; 32],
+        scopes: [scope].into(),
+        permissions: [].into(),
+        created: w.now().wall,
+        expires: None,
+        revoked: None,
+    }
+}
+
+fn believed(w: &World, n: u8) -> bool {
+    w.store().authenticate(&[n; 32]).is_some()
+}
+
+async fn a_key_is_believed_until_it_is_revoked(w: World) {
+    assert!(!believed(&w, 1));
+    let key = api_key(&w, 1, Scope::Send);
+    let made = w.store().create_key(key.clone(), None).await.unwrap();
+    assert_eq!((made.value, made.replayed), (key.clone(), false));
+    assert_eq!(w.store().authenticate(&[1; 32]).as_deref(), Some(&key));
+    let revoked = w.store().revoke_key(key.id).await.unwrap();
+    assert_eq!(revoked.revoked, Some(w.now().wall));
+    assert!(!believed(&w, 1));
+    pass(MINUTE).await;
+    assert_eq!(w.store().revoke_key(key.id).await, Ok(revoked.clone()), "revoked once");
+    assert_eq!(w.store().keys().await, Ok(vec![revoked]));
+    assert_eq!(w.store().revoke_key(KeyId(1)).await, Err(StoreError::NotFound));
+}
+
+async fn a_key_is_believed_until_it_expires(w: World) {
+    let key = ApiKey { expires: Some(w.now().wall + HOUR), ..api_key(&w, 1, Scope::Send) };
+    w.store().create_key(key, None).await.unwrap();
+    pass(HOUR - secs(1)).await;
+    assert!(believed(&w, 1));
+    pass(secs(1)).await;
+    assert!(!believed(&w, 1));
+}
+
+async fn the_last_admin_key_is_not_revoked(w: World) {
+    let keys = [1, 2].map(|n| api_key(&w, n, Scope::Admin));
+    let short = ApiKey { expires: Some(w.now().wall + HOUR), ..api_key(&w, 3, Scope::Admin) };
+    for key in keys.iter().chain([&short, &api_key(&w, 4, Scope::Send)]) {
+        w.store().create_key(key.clone(), None).await.unwrap();
+    }
+    pass(HOUR).await;
+    w.store().revoke_key(keys[0].id).await.unwrap();
+    let last = w.store().revoke_key(keys[1].id).await;
+    assert_eq!(last, Err(StoreError::LastAdminKey), "an expired one and one for sending don't count");
+    assert!(believed(&w, 2));
+    w.store().create_key(api_key(&w, 5, Scope::Admin), None).await.unwrap();
+    assert!(w.store().revoke_key(keys[1].id).await.is_ok());
+}
+
+async fn a_secret_is_shown_once(w: World) {
+    let idempotency = Some(Idempotency { key: [1; 16], fingerprint: [1; 16] });
+    w.store().create_key(api_key(&w, 1, Scope::Send), idempotency).await.unwrap();
+    let again = w.store().create_key(api_key(&w, 2, Scope::Send), idempotency).await;
+    assert_eq!(again, Err(StoreError::AlreadyShown));
+    assert_eq!(w.store().keys().await.unwrap().len(), 1);
+    assert!(!believed(&w, 2));
+}
+
+async fn keys_outlive_a_crash(mut w: World) {
+    let keys = [1, 2].map(|n| api_key(&w, n, Scope::Admin));
+    for key in &keys {
+        w.store().create_key(key.clone(), None).await.unwrap();
+    }
+    w.store().revoke_key(keys[0].id).await.unwrap();
+    w.crash().await;
+    assert!(!believed(&w, 1) && believed(&w, 2));
+    assert_eq!(w.store().keys().await.unwrap().len(), 2);
+    assert_eq!(w.store().revoke_key(keys[1].id).await, Err(StoreError::LastAdminKey));
+}
