@@ -94,7 +94,7 @@ proptest! {
     fn noise_does_no_lasting_harm(
         start in 0..4_u8,
         bursts in prop::collection::vec((0..40_000_u64, noise()), 1..12),
-        fault in prop::sample::select(vec!["silence=accepted@0.3", "prompt_never=edit@0.3", "late_answer=6@0.1", "half_result=ok@0.3", "network_refusal=38@0.3"]),
+        fault in prop::sample::select(vec!["silence=accepted@0.3", "prompt_never=edit@0.3", "urc_in_answer=inside@0.3", "half_result=ok@0.3", "network_refusal=38@0.3"]),
     ) {
         let mut wire = if start == 0 { Wire::new() } else { Wire::up_with(&[fault]) };
         if start == 0 {

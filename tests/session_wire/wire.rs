@@ -68,7 +68,7 @@ pub(crate) struct Wire {
     granting: Vec<(Mono, u64, bool)>,
     granted: BTreeSet<u64>,
     silence: Option<Silence>,
-    /// It was told of a result that the modem had not given.
+    /// It was told of a result that the modem had not given, in words or as a number.
     deceived: bool,
     stalled: u32,
 }
@@ -171,7 +171,8 @@ impl Wire {
 
     /// The session hears something that the modem did not say.
     pub(crate) fn hear(&mut self, bytes: &[u8]) {
-        self.deceived |= has_result(&String::from_utf8_lossy(bytes));
+        let heard = String::from_utf8_lossy(bytes);
+        self.deceived |= has_result(&heard) || heard.contains(['0', '4']);
         self.deliver(bytes);
         self.settle();
     }
