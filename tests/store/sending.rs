@@ -345,7 +345,7 @@ async fn a_text_is_erased_when_it_can_not_be_needed_any_more(mut w: World) {
     let queued = w.accept(w.plain()).await;
     let rows = [
         ("submitted, and never sent again", sent, false),
-        ("uncertain, and left so", lost, false),
+        ("uncertain, and its result may still come", lost, true),
         ("canceled", canceled, false),
         ("submitted, and a report may permit a resend", reported, true),
         ("queued", queued, true),
@@ -353,6 +353,8 @@ async fn a_text_is_erased_when_it_can_not_be_needed_any_more(mut w: World) {
     for (name, id, kept) in rows {
         assert_eq!(w.has(Key::Body(id)).await, kept, "{name}");
     }
+    pass(4 * MINUTE).await;
+    assert!(!w.has(Key::Body(lost)).await, "no result comes any more");
     pass(HOUR).await;
     assert!(!w.has(Key::Body(reported)).await, "past its deadline");
 }
