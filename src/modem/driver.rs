@@ -469,7 +469,8 @@ impl Driver {
         if let PartResult::NotSent(reason) = result {
             self.validity = self.validity.after(reason);
         }
-        if let PartResult::Uncertain(_) = result {
+        // An answer that leaves it open ends the dialogue: only after silence is the port listened to.
+        if result == PartResult::Uncertain(Reason::NoResult) {
             self.listening = self.identity.as_ref().map(|(_, sim_card)| (id, part, sim_card.clone()));
             // Others may take what this modem had made ready.
             self.next = None;
