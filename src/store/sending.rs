@@ -128,10 +128,13 @@ impl Engine {
                 Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, other) }
             }
         };
+        let ours = message.state == State::Submitting;
         if !self.applied(&mut message, now, event) {
             return Err(StoreError::Message(Refused::OutOfStep));
         }
-        if matches!(message.state, State::Queued { .. }) {
+        // Late news of an earlier attempt ends no claim: another modem may have made the message ready by now, and a
+        // cancel must find that one's gate.
+        if ours && matches!(message.state, State::Queued { .. }) {
             self.index.release(id);
         }
         if message.ever_uncertain && matches!(result, PartResult::NotSent(_) | PartResult::Uncertain(_)) {
