@@ -457,9 +457,13 @@ impl Message {
         }
     }
 
-    /// Whether the one automatic identical resend is unspent and of use: at least [`RESEND_LIFE`] is left.
+    /// Whether the one automatic identical resend is unspent and of use: at least [`RESEND_LIFE`] is left, and there is
+    /// room for another attempt.
     pub fn may_resend(&self, now: &Now) -> bool {
-        self.on_uncertain == OnUncertain::ResendOnce && !self.resend_used && self.deadline.left(now) >= RESEND_LIFE
+        self.on_uncertain == OnUncertain::ResendOnce
+            && !self.resend_used
+            && self.attempts.len() < max_attempts(self.parts)
+            && self.deadline.left(now) >= RESEND_LIFE
     }
 
     /// Whether the modem that has it may still tell how it went.
