@@ -351,7 +351,9 @@ impl Engine {
     fn commit(&mut self, now: &Now) -> Result<BTreeSet<u128>, VaultError> {
         let changes: Vec<_> = std::mem::take(&mut self.changes.batch).into_iter().collect();
         if !changes.is_empty() {
-            self.vault.commit(now.wall, changes)?;
+            // While a clock that was set back is held, the mark keeps the later time: another start must hold it, too.
+            let wall = self.held_until.map_or(now.wall, |until| until.max(now.wall));
+            self.vault.commit(wall, changes)?;
         }
         Ok(std::mem::take(&mut self.changes.touched))
     }
