@@ -654,6 +654,11 @@ impl Message {
         } else {
             self.reassess();
         }
+        // The network knows for certain that it can't be delivered: a resend that waits would fare no better.
+        let last = usize::from(id.attempt) + 1 == self.attempts.len();
+        if report.verdict == ReportVerdict::Failed && last && matches!(self.state, State::Queued { only: None, .. }) {
+            self.state = self.best().unwrap_or(State::Undelivered(Reason::Report(report.status)));
+        }
         Ok(())
     }
 

@@ -372,23 +372,23 @@ impl Timers {
 pub(super) struct Unmatched(VecDeque<(Mono, super::Report)>);
 
 impl Unmatched {
-    /// Keeps a report for a while.
-    pub(super) fn keep(&mut self, report: super::Report, now: Mono) {
+    /// Keeps a report until then.
+    pub(super) fn keep(&mut self, report: super::Report, until: Mono, now: Mono) {
         self.0.retain(|(until, _)| *until > now);
         if self.0.len() >= UNMATCHED_KEPT {
             self.0.pop_front();
         }
-        self.0.push_back((now + UNMATCHED_LIFE, report));
+        self.0.push_back((until, report));
     }
 
-    /// Takes out the reports of this SIM card.
-    pub(super) fn take(&mut self, sim_card: &SimCard, now: Mono) -> Vec<super::Report> {
+    /// Takes out the reports of this SIM card, each with the end of its time.
+    pub(super) fn take(&mut self, sim_card: &SimCard, now: Mono) -> Vec<(Mono, super::Report)> {
         let (taken, kept) = std::mem::take(&mut self.0)
             .into_iter()
             .filter(|(until, _)| *until > now)
             .partition::<Vec<_>, _>(|(_, r)| r.sim_card == *sim_card);
         self.0 = kept.into();
-        taken.into_iter().map(|(_, r)| r).collect()
+        taken
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -399,4 +399,5 @@ impl Unmatched {
 const REFERENCES_KEPT: usize = 4096;
 const REFERENCE_LIFE: Duration = Duration::from_secs(6 * 3600);
 const UNMATCHED_KEPT: usize = 1000;
-const UNMATCHED_LIFE: Duration = Duration::from_secs(300);
+/// How long a report that fits nothing is kept.
+pub(super) const UNMATCHED_LIFE: Duration = Duration::from_secs(300);

@@ -105,7 +105,7 @@ impl Engine {
             None => {}
         }
         self.refuse_writes()?;
-        let right = self.is_right(&verification, &check);
+        let right = self.is_right(&verification, &check)?;
         match verification.apply(now, VerificationEvent::Checked { right }) {
             Ok(()) => self.put_verification(verification.clone(), now),
             // What has ended says how it ended; only an approved one refuses.
@@ -290,12 +290,17 @@ impl Engine {
         VerificationView { verification, message }
     }
 
-    fn is_right(&self, verification: &Verification, check: &Check) -> bool {
-        let Some(code) = self.code_of(verification) else { return false };
+    fn is_right(&self, verification: &Verification, check: &Check) -> Result<bool, StoreError> {
+        let code = match self.code_of(verification) {
+            Some(code) => code,
+            None if verification.is_final() => return Ok(false),
+            // Nobody could be right: that is our fault, and costs no attempt.
+            None => return Err(StoreError::Damaged),
+        };
         let same_code = challenge::matches(&code, &check.code);
         let same_number = check.to.as_ref().is_none_or(|to| *to == verification.to);
         let same_purpose = check.purpose.is_none() || check.purpose == verification.purpose;
-        same_code & same_number & same_purpose
+        Ok(same_code & same_number & same_purpose)
     }
 
     /// Cancels an older pending verification for the same client, number and purpose, and its unsent message.

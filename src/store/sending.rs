@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use super::gate::Lease;
-use super::index::Awaited;
+use super::index::{Awaited, UNMATCHED_LIFE};
 use super::record::{Key, Record};
 use super::{Body, Claim, Grant, Outcome, Report, StoreError};
 use crate::dispatch::retry;
@@ -14,6 +14,17 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Now;
 use crate::domain::verification::{CodeSource, Verification, VerificationEvent};
 use crate::otp::challenge;
+
+/// What became of a report.
+#[derive(PartialEq, Eq)]
+enum Matched {
+    /// It is this message's.
+    Part(MessageId),
+    /// It was said before.
+    Repeated,
+    /// It is nobody's, yet.
+    Nothing,
+}
 
 /// What a report speaks of.
 enum Fits {
@@ -82,6 +93,12 @@ impl Engine {
             return Grant::Refused(Refused::OutOfStep);
         }
         let Ok(mut message) = self.message(id) else { return Grant::Refused(Refused::OutOfStep) };
+        if self.verification_ended(&message) {
+            if message.apply(now, Event::Cancel(Reason::VerificationEnded)).is_ok() {
+                self.put_message(message, now);
+            }
+            return Grant::Refused(Refused::Final);
+        }
         match message.apply(now, Event::Intent(intent)) {
             Ok(()) => {
                 if let Some(claimed) = self.index.claimed(id) {
@@ -143,8 +160,10 @@ impl Engine {
         self.put_message(message, now);
         // A report may have come ahead of the result that tells its TP-MR.
         if !self.unmatched.is_empty() {
-            for report in self.unmatched.take(&sim_card, now.mono) {
-                self.report(report, now);
+            for (until, report) in self.unmatched.take(&sim_card, now.mono) {
+                if self.matched(&report, now) == Matched::Nothing {
+                    self.unmatched.keep(report, until, now.mono);
+                }
             }
         }
         Ok(())
@@ -153,24 +172,32 @@ impl Engine {
     /// Matches a report with a part, or keeps it for a while.
     pub(super) fn report(&mut self, report: Report, now: &Now) -> Option<MessageId> {
         self.refuse_writes().ok()?;
-        match self.find_reported(&report, now) {
+        match self.matched(&report, now) {
+            Matched::Part(id) => Some(id),
+            Matched::Repeated => None,
+            Matched::Nothing => {
+                tracing::info!(sim_card = %report.sim_card, "A status report fits no message yet");
+                self.unmatched.keep(report, now.mono + UNMATCHED_LIFE, now.mono);
+                None
+            }
+        }
+    }
+
+    fn matched(&mut self, report: &Report, now: &Now) -> Matched {
+        match self.find_reported(report, now) {
             Fits::Part(mut message, part) => {
                 let id = message.id;
-                let Report { reference, status, verdict, .. } = report;
+                let &Report { reference, status, verdict, .. } = report;
                 let resend = retry::resend_reported(&message, verdict, now);
                 let report = PartReport { status, verdict, at: now.wall };
                 if self.applied(&mut message, now, Event::Reported { part, reference, report, resend }) {
                     self.put_message(message, now);
                 }
-                Some(id)
+                Matched::Part(id)
             }
             // Not to be kept: some modems give every message the same TP-MR, and the next one would be taken for it.
-            Fits::Repeated => None,
-            Fits::Nothing => {
-                tracing::info!(sim_card = %report.sim_card, "A status report fits no message yet");
-                self.unmatched.keep(report, now.mono);
-                None
-            }
+            Fits::Repeated => Matched::Repeated,
+            Fits::Nothing => Matched::Nothing,
         }
     }
 
@@ -256,14 +283,20 @@ impl Engine {
     pub(super) fn end_textless(&mut self, id: MessageId, now: &Now) {
         self.index.release(id);
         let Ok(mut message) = self.message(id) else { return };
-        let verification = message.verification.and_then(|id| self.verification_record(id).ok());
-        let event = match verification {
-            Some(verification) if verification.is_final() => Event::Cancel(Reason::VerificationEnded),
-            _ => Event::Fail(Reason::TextLost),
+        // A code is gone with its verification, and that is no loss.
+        let event = match self.verification_ended(&message) {
+            true => Event::Cancel(Reason::VerificationEnded),
+            false => Event::Fail(Reason::TextLost),
         };
         if self.applied(&mut message, now, event) {
             self.put_message(message, now);
         }
+    }
+
+    /// Whether it carries the code of a verification that has ended. Only the last of its messages is called off with
+    /// it; an earlier one may be in the queue again for a resend.
+    fn verification_ended(&self, message: &Message) -> bool {
+        message.verification.and_then(|id| self.verification_record(id).ok()).is_some_and(|v| v.is_final())
     }
 
     /// Calls off a message that has not left yet, if it can be.
