@@ -192,6 +192,8 @@ pub struct Session {
     heard: Option<SubmitResult>,
     /// What the modem said lies in a storage: reports to read and delete, messages to read.
     fetches: VecDeque<Fetch>,
+    /// Reports that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
+    early: Vec<Event>,
     asked: Option<Asked>,
     unsent_in_a_row: u8,
     withheld: Option<Reason>,
@@ -246,6 +248,7 @@ impl Session {
             job: None,
             heard: None,
             fetches: VecDeque::new(),
+            early: Vec::new(),
             asked: None,
             unsent_in_a_row: 0,
             withheld: None,
@@ -262,6 +265,7 @@ impl Session {
             Input::Opened { listen } => {
                 self.known = Known::default();
                 self.fetches.clear();
+                self.early.clear();
                 self.asked = None;
                 self.heard = None;
                 self.rebooted = false;
@@ -524,12 +528,19 @@ impl Session {
     fn report(&mut self, pdu: &PduHex) {
         let decoded = pdu::decode_hex(pdu.as_str(), SmscField::Auto);
         match decoded.map(|d| d.tpdu) {
-            Ok(Tpdu::StatusReport(report)) => self.emit(Event::Report {
-                reference: report.message_reference.0,
-                recipient: Secret::new(report.recipient.reveal_digits().unwrap_or_default()),
-                status: report.status.0,
-                verdict: verdict(report.status.verdict()),
-            }),
+            Ok(Tpdu::StatusReport(report)) => {
+                let event = Event::Report {
+                    reference: report.message_reference.0,
+                    recipient: Secret::new(report.recipient.reveal_digits().unwrap_or_default()),
+                    status: report.status.0,
+                    verdict: verdict(report.status.verdict()),
+                };
+                match self.phase {
+                    Phase::Up | Phase::Recovering => self.emit(event),
+                    _ if self.early.len() < MAX_FETCHES => self.early.push(event),
+                    _ => {}
+                }
+            }
             Ok(_) => self.emit(Event::Notice("A status report was announced, but another kind of PDU came")),
             Err(_) => self.emit(Event::Notice("A status report could not be read")),
         }
@@ -660,6 +671,9 @@ impl Session {
         self.go(Phase::Up);
         if let Some(sim_card) = self.known.sim_card.clone() {
             self.emit(Event::Identified { imei: self.known.imei.clone(), sim_card });
+        }
+        for report in std::mem::take(&mut self.early) {
+            self.emit(report);
         }
         if let Some(heard) = self.heard.take() {
             let result = self.part_result(heard);
