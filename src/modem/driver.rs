@@ -555,7 +555,10 @@ impl Driver {
 
     /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.
     fn keep_claiming(&mut self) {
+        // A send that takes so long may take two minutes more: what is ready behind it goes to others.
+        let slow = self.let_go_at().is_some_and(|at| at <= self.setting.clock.now().mono);
         let wanted = self.stopping().is_none()
+            && !slow
             && self.listening.is_none()
             && self.session.is_ready()
             && (self.session.is_free() || self.session.is_on_air())
@@ -564,7 +567,7 @@ impl Driver {
             (Some((imei, sim_card)), true) if self.claiming.is_none() && self.next.is_none() => {
                 self.claiming = Some(self.setting.store.claim(imei.clone(), sim_card.clone()));
             }
-            _ if !self.session.is_ready() && self.flight.is_none() => {
+            _ if slow || (!self.session.is_ready() && self.flight.is_none()) => {
                 self.claiming = None;
                 self.next = None;
             }
@@ -605,9 +608,15 @@ impl Driver {
         }
     }
 
+    /// Until when a message may be held ready behind the one on the air.
+    fn let_go_at(&self) -> Option<Mono> {
+        Some(self.flight.as_ref()?.handed_over? + AHEAD)
+    }
+
     fn wake_at(&self, now: &Now) -> Mono {
         let idle = now.mono + LOOK_AGAIN;
-        [self.session.next_timeout(), self.stopping()].into_iter().flatten().fold(idle, Mono::min)
+        let let_go = self.let_go_at().filter(|at| *at > now.mono);
+        [self.session.next_timeout(), self.stopping(), let_go].into_iter().flatten().fold(idle, Mono::min)
     }
 
     /// How long to listen before the first ESC: a message may still be on the air from before a restart.
@@ -724,6 +733,8 @@ const REOPEN_LAST: Duration = Duration::from_secs(30);
 /// A port that stayed open for so long starts with the short pause again.
 const STABLE: Duration = Duration::from_secs(60);
 const WRITE: Duration = Duration::from_secs(10);
+/// Most sends take 3 to 6 s.
+const AHEAD: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// A result may come so long after 0x1A.
 const RESULT_WITHIN: Duration = Duration::from_secs(180);

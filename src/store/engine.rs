@@ -382,11 +382,14 @@ impl Engine {
         if self.held_until.is_some() || self.is_quarantined() {
             return;
         }
-        for Claimer { modem, sim_card, answer } in std::mem::take(&mut self.claimers) {
+        // One that pulls ahead while it is on the air takes nothing away from one that is free.
+        let (free, ahead): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.claimers).into_iter().partition(|c| !self.index.has_one(&c.modem));
+        for Claimer { modem, sim_card, answer } in free.into_iter().chain(ahead) {
             if answer.is_closed() {
                 continue;
             }
-            match self.next_claim(&sim_card, now) {
+            match self.next_claim(&modem, &sim_card, now) {
                 // If nobody is there any more, the claim is dropped and gives itself back.
                 Some(claim) => drop(answer.send(Ok(claim))),
                 None => self.claimers.push(Claimer { modem, sim_card, answer }),

@@ -3,7 +3,7 @@
 //! Nothing here grows with the time that a message waits, and nothing on a message's way scans it.
 
 use super::gate::Gate;
-use crate::domain::equipment::SimCard;
+use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{ClientId, MessageId, VerificationId};
 use crate::domain::message::{Message, PartId, PartState, Priority, RESULT_LIFE, State, Status};
 use crate::domain::time::{Mono, Now, Wall};
@@ -74,6 +74,7 @@ pub(super) struct Awaited {
 /// A message that a modem has.
 #[derive(Clone, Debug)]
 pub(super) struct Claimed {
+    pub modem: Imei,
     pub token: u64,
     pub gate: Gate,
 }
@@ -178,7 +179,7 @@ impl Index {
     }
 
     /// The first message that this SIM card may take; it leaves the queue and counts as claimed.
-    pub(super) fn claim(&mut self, sim_card: &SimCard) -> Option<(MessageId, Claimed)> {
+    pub(super) fn claim(&mut self, modem: &Imei, sim_card: &SimCard) -> Option<(MessageId, Claimed)> {
         let routes = self.ready.iter().filter(|(route, _)| route.admits(sim_card));
         let (route, turn) = routes.filter_map(|(r, turns)| Some((r, *turns.first()?))).min_by_key(|(_, t)| *t)?;
         let route = route.clone();
@@ -187,7 +188,7 @@ impl Index {
             entry.turn = None;
         }
         self.next_token += 1;
-        let claimed = Claimed { token: self.next_token, gate: Gate::default() };
+        let claimed = Claimed { modem: modem.clone(), token: self.next_token, gate: Gate::default() };
         self.claimed.insert(turn.id, claimed.clone());
         Some((turn.id, claimed))
     }
@@ -195,6 +196,11 @@ impl Index {
     /// Who has a message, if somebody has it.
     pub(super) fn claimed(&self, id: MessageId) -> Option<&Claimed> {
         self.claimed.get(&id)
+    }
+
+    /// Whether a modem has a message already.
+    pub(super) fn has_one(&self, modem: &Imei) -> bool {
+        self.claimed.values().any(|c| c.modem == *modem)
     }
 
     /// Ends a claim. `put_message` then puts the message back into its queue, if it belongs there.

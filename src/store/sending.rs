@@ -6,7 +6,7 @@ use super::index::{Awaited, UNMATCHED_LIFE};
 use super::record::{Key, Record};
 use super::{Body, Claim, Grant, Outcome, Report, StoreError};
 use crate::dispatch::retry;
-use crate::domain::equipment::SimCard;
+use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{MessageId, VerificationId};
 use crate::domain::message::{Event, IntentOf, Message, PartId, PartReport, PartResult, Refused, ReportVerdict, State};
 use crate::domain::reason::Reason;
@@ -38,9 +38,9 @@ enum Fits {
 
 impl Engine {
     /// The next message for a SIM card, with its text whole. Passes over none: what can't go now is not in the queue.
-    pub(super) fn next_claim(&mut self, sim_card: &SimCard, now: &Now) -> Option<Claim> {
+    pub(super) fn next_claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Option<Claim> {
         while self.index.has_work(sim_card) {
-            let (id, claimed) = self.index.claim(sim_card)?;
+            let (id, claimed) = self.index.claim(modem, sim_card)?;
             let Some((message, text)) =
                 self.message(id).ok().and_then(|m| Some((self.text_of(&m)?, m))).map(|(t, m)| (m, t))
             else {
