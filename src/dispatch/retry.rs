@@ -84,7 +84,9 @@ fn class(reason: Reason) -> Class {
 /// What to do about a part that was provably not sent. `other_sim_card_ready`: whether another SIM card than the
 /// attempt's could take it now.
 pub fn after_refusal(message: &Message, part: PartId, reason: Reason, other_sim_card_ready: bool) -> Then {
-    let refusals = message.part(part).map_or(0, |p| p.refusals);
+    // Over all attempts: "once more" is once more, whichever modem takes it.
+    let of_part = message.attempts.iter().filter_map(|a| a.parts.get(usize::from(part.part)));
+    let refusals = of_part.fold(0u8, |sum, p| sum.saturating_add(p.refusals));
     let again = |pause: u64, doublings: u8| {
         let pause = pause.saturating_mul(1 << doublings.min(5)).min(LONGEST_PAUSE_SECONDS);
         Then::Retry { pause: Duration::from_secs(pause), other_sim_card: false }
