@@ -99,6 +99,8 @@ struct Driver {
     listen_for: Vec<LeftOpen>,
     validity: Validity,
     send_time: Duration,
+    /// When `send_time` was measured last.
+    measured: Mono,
     next_token: u64,
     was_ready: bool,
 }
@@ -152,6 +154,7 @@ impl Driver {
             listen_for,
             validity: Validity::default(),
             send_time: Duration::ZERO,
+            measured: Mono::default(),
             next_token: 0,
             was_ready: false,
         }
@@ -385,7 +388,8 @@ impl Driver {
             part,
             concat_reference: claim.concat_reference,
             report_until: now.after(life + REPORT_MARGIN),
-            needs: self.send_time + SEND_MARGIN,
+            // A slow hour must not keep codes from ever being tried, and measured, again.
+            needs: SEND_MARGIN + if now.mono - self.measured < MEASURED { self.send_time } else { Duration::ZERO },
         })
     }
 
@@ -638,6 +642,7 @@ impl Driver {
         let now = self.setting.clock.now().mono;
         if let (PartResult::Accepted(_), Some(at)) = (result, flight.handed_over) {
             // Weighted, so that one slow send does not expire the codes behind it.
+            self.measured = now;
             self.send_time = if self.send_time.is_zero() { now - at } else { (self.send_time * 3 + (now - at)) / 4 };
         }
         self.setting.board.update(self.setting.slot, |view| match result {
@@ -741,6 +746,8 @@ const RESULT_WITHIN: Duration = Duration::from_secs(180);
 const LISTEN: Duration = Duration::from_secs(10);
 /// After the network's own deadline a report may take a while to come.
 const REPORT_MARGIN: Duration = Duration::from_secs(600);
+/// A measured send time holds for so long.
+const MEASURED: Duration = Duration::from_secs(600);
 const SEND_MARGIN: Duration = Duration::from_secs(10);
 const SEND_SHORTEST: Duration = Duration::from_secs(20);
 const SEND_LONGEST: Duration = Duration::from_secs(120);
