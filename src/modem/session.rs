@@ -309,8 +309,10 @@ impl Session {
     /// When [`Input::Timeout`] is due, if nothing else happens before.
     pub fn next_timeout(&self) -> Option<Mono> {
         let own = match self.phase {
-            Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
-            Phase::Up if self.asked.is_none() && self.job.is_none() => Some(self.quiet_since + self.heartbeat()),
+            // While something is in flight, its own deadline counts: one of ours that has come would be served by none.
+            _ if !self.may_speak() => None,
+            Phase::BringUp { from, .. } => Some(from),
+            Phase::Up => Some(self.quiet_since + self.heartbeat()),
             _ => None,
         };
         own.into_iter().chain(self.engine.next_timeout()).min()
@@ -613,7 +615,7 @@ impl Session {
 
     /// Says the next thing there is to say, if nothing is in flight.
     fn proceed(&mut self, now: Mono) {
-        if self.asked.is_some() || self.job.is_some() || !self.engine.is_ready() {
+        if !self.may_speak() {
             return;
         }
         match self.phase {
@@ -634,6 +636,11 @@ impl Session {
             _ => {}
         }
         self.drain(now);
+    }
+
+    /// Whether nothing is in flight.
+    fn may_speak(&self) -> bool {
+        self.asked.is_none() && self.job.is_none() && self.engine.is_ready()
     }
 
     fn next_step(&mut self, now: Mono, mut step: usize, mut way: usize) {
