@@ -626,7 +626,7 @@ impl Session {
 
     /// Says the next thing there is to say, if nothing is in flight.
     fn proceed(&mut self, now: Mono) {
-        if self.asked.is_some() || self.job.is_some() || !self.engine.is_ready() {
+        if !self.may_speak() {
             return;
         }
         match self.phase {
@@ -646,6 +646,11 @@ impl Session {
             _ => {}
         }
         self.drain(now);
+    }
+
+    /// Whether nothing is in flight.
+    fn may_speak(&self) -> bool {
+        self.asked.is_none() && self.job.is_none() && self.engine.is_ready()
     }
 
     fn next_step(&mut self, now: Mono, mut step: usize, mut way: usize) {

@@ -1,12 +1,15 @@
-//! What the tests of the whole daemon share.
+//! What the tests of the whole daemon share: a [`House`] with a daemon in it, and the world around it, which lives on
+//! when the daemon is stopped or crashes.
 
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::disallowed_methods, reason = "tokio's instant follows the paused clock")]
 
+mod wire;
+
 use otpgate::app::{App, Storage, World};
-use otpgate::config::{Config, Environment, Simulate};
-use otpgate::domain::id::{ClientId, MessageId};
-use otpgate::domain::message::{Message, OnUncertain, Priority};
+use otpgate::config::{Config, Country, Environment, Modem};
+use otpgate::domain::id::{ClientId, MessageId, VerificationId};
+use otpgate::domain::message::{Message, OnUncertain, Priority, Status};
 use otpgate::domain::msisdn::Msisdn;
 use otpgate::domain::secret::Secret;
 use otpgate::domain::time::Wall;
@@ -14,13 +17,16 @@ use otpgate::ops::clock::{Clock, VirtualClock};
 use otpgate::ops::random::SeededRandom;
 use otpgate::simulator::Simulator;
 use otpgate::simulator::driver::SimulatorHandle;
+use otpgate::simulator::faults::Faults;
 use otpgate::simulator::modem::ModemOptions;
-use otpgate::simulator::network::NetworkOptions;
-use otpgate::store::memory_backend::Disk;
-use otpgate::store::{Access, Body, NewMessage, Wait};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use otpgate::simulator::network::{Copy, NetworkOptions};
+use otpgate::store::memory_backend::{CrashMode, Disk};
+use otpgate::store::{
+    Access, Body, Check, NewCode, NewMessage, NewVerification, Store, StoreError, Verdict, VerificationView, Wait,
+};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+pub(crate) use wire::{HandOver, Wires};
 
 /// A wall time to begin at: 2026-01-01T00:00:00Z.
 pub(crate) const BEGIN: Wall = Wall(1_767_225_600_000);
@@ -28,52 +34,139 @@ pub(crate) const ME: Access = Access { client: ClientId(1), admin: false };
 
 /// A daemon and the world around it.
 pub(crate) struct House {
-    pub(crate) app: App,
+    app: Option<App>,
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) simulator: SimulatorHandle,
     pub(crate) disk: Disk,
-    ids: AtomicU64,
+    pub(crate) wires: Wires,
+    /// How long a stop waits for what is on the air.
+    pub(crate) drain: Duration,
+    accepted: Arc<Mutex<Vec<Copy>>>,
+    ids: u64,
+    starts: u64,
 }
 
 impl House {
-    /// A new world with so many modems.
+    /// A new world with so many modems, where a message is 100 ms on the air.
     pub(crate) async fn start(modems: usize) -> Self {
-        let network = NetworkOptions { epoch: BEGIN, ..NetworkOptions::default() };
-        let simulator = Simulator::new(modems, &ModemOptions::default(), network, 7);
-        let simulator = otpgate::simulator::driver::spawn(simulator);
-        Self::start_in(simulator, Disk::default(), Arc::new(VirtualClock::new(BEGIN))).await
+        Self::start_with(modems, 7, NetworkOptions::default()).await
     }
 
-    /// A daemon in a world that exists already.
-    pub(crate) async fn start_in(simulator: SimulatorHandle, disk: Disk, clock: Arc<VirtualClock>) -> Self {
-        let environment = Environment::default();
-        let simulate = Simulate { modems: simulator.modem_count() as u8, air_time: Duration::from_millis(100) };
-        let mut config = Config::defaults(Some(simulate), &environment);
-        config.listen.set_port(0);
-        let world = World {
-            clock: clock.clone(),
-            random: Arc::new(SeededRandom::new(7)),
-            storage: Storage::Memory(disk.clone(), [7; 32]),
-            ..World::real()
+    /// A new world with this network; all that is random in it comes from the seed.
+    pub(crate) async fn start_with(modems: usize, seed: u64, network: NetworkOptions) -> Self {
+        let network = NetworkOptions { epoch: BEGIN, inbox_capacity: 100_000, ..network };
+        let simulator = Simulator::new(modems, &ModemOptions::default(), network, seed);
+        let simulator = otpgate::simulator::driver::spawn(simulator);
+        let accepted: Arc<Mutex<Vec<Copy>>> = Arc::default();
+        let sink = accepted.clone();
+        simulator.on_accepted(move |copy| sink.lock().unwrap().push(copy.clone()));
+        let clock = Arc::new(VirtualClock::new(BEGIN));
+        let mut house = Self {
+            app: None,
+            wires: Wires::new(simulator.clone(), clock.clone()),
+            clock,
+            simulator,
+            disk: Disk::default(),
+            drain: Duration::from_secs(8),
+            accepted,
+            ids: 0,
+            starts: 0,
         };
-        let app = App::start(config, world.with_simulator(simulator.clone())).await.unwrap();
-        Self { app, clock, simulator, disk, ids: AtomicU64::new(1) }
+        house.begin().await;
+        house
+    }
+
+    /// Starts a daemon in this world.
+    pub(crate) async fn begin(&mut self) {
+        self.starts += 1;
+        let mut config = Config::defaults(None, &Environment::default());
+        config.listen.set_port(0);
+        config.country = Some(Country::US);
+        config.drain = self.drain;
+        let modem = |i| Modem {
+            port: format!("virtual:{i}").into(),
+            prompt_delay: Some(Duration::ZERO),
+            command_gap: Some(Duration::ZERO),
+        };
+        config.modems = (0..self.simulator.modem_count()).map(modem).collect();
+        let world = World {
+            ports: Arc::new(self.wires.clone()),
+            clock: self.clock.clone(),
+            random: Arc::new(SeededRandom::new(self.starts)),
+            storage: Storage::Memory(self.disk.clone(), [7; 32]),
+            simulator: None,
+        };
+        self.app = Some(App::start(config, world).await.unwrap());
+    }
+
+    /// The daemon ends in order. The world stays.
+    pub(crate) async fn stop(&mut self) {
+        self.app.take().unwrap().stop().await;
+    }
+
+    /// The daemon ends in order and begins again.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.begin().await;
+    }
+
+    /// The daemon ends at once. What is durable at this moment is what the next one finds.
+    pub(crate) async fn crash(&mut self) {
+        let disk = self.disk.copy();
+        self.app.take().unwrap().abort();
+        self.disk = disk;
+        // Its ports are closed when its tasks are gone.
+        tokio::task::yield_now().await;
+        self.begin().await;
+    }
+
+    /// The power fails during a commit: what was being written is there afterwards, or is not.
+    pub(crate) async fn crash_in_commit(&mut self, mode: CrashMode) {
+        self.app.take().unwrap().abort();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        self.disk.crash(mode);
+        self.begin().await;
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        self.app.as_ref().unwrap()
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        self.app().store()
+    }
+
+    /// Virtual time since the world began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.clock.now().mono.0
+    }
+
+    /// Ten bytes unlike any before.
+    pub(crate) fn fresh(&mut self) -> [u8; 10] {
+        self.ids += 1;
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&self.ids.to_be_bytes());
+        random
     }
 
     /// Takes a plain message in, for an hour.
-    pub(crate) async fn accept(&self, to: &str, text: &str) -> MessageId {
+    pub(crate) async fn accept(&mut self, to: &str, text: &str) -> MessageId {
         let new = self.message(to, text);
-        self.app.store().accept(new, None).await.unwrap().value.id
+        self.take_in(new).await
+    }
+
+    /// Takes a message in.
+    pub(crate) async fn take_in(&self, new: NewMessage) -> MessageId {
+        self.store().accept(new, None).await.unwrap().value.id
     }
 
     /// A plain message to be taken in.
-    pub(crate) fn message(&self, to: &str, text: &str) -> NewMessage {
+    pub(crate) fn message(&mut self, to: &str, text: &str) -> NewMessage {
         let now = self.clock.now();
-        let n = self.ids.fetch_add(1, Ordering::Relaxed);
-        let mut random = [0; 10];
-        random[2..].copy_from_slice(&n.to_be_bytes());
         NewMessage {
-            id: MessageId::new(now.wall, random),
+            id: MessageId::new(now.wall, self.fresh()),
             client: ME.client,
             to: Msisdn::parse(to).unwrap(),
             body: Body::Text(Secret::new(text)),
@@ -87,37 +180,128 @@ impl House {
         }
     }
 
+    /// A verification to be taken in: six digits after `before` and a space.
+    pub(crate) fn code(&mut self, to: &str, before: &str, life: Duration) -> NewVerification {
+        let now = self.clock.now();
+        let mut nonce = [0; 16];
+        nonce[..10].copy_from_slice(&self.fresh());
+        NewVerification {
+            id: VerificationId::new(now.wall, self.fresh()),
+            purpose: None,
+            brand: None,
+            metadata: None,
+            code: NewCode::Derived { length: 6, nonce },
+            expires: now.after(life),
+            message: NewMessage {
+                body: Body::Code { before: Secret::new(format!("{before} ")), after: Secret::new("") },
+                parts: 1,
+                priority: Priority::Otp,
+                deadline: now.after(life),
+                on_uncertain: OnUncertain::ResendOnce,
+                ..self.message(to, "")
+            },
+        }
+    }
+
+    /// Takes a verification in, for five minutes.
+    pub(crate) async fn verify(&mut self, to: &str, before: &str) -> VerificationView {
+        let new = self.code(to, before, Duration::from_secs(300));
+        self.store().create_verification(new, None).await.unwrap().value
+    }
+
+    /// Checks a code.
+    pub(crate) async fn check(&self, id: VerificationId, code: &str) -> Result<Verdict, StoreError> {
+        let check = Check { code: Secret::new(code), to: None, purpose: None };
+        self.store().check(ME, id, check, None).await
+    }
+
+    /// The message as it is now.
+    pub(crate) async fn get(&self, id: MessageId) -> Message {
+        self.store().message(ME, id, None).await.unwrap()
+    }
+
+    /// The message's state as it is now.
+    pub(crate) async fn status(&self, id: MessageId) -> Status {
+        self.get(id).await.status()
+    }
+
     /// The message as soon as it is final, or as it is after so long.
     pub(crate) async fn settled(&self, id: MessageId, at_most: Duration) -> Message {
-        let until = tokio::time::Instant::now() + at_most;
-        loop {
-            let message = self.app.store().message(ME, id, Some(Wait { after: None, at_most })).await.unwrap();
-            if message.is_final() || tokio::time::Instant::now() >= until {
-                return message;
-            }
+        self.when(id, at_most, Message::is_final).await
+    }
+
+    /// The message as soon as it is in this state. Fails if it is not within ten minutes.
+    pub(crate) async fn reaches(&self, id: MessageId, status: Status) -> Message {
+        let message = self.when(id, Duration::from_secs(600), |m| m.status() == status).await;
+        assert_eq!(message.status(), status, "{message:?}");
+        message
+    }
+
+    async fn when(&self, id: MessageId, at_most: Duration, enough: impl Fn(&Message) -> bool) -> Message {
+        let until = self.elapsed() + at_most;
+        let mut message = self.get(id).await;
+        while !enough(&message) && self.elapsed() < until {
+            let wait = Wait { after: Some(message.version), at_most: until - self.elapsed() };
+            message = self.store().message(ME, id, Some(wait)).await.unwrap();
         }
+        message
+    }
+
+    /// Waits until a modem can send, at most five minutes.
+    pub(crate) async fn ready(&self, modem: usize) {
+        for _ in 0..3000 {
+            if self.app().board().modems().get(modem).is_some_and(|m| m.state.is_ready()) {
+                return;
+            }
+            sleep_ms(100).await;
+        }
+        panic!("modem {modem} can't send: {:?}", self.app().board().modems());
+    }
+
+    /// Waits until a modem has so many messages on the air since the world began.
+    pub(crate) async fn handed_over(&self, count: usize) {
+        for _ in 0..600_000 {
+            if self.wires.handed_over().len() >= count {
+                return;
+            }
+            sleep_ms(1).await;
+        }
+        panic!("only {} were handed over", self.wires.handed_over().len());
+    }
+
+    /// Every copy that the network accepted, oldest first.
+    pub(crate) fn all_copies(&self) -> Vec<Copy> {
+        self.accepted.lock().unwrap().clone()
     }
 
     /// The texts of the copies that the network accepted for a number, oldest first.
     pub(crate) fn copies(&self, to: &str) -> Vec<String> {
-        let messages = futures_lite_block(self.simulator.inbox(Some(to), Duration::ZERO));
-        let mut texts: Vec<String> = messages.into_iter().map(|m| m.text).collect();
-        texts.reverse();
-        texts
+        self.all_copies().into_iter().filter(|copy| copy.to == to).map(|copy| copy.text).collect()
     }
 
-    pub(crate) async fn stop(self) {
-        self.app.stop().await;
+    /// The IMEIs of the modems that sent them.
+    pub(crate) fn senders(&self, to: &str) -> Vec<String> {
+        self.all_copies().into_iter().filter(|copy| copy.to == to).map(|copy| copy.imei).collect()
+    }
+
+    pub(crate) fn imei(&self, modem: usize) -> String {
+        self.simulator.identity(modem).unwrap().imei
+    }
+
+    /// Sets what goes wrong with a modem from now on: the faults' words, and nothing else.
+    pub(crate) fn faults(&self, modem: usize, flags: &[&str]) {
+        let mut faults = Faults::default();
+        flags.iter().for_each(|flag| faults.set_flag(flag).unwrap());
+        self.simulator.set_faults(Some(modem), &faults);
     }
 }
 
-/// Polls a future that is ready at once.
-fn futures_lite_block<T>(future: impl Future<Output = T>) -> T {
-    let mut future = std::pin::pin!(future);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    loop {
-        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut context) {
-            return value;
-        }
-    }
+/// Lets virtual time pass.
+pub(crate) async fn sleep_ms(ms: u64) {
+    tokio::time::sleep(Duration::from_millis(ms)).await;
+}
+
+/// Lets virtual time pass.
+pub(crate) async fn sleep(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
 }
