@@ -512,6 +512,8 @@ pub mod committer;
 pub mod data_dir;
 mod engine;
 mod envelope;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
