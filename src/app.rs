@@ -22,7 +22,7 @@ use crate::simulator::network::NetworkOptions;
 use crate::store::backend::Backend;
 use crate::store::committer::{BoxStore, Ended, StartError as StoreStartError};
 use crate::store::data_dir::{DataDir, DataDirError};
-use crate::store::keyring::Keyring;
+use crate::store::masters::Masters;
 use crate::store::memory_backend::{Disk, MemoryBackend};
 use crate::store::vault::StoreKind;
 use crate::store::{ApiKey, Scope, Store, StoreError};
@@ -117,7 +117,7 @@ impl App {
         let listener = listener.map_err(|error| StartError::Listen(config.listen, error))?;
         let addr = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
 
-        let (store, committer, keyring) = open_store(&config, &storage, kind, &random, &clock)?;
+        let (store, committer) = open_store(&config, &storage, kind, &random, &clock)?;
         let admin_key = match &storage {
             Storage::DataDir => ensure_admin_key(&store, &*random, &*clock, Some(&config.data_dir)).await?,
             Storage::Memory(..) => ensure_admin_key(&store, &*random, &*clock, None).await?,
@@ -148,7 +148,6 @@ impl App {
             random,
             board: board.clone(),
             simulator: simulator.clone(),
-            fingerprint: Arc::new(move |parts| keyring.fingerprint(parts)),
             stopping: stopping_in.clone(),
             settings: settings(&config, addr),
         };
@@ -237,7 +236,7 @@ impl App {
 pub async fn reset_admin_key(config: &Config, kind: StoreKind) -> Result<PathBuf, StartError> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let (store, committer, _) = open_store(config, &Storage::DataDir, kind, &random, &clock)?;
+    let (store, committer) = open_store(config, &Storage::DataDir, kind, &random, &clock)?;
     let old = store.keys().await.map_err(StartError::AdminKey)?;
     make_admin_key(&store, &*random, &*clock, Some(&config.data_dir)).await?;
     for key in old.iter().filter(|k| k.scopes.contains(&Scope::Admin) && k.revoked.is_none()) {
@@ -292,17 +291,17 @@ fn open_store(
     kind: StoreKind,
     random: &Arc<dyn Random>,
     clock: &Arc<dyn Clock>,
-) -> Result<(BoxStore, Ended, Keyring), StartError> {
+) -> Result<(BoxStore, Ended), StartError> {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
     let dir = DataDir::new(&config.data_dir, credentials.as_deref(), config.master_key_file.as_deref());
-    let (backend, keyring, warning): (Box<dyn Backend>, Keyring, Option<String>) = match storage {
+    let (backend, masters, warning): (Box<dyn Backend>, Masters, Option<String>) = match storage {
         Storage::DataDir => {
             let (backend, loaded) = dir.unlock(&**random).map_err(StartError::Store)?;
-            (Box::new(backend), loaded.keyring, loaded.warning)
+            (Box::new(backend), loaded.masters, loaded.warning)
         }
-        Storage::Memory(disk, master) => (Box::new(MemoryBackend::on(disk)), Keyring::new(master), None),
+        Storage::Memory(disk, master) => (Box::new(MemoryBackend::on(disk)), disk.masters(master), None),
     };
-    let opened = BoxStore::open(backend, keyring.clone(), random.clone(), kind, clock.clone());
+    let opened = BoxStore::open(backend, masters, random.clone(), kind, clock.clone());
     let (store, committer, opened) = opened.map_err(|error| match error {
         StoreStartError::Open(error) => StartError::Store(dir.explain(error)),
         error => StartError::Recover(error),
@@ -319,7 +318,7 @@ fn open_store(
             "Damaged records were set aside; see set-aside.jsonl in the data folder"
         );
     }
-    Ok((store, committer, keyring))
+    Ok((store, committer))
 }
 
 /// Makes an admin key if there is none. Gives it if it was made.

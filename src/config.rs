@@ -4,6 +4,8 @@
 //! (`OTPGATE_` and the name in capitals), the environment over the file, the file over the defaults. What is not in the
 //! table is refused, with the nearest name that is.
 
+#[doc(hidden)]
+pub mod fuzzing;
 mod settings;
 mod source;
 mod values;

@@ -160,13 +160,7 @@ impl Play {
         let new = self.house.code(&to, &begins, life);
         assert!(matches!(new.message.body, Body::Code { .. }));
         let message = new.message.id;
-        self.codes.push(Code {
-            id: new.id,
-            to: to.clone(),
-            begins: begins.clone(),
-            approvals: 0,
-            unanswered: false,
-        });
+        self.codes.push(Code { id: new.id, to: to.clone(), begins: begins.clone(), approvals: 0, unanswered: false });
         self.house.store().create_verification(new, None).await.unwrap();
         self.taken.push(Taken { id: message, to, begins: format!("{begins} "), parts: 1, unanswered: false });
     }

@@ -14,6 +14,8 @@ pub mod command;
 pub mod engine;
 pub mod errors;
 pub mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod line;
 pub mod response;
 pub mod result;

@@ -7,6 +7,7 @@ use crate::store::vault::StoreKind;
 use crate::store::{Permission, Scope};
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
+use std::time::Duration;
 
 /// API keys: make, list, revoke
 #[derive(Debug, clap::Args)]
@@ -48,6 +49,14 @@ enum Command {
     Revoke {
         /// The key's id, as key_…
         id: String,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Make a new master key and seal all that is stored with it, while the gateway runs
+    ///
+    /// Waits until the records are sealed anew. Pending verifications and idempotency keys bear the older key until they end,
+    /// a day at most; then it leaves master.key by itself. Backups of the data folder from before need the older key.
+    RotateMaster {
         #[command(flatten)]
         options: Options,
     },
@@ -96,7 +105,35 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
             }
             console::line(format!("{id} is revoked"))
         }
+        Command::RotateMaster { options } => rotate_master(options),
         Command::ResetAdmin { place } => reset_admin(place),
+    }
+}
+
+fn rotate_master(options: &Options) -> Result<(), Stop> {
+    let client = Client::new(options)?;
+    let mut state = client.post(ROTATION, &json!({}))?;
+    while state["resealing"] == true {
+        if !options.json {
+            console::line(format!("{} records to go", console::cell(&state, "records_left")))?;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+        state = client.get(ROTATION)?;
+    }
+    if options.json {
+        return console::json(&state);
+    }
+    console::line(format!("the store is sealed with master key {}", console::cell(&state, "master_key")))?;
+    match (state["older_master_keys"].as_array().is_none_or(Vec::is_empty), state["records_left"].as_u64()) {
+        (true, _) => console::line("nothing uses an older one any more; it is gone"),
+        (false, Some(0)) => console::line(
+            "nothing uses an older one any more, but it could not be removed from its file; remove every line but the first",
+        ),
+        (false, _) => console::line(format!(
+            "{} records (pending verifications, idempotency keys, damaged records) still need the older one; it goes by \
+             itself when they have ended",
+            console::cell(&state, "records_left")
+        )),
     }
 }
 
@@ -117,12 +154,15 @@ fn reset_admin(place: &Place) -> Result<(), Stop> {
     console::line(format!("all admin keys are revoked; the new one is in {}", file.display()))
 }
 
+const ROTATION: &str = "/v1/keys/rotate-master";
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const EXAMPLES: &str = "\
 Examples:
   otpgate keys create shop --scope verify,check
   otpgate keys create monitoring --scope read --expires 2027-01-31T00:00:00Z
   otpgate keys list
   otpgate keys revoke key_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b
+  otpgate keys rotate-master
   sudo otpgate keys reset-admin --data-dir /var/lib/otpgate
 
 Scopes: verify (create, resend, cancel), check, send (free text), read, simulator (the inbox), admin (all, and keys).";

@@ -1,20 +1,15 @@
 //! The header `Idempotency-Key`: the same request again gives the same resource again.
 
-use super::Context;
 use super::auth::Caller;
 use super::input::{Fields, Payload};
 use super::problem::{Kind, Problem};
 use crate::store::Idempotency;
 use axum::http::HeaderValue;
 use axum::response::Response;
+use sha2::{Digest, Sha256};
 
 /// What the store is to remember of this request, if it bears an idempotency key. A key counts per client and path.
-pub(crate) fn idempotency(
-    cx: &Context,
-    caller: &Caller,
-    payload: &Payload,
-    fields: &Fields,
-) -> Result<Option<Idempotency>, Problem> {
+pub(crate) fn idempotency(caller: &Caller, payload: &Payload, fields: &Fields) -> Result<Option<Idempotency>, Problem> {
     let mut keys = payload.headers.get_all(HEADER).iter();
     let Some(key) = keys.next() else { return Ok(None) };
     if keys.next().is_some() {
@@ -26,9 +21,19 @@ pub(crate) fn idempotency(
     }
     let client = caller.key.client.0.to_be_bytes();
     Ok(Some(Idempotency {
-        key: (cx.fingerprint)(&[b"idempotency-key", &client, payload.path.as_bytes(), key]),
-        fingerprint: (cx.fingerprint)(&[b"idempotency-body", fields.canonical().as_bytes()]),
+        key: digest(&[&client, payload.path.as_bytes(), key]),
+        fingerprint: digest(&[fields.canonical().as_bytes()]),
     }))
+}
+
+/// SHA-256 over the parts, each with its length.
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut sha = Sha256::new();
+    for part in parts {
+        sha.update((part.len() as u64).to_be_bytes());
+        sha.update(part);
+    }
+    sha.finalize().into()
 }
 
 /// Marks an answer that repeats an earlier one.

@@ -47,16 +47,11 @@ pub struct Api {
     pub board: Board,
     /// The virtual network behind the modems, if they are virtual.
     pub simulator: Option<SimulatorHandle>,
-    /// The keyed hash behind idempotency keys.
-    pub fingerprint: Fingerprint,
     /// Becomes true when otpgate begins to stop: waits end, and nothing is ready any more.
     pub stopping: watch::Receiver<bool>,
     /// What may be set.
     pub settings: Settings,
 }
-
-/// A keyed hash over parts, each with its length.
-pub type Fingerprint = Arc<dyn Fn(&[&[u8]]) -> [u8; 16] + Send + Sync>;
 
 /// What may be set about the API.
 #[derive(Clone, Debug)]
@@ -104,6 +99,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/messages/{id}/cancel", post(messages::cancel))
         .route("/v1/estimate", post(estimate::estimate))
         .route("/v1/keys", post(keys::create).get(keys::list))
+        .route("/v1/keys/rotate-master", post(keys::rotate_master).get(keys::rotation))
         .route("/v1/keys/{id}", get(keys::show).delete(keys::revoke))
         .route("/v1/modems", get(modems::list))
         .route("/healthz", get(ops::healthz))

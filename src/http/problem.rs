@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     OutOfStep,
     IdempotencyMismatch,
     AlreadyShown,
+    /// The master key can't be changed.
+    MasterKey,
     LastAdminKey,
     BodyTooLarge,
     UnsupportedMediaType,
@@ -132,6 +134,7 @@ impl From<StoreError> for Problem {
             StoreError::LastAdminKey => {
                 Self::new(Kind::LastAdminKey, "The last admin key can't be revoked; create another one first.")
             }
+            StoreError::MasterKey(why) => Self::new(Kind::MasterKey, why),
             StoreError::TooLarge => {
                 Self::new(Kind::BodyTooLarge, "The record would be larger than the store takes; send less.")
             }
@@ -250,6 +253,7 @@ impl Kind {
                 ("idempotency_mismatch", S::CONFLICT, "The idempotency key belongs to another request")
             }
             Self::AlreadyShown => ("already_shown", S::CONFLICT, "The secret was shown once already"),
+            Self::MasterKey => ("master_key", S::CONFLICT, "The master key stays"),
             Self::LastAdminKey => ("last_admin_key", S::CONFLICT, "The last admin key stays"),
             Self::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The request is too large"),
             Self::UnsupportedMediaType => {
@@ -320,6 +324,7 @@ mod tests {
             (StoreError::Verification(V::NotYet), 409, "out_of_step"),
             (StoreError::IdempotencyMismatch, 409, "idempotency_mismatch"),
             (StoreError::AlreadyShown, 409, "already_shown"),
+            (StoreError::MasterKey("why".into()), 409, "master_key"),
             (StoreError::LastAdminKey, 409, "last_admin_key"),
             (StoreError::TooLarge, 413, "body_too_large"),
             (StoreError::Damaged, 500, "damaged"),

@@ -6,6 +6,8 @@
 pub mod alphabet;
 pub mod driver;
 pub mod faults;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod inbox;
 pub mod modem;
 pub mod network;

@@ -6,6 +6,8 @@
 //! The way out is [`segment::segment`] → [`segment::Segments::part_user_data`] → [`pdu::Submit`] → [`pdu::Pdu`];
 //! the way in is [`pdu::decode`] or [`pdu::decode_hex`].
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gsm7;
 mod gsm7_tables;
 pub mod pdu;

@@ -15,6 +15,9 @@ pub trait Backend: Send + 'static {
     /// Shows every key and value, in the order of the keys.
     fn scan(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), BackendError>;
 
+    /// Shows keys behind this one and their values, in the order of the keys, until `each` says false.
+    fn scan_after(&self, key: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), BackendError>;
+
     /// Writes the changes and then the mark; returns when both are durable. Without changes, only the mark.
     fn commit(&mut self, changes: &[Change], mark: &Slot) -> Result<(), BackendError>;
 
@@ -41,6 +44,10 @@ impl Backend for Box<dyn Backend> {
 
     fn scan(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), BackendError> {
         (**self).scan(each)
+    }
+
+    fn scan_after(&self, key: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), BackendError> {
+        (**self).scan_after(key, each)
     }
 
     fn commit(&mut self, changes: &[Change], mark: &Slot) -> Result<(), BackendError> {

@@ -6,17 +6,18 @@
 use super::backend::Backend;
 use super::engine::{Done, Engine, KeyTable, Loaded, Operation, Reply};
 use super::keyring::Keyring;
+use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
     Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LeftOpen, MessageQuery, NewMessage,
-    NewVerification, Outcome, Page, Report, Resend, Store, StoreError, Verdict, VerificationView, Wait,
+    NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict, VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
 use crate::domain::message::{IntentOf, Message};
 use crate::domain::time::Now;
 use crate::ops::clock::Clock;
-use crate::ops::random::Random;
+use crate::ops::random::{self, Random};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, RwLock};
@@ -75,16 +76,15 @@ impl BoxStore {
     /// committer runs; with any other, on the blocking pool.
     pub fn open(
         backend: Box<dyn Backend>,
-        keyring: Keyring,
+        masters: impl Into<Masters>,
         random: Arc<dyn Random>,
         kind: StoreKind,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Ended, Opened), StartError> {
         let now = clock.now();
-        let mut loaded = Loaded::default();
-        let hashes = keyring.clone();
-        let take = |key, record| loaded.take(key, record, &hashes, &now);
-        let (vault, opened) = Vault::open(backend, keyring, random, kind, now.wall, take)?;
+        let mut loaded = Loaded::new(Keyring::new(&random::bytes(&*random)));
+        let take = |key, record| loaded.take(key, record, &now);
+        let (vault, opened) = Vault::open(backend, masters, random, kind, now.wall, take)?;
         let (requests, requests_in) = mpsc::channel(REQUESTS_QUEUED);
         let (modems, modems_in) = mpsc::unbounded_channel::<Operation>();
         let (close, close_in) = mpsc::unbounded_channel();
@@ -240,6 +240,23 @@ impl Store for BoxStore {
 
     fn revoke_key(&self, id: KeyId) -> Answer<ApiKey> {
         self.request(move |engine, now| engine.revoke_key(id, now))
+    }
+
+    fn rotate_master(&self) -> Answer<Rotation> {
+        let (answer, rotated) = oneshot::channel();
+        let operation: Operation = Box::new(move |engine, _| {
+            engine.want_rotation(answer);
+            Box::new(|| {})
+        });
+        match self.requests.try_send(operation) {
+            Ok(()) => Box::pin(async { rotated.await.unwrap_or(Err(StoreError::Closed)) }),
+            Err(mpsc::error::TrySendError::Full(_)) => refused(StoreError::Busy),
+            Err(mpsc::error::TrySendError::Closed(_)) => refused(StoreError::Closed),
+        }
+    }
+
+    fn rotation(&self) -> Answer<Rotation> {
+        self.request(|engine, _| Ok(engine.rotation()))
     }
 
     fn authenticate(&self, secret_sha256: &[u8; 32]) -> Option<Arc<ApiKey>> {

@@ -2,8 +2,8 @@
 
 use super::backend::{Backend, BackendError};
 use super::inspection::Inspection;
-use super::keyring::Keyring;
 use super::master_key::{self, KeyError, KeyFile};
+use super::masters::Masters;
 use super::record::{Key, Record};
 use super::sled_backend::{DB, MARK, STORE, SledBackend, holder, make_dir};
 use super::vault::{OpenError, Opened, StoreKind, Vault};
@@ -91,7 +91,7 @@ impl DataDir {
     ) -> Result<(Vault<SledBackend>, Opened), DataDirError> {
         let (backend, loaded) = self.unlock(&*random)?;
         let (vault, mut opened) =
-            Vault::open(backend, loaded.keyring, random, kind, now, each).map_err(|e| self.explain(e))?;
+            Vault::open(backend, loaded.masters, random, kind, now, each).map_err(|e| self.explain(e))?;
         opened.alarms.extend(loaded.warning);
         Ok((vault, opened))
     }
@@ -112,7 +112,7 @@ impl DataDir {
         let copy = Replica::of(&self.path, random).map_err(DataDirError::Copy)?;
         drop(lock);
         let backend = SledBackend::open(&copy.0).map_err(failed)?;
-        let mut report = inspect(&backend, &loaded.keyring).map_err(|e| self.explain(e))?;
+        let mut report = inspect(&backend, &loaded.masters).map_err(|e| self.explain(e))?;
         report.alarms.extend(loaded.warning);
         Ok(report)
     }
@@ -123,10 +123,10 @@ impl DataDir {
     }
 }
 
-fn inspect(backend: &SledBackend, keyring: &Keyring) -> Result<VerifyReport, OpenError> {
-    let found = Inspection::of(backend, keyring, &mut |_, _| {})?;
-    if let Some(store) = found.other_key(keyring) {
-        return Err(OpenError::WrongKey { store, given: keyring.id() });
+fn inspect(backend: &SledBackend, masters: &Masters) -> Result<VerifyReport, OpenError> {
+    let found = Inspection::of(backend, masters, &mut |_, _| {})?;
+    if let Some(store) = found.other_key() {
+        return Err(OpenError::WrongKey { store, given: masters.current().id() });
     }
     let mut report = VerifyReport { kind: found.kind, alarms: backend.alarms(), ..VerifyReport::default() };
     report.quarantine = if found.is_empty() { None } else { found.quarantine() };

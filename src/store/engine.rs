@@ -8,7 +8,7 @@ use super::index::{Index, NumberHash, Timer, Unmatched};
 use super::keyring::Keyring;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
-use super::{ApiKey, Claim, Health, LeftOpen, StoreError};
+use super::{ApiKey, Claim, Health, LeftOpen, Rotation, StoreError};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
 use crate::domain::message::{Event, Message, PartState, State};
@@ -32,6 +32,12 @@ pub(super) type AnyVault = Vault<Box<dyn Backend>>;
 /// Everything the committer owns.
 pub(super) struct Engine {
     vault: AnyVault,
+    /// For numbers in the index: a key of this process, since nothing of the index is on disk.
+    numbers: Keyring,
+    /// Who asked for a new master key.
+    rotate: Vec<oneshot::Sender<Result<Rotation, StoreError>>>,
+    /// Whether older keys could not be forgotten. Tried again at the next start, or when asked.
+    keys_stay: bool,
     changes: Changes,
     pub(super) index: Index,
     pub(super) unmatched: Unmatched,
@@ -75,8 +81,8 @@ struct Claimer {
 }
 
 /// What decisions need of the records on disk.
-#[derive(Default)]
 pub(super) struct Loaded {
+    numbers: Keyring,
     index: Index,
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
@@ -84,18 +90,23 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// Nothing yet. Numbers are hashed with `numbers`.
+    pub(super) fn new(numbers: Keyring) -> Self {
+        Self { numbers, index: Index::default(), keys: Vec::new(), under_way: Vec::new(), next_sequence: 0 }
+    }
+
     /// Takes one record in; the record itself stays on disk.
-    pub(super) fn take(&mut self, key: Key, record: Record, keyring: &Keyring, now: &Now) {
+    pub(super) fn take(&mut self, key: Key, record: Record, now: &Now) {
         match record {
             Record::Message(message) => {
                 self.next_sequence = self.next_sequence.max(message.sequence + 1);
                 if message.state == State::Submitting {
                     self.under_way.push(message.id);
                 }
-                self.index.put_message(&message, keyring.number_hash(&message.to), now);
+                self.index.put_message(&message, self.numbers.number_hash(&message.to), now);
             }
             Record::Verification(verification) => {
-                self.index.put_verification(&verification, keyring.number_hash(&verification.to), now);
+                self.index.put_verification(&verification, self.numbers.number_hash(&verification.to), now);
             }
             Record::Idempotency(made) => {
                 if let Key::Idempotency(id) = key {
@@ -137,6 +148,9 @@ impl Engine {
             Health { quarantined: opened.quarantined.clone(), set_aside: opened.set_aside, ..Health::default() };
         let mut engine = Self {
             vault,
+            numbers: loaded.numbers,
+            rotate: Vec::new(),
+            keys_stay: false,
             changes: Changes::default(),
             index: loaded.index,
             unmatched: Unmatched::default(),
@@ -217,6 +231,7 @@ impl Engine {
             self.changes.keep();
         }
         let changed = self.commit(now)?;
+        self.tend_master_keys();
         if self.held_until.is_some_and(|until| until <= now.wall) || synchronised {
             self.held_until = None;
         }
@@ -231,8 +246,9 @@ impl Engine {
         if self.is_quarantined() {
             return None;
         }
+        let rotation = self.vault.is_resealing().then_some(now.mono);
         let soon = (self.held_until.is_some() || !self.textless.is_empty()).then(|| now.mono + HELD_POLL);
-        self.index.next_timer().into_iter().chain(soon).min()
+        self.index.next_timer().into_iter().chain(soon).chain(rotation).min()
     }
 
     /// Puts a modem among those that wait for work.
@@ -248,6 +264,46 @@ impl Engine {
     /// A quarantined store can be read. To write to it would end it, and the daemon that is to show what is wrong.
     pub(super) fn refuse_writes(&self) -> Result<(), StoreError> {
         if self.is_quarantined() { Err(StoreError::Quarantined) } else { Ok(()) }
+    }
+
+    /// Notes that somebody wants a new master key. It is made when this batch is on disk: what an operation hashed or sealed
+    /// must be committed under the same key.
+    pub(super) fn want_rotation(&mut self, answer: oneshot::Sender<Result<Rotation, StoreError>>) {
+        self.rotate.push(answer);
+    }
+
+    pub(super) fn rotation(&self) -> Rotation {
+        self.vault.rotation()
+    }
+
+    fn tend_master_keys(&mut self) {
+        for answer in std::mem::take(&mut self.rotate) {
+            self.keys_stay = false;
+            // The caller may have gone; the key is made all the same.
+            drop(answer.send(self.rotate_master()));
+        }
+        if self.keys_stay || !self.vault.has_unused_keys() {
+            return;
+        }
+        match self.vault.forget_unused_keys() {
+            Ok(()) => {
+                tracing::info!(master.key = %self.rotation().current, "Nothing uses an older master key any more; it is gone")
+            }
+            Err(error) => {
+                self.keys_stay = true;
+                tracing::warn!(%error, "Nothing uses an older master key any more, but it is still in its file");
+            }
+        }
+    }
+
+    fn rotate_master(&mut self) -> Result<Rotation, StoreError> {
+        self.refuse_new()?;
+        // While there is an older one, a further request is a repetition, or the wish for it to go.
+        if self.rotation().older.is_empty() {
+            self.vault.rotate().map_err(|error| StoreError::MasterKey(error.to_string()))?;
+            tracing::info!(master.key = %self.rotation().current, "Made a new master key; the store is sealed with it now");
+        }
+        Ok(self.rotation())
     }
 
     /// Why nothing is taken in, if nothing is.
@@ -336,11 +392,17 @@ impl Engine {
     }
 
     pub(super) fn number_hash(&self, number: &Msisdn) -> NumberHash {
-        self.vault.keyring().number_hash(number)
+        self.numbers.number_hash(number)
     }
 
-    pub(super) fn code_key(&self) -> &[u8; 32] {
-        self.vault.keyring().code_key()
+    /// What the code of this verification is derived from.
+    pub(super) fn code_key(&self, id: VerificationId) -> Option<&[u8; 32]> {
+        self.vault.keyring_of(Key::Verification(id)).ok().map(Keyring::code_key)
+    }
+
+    /// The master keys' sub-keys, the current ones first.
+    pub(super) fn keyrings(&self) -> impl Iterator<Item = &Keyring> {
+        self.vault.masters().all()
     }
 
     /// Notes that a claimed message has lost its text; it is ended at the next turn.
@@ -350,7 +412,7 @@ impl Engine {
 
     fn commit(&mut self, now: &Now) -> Result<BTreeSet<u128>, VaultError> {
         let changes: Vec<_> = std::mem::take(&mut self.changes.batch).into_iter().collect();
-        if !changes.is_empty() {
+        if !changes.is_empty() || self.vault.is_resealing() {
             // While a clock that was set back is held, the mark keeps the later time: another start must hold it, too.
             let wall = self.held_until.map_or(now.wall, |until| until.max(now.wall));
             self.vault.commit(wall, changes)?;

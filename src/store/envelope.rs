@@ -3,6 +3,7 @@
 //! value can be neither moved to another key nor passed off as newer than it is.
 
 use super::keyring::{Keyring, MasterId, NONCE};
+use super::masters::Masters;
 use zeroize::Zeroizing;
 
 /// A record as bytes, not sealed.
@@ -37,22 +38,25 @@ pub(super) fn seal(keyring: &Keyring, nonce: [u8; NONCE], key: &[u8], sequence: 
 }
 
 /// The inverse of [`seal`].
-pub(super) fn unseal(keyring: &Keyring, key: &[u8], value: &[u8]) -> Result<Plain, Bad> {
+pub(super) fn unseal(masters: &Masters, key: &[u8], value: &[u8]) -> Result<Plain, Bad> {
     let (header, sealed) = value.split_first_chunk::<HEADER>().ok_or(Bad::Damaged)?;
     let [version, a, b, c, d, ..] = *header;
     let id = MasterId([a, b, c, d]);
     if version != VERSION {
         return Err(Bad::Version);
     }
-    if id != keyring.id() {
-        return Err(Bad::OtherKey(id));
-    }
+    let keyring = masters.of(id).ok_or(Bad::OtherKey(id))?;
     keyring.open(&[key, header].concat(), sealed).map_err(|_| Bad::Damaged)
 }
 
 /// The batch that wrote a value, as its header says. Versions to come keep it in its place.
 pub(super) fn sequence_of(value: &[u8]) -> u64 {
     value.get(5..HEADER).and_then(|b| b.try_into().ok()).map_or(0, u64::from_be_bytes)
+}
+
+/// The master key that sealed a value, as its header says. Versions to come keep it in its place.
+pub(super) fn master_of(value: &[u8]) -> Option<MasterId> {
+    value.get(1..5).and_then(|b| b.try_into().ok()).map(MasterId)
 }
 
 /// So many bytes a value has beyond its record's.

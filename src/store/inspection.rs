@@ -1,10 +1,11 @@
 //! Looking a store over: what it holds, and whether that is what it should hold.
 
 use super::backend::{Backend, BackendError};
-use super::envelope::{Bad, sequence_of, unseal};
-use super::keyring::{Keyring, MasterId};
+use super::envelope::{Bad, master_of, sequence_of, unseal};
+use super::keyring::MasterId;
+use super::masters::Masters;
 use super::record::{Key, Record};
-use super::tally::{Tally, digest};
+use super::tally::{Tally, digest, slot_master};
 use super::vault::StoreKind;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -26,6 +27,9 @@ pub(super) struct Inspection {
     /// Records that this key opened, and the id of a key that others name.
     opened: usize,
     foreign: Option<MasterId>,
+    /// Records that name another key than the current one, and slots of the mark that name the current one.
+    pub(super) older: u64,
+    pub(super) current_marks: usize,
     /// Sound records of each kind.
     pub(super) counts: BTreeMap<&'static str, usize>,
     /// Records that do not decode.
@@ -43,24 +47,28 @@ impl Inspection {
     /// Reads the whole store.
     pub(super) fn of<B: Backend>(
         backend: &B,
-        keyring: &Keyring,
+        masters: &Masters,
         each: &mut dyn FnMut(Key, Record),
     ) -> Result<Self, BackendError> {
         let mut found = Self::default();
-        backend.scan(&mut |key, value| found.take_in(keyring, key, value, each))?;
+        backend.scan(&mut |key, value| found.take_in(masters, key, value, each))?;
         let marks = backend.marks()?;
         found.has_mark = marks.iter().flatten().any(|slot| slot.iter().any(|b| *b != 0));
-        let sound = marks.iter().flatten().filter_map(|slot| Tally::from_slot(keyring, slot));
-        found.marked = sound.max_by_key(|tally| tally.sequence);
+        let sound =
+            marks.iter().flatten().filter_map(|slot| Some((slot_master(slot), Tally::from_slot(masters, slot)?)));
+        let sound: Vec<(MasterId, Tally)> = sound.collect();
+        found.current_marks = sound.iter().filter(|(id, _)| *id == masters.current().id()).count();
+        found.marked = sound.iter().map(|(_, tally)| *tally).max_by_key(|tally| tally.sequence);
         Ok(found)
     }
 
-    fn take_in(&mut self, keyring: &Keyring, key: &[u8], value: &[u8], each: &mut dyn FnMut(Key, Record)) {
+    fn take_in(&mut self, masters: &Masters, key: &[u8], value: &[u8], each: &mut dyn FnMut(Key, Record)) {
         self.entries += 1;
         if key != TALLY {
-            self.counted.add(digest(keyring, key, sequence_of(value)));
+            self.counted.add(digest(masters.that_sealed(value), key, sequence_of(value)));
+            self.older += u64::from(master_of(value) != Some(masters.current().id()));
         }
-        let plain = unseal(keyring, key, value);
+        let plain = unseal(masters, key, value);
         match &plain {
             Ok(_) => self.opened += 1,
             Err(Bad::OtherKey(id)) => self.foreign = Some(*id),
@@ -98,8 +106,8 @@ impl Inspection {
     }
 
     /// The id of the key that sealed it, if it was another one: nothing at all opens, and it names another one.
-    pub(super) fn other_key(&self, keyring: &Keyring) -> Option<MasterId> {
-        self.foreign.filter(|id| self.opened == 0 && *id != keyring.id())
+    pub(super) fn other_key(&self) -> Option<MasterId> {
+        self.foreign.filter(|_| self.opened == 0)
     }
 
     /// Why nothing may be sent from this store, if nothing may.

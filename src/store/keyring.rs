@@ -34,6 +34,7 @@ impl Keyring {
         let mut id = [0; 4];
         expand(&hkdf, "key id", &mut id);
         Self(Arc::new(Keys {
+            master: Zeroizing::new(*master),
             id: MasterId(id),
             code: sub_key(&hkdf, "code"),
             seal: sub_key(&hkdf, "seal"),
@@ -48,6 +49,11 @@ impl Keyring {
     /// Which master key this is.
     pub fn id(&self) -> MasterId {
         self.0.id
+    }
+
+    /// The master key itself, for where it is kept.
+    pub(super) fn master(&self) -> &[u8; 32] {
+        &self.0.master
     }
 
     /// Seals with XChaCha20-Poly1305: nonce, ciphertext, tag. The nonce must be random; `aad` must be the same at
@@ -130,6 +136,7 @@ impl fmt::Display for NotOurs {
 impl std::error::Error for NotOurs {}
 
 struct Keys {
+    master: SubKey,
     id: MasterId,
     code: SubKey,
     seal: SubKey,

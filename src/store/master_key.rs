@@ -2,6 +2,7 @@
 //! which is made together with an empty store and never for one that holds anything.
 
 use super::keyring::Keyring;
+use super::masters::{KeyKeeper, Masters};
 use super::sled_backend::sync_dir;
 use crate::ops::random::{self, Random};
 use std::fmt;
@@ -11,7 +12,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// The file that holds the master key: 64 hex digits, or 32 bytes as they are.
+/// The file that holds the master key: 64 hex digits, or 32 bytes as they are. After a rotation the older keys stand on
+/// the lines below it, as long as anything uses them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFile {
     path: PathBuf,
@@ -21,8 +23,8 @@ pub struct KeyFile {
 /// A master key as it was found.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What comes of it.
-    pub keyring: Keyring,
+    /// It, and older ones.
+    pub masters: Masters,
     /// Whether it was made just now.
     pub made: bool,
     /// What is amiss with the file, though it can be used: a sentence.
@@ -49,6 +51,7 @@ enum Problem {
     Unreadable(io::Error),
     Unwritable(io::Error),
     Format,
+    NotOurs,
 }
 
 impl KeyFile {
@@ -82,7 +85,8 @@ impl KeyFile {
     pub fn load_or_make(&self, store_is_empty: bool, random: &dyn Random) -> Result<Loaded, KeyError> {
         match self.load() {
             Err(KeyError { problem: Problem::Missing(Source::DataDir), .. }) if store_is_empty => {
-                self.make(random).map_err(|e| self.error(Problem::Unwritable(e)))?;
+                let master = Zeroizing::new(random::bytes::<32>(random));
+                self.write(&[Keyring::new(&master)]).map_err(|e| self.error(Problem::Unwritable(e)))?;
                 Ok(Loaded { made: true, ..self.load()? })
             }
             other => other,
@@ -94,17 +98,19 @@ impl KeyFile {
         let mode = file.metadata().map_err(|e| self.error(Problem::Unreadable(e)))?.permissions().mode();
         let read = Read::by_ref(&mut file).take(READ_AT_MOST).read_to_end(&mut bytes);
         read.map_err(|e| self.error(Problem::Unreadable(e)))?;
-        let master = parse(&bytes).ok_or_else(|| self.error(Problem::Format))?;
+        let mut older = parse(&bytes).ok_or_else(|| self.error(Problem::Format))?;
+        let current = older.remove(0);
         // systemd alone decides who may read a credential.
         let open = self.source != Source::Credential && mode & 0o077 != 0;
         let warning =
             open.then(|| format!("others may read the master key; close it with: chmod 600 {}", self.path.display()));
-        Ok(Loaded { keyring: Keyring::new(&master), made: false, warning })
+        let masters = Masters::new(current, older, Some(std::sync::Arc::new(self.clone())));
+        Ok(Loaded { masters, made: false, warning })
     }
 
-    fn make(&self, random: &dyn Random) -> io::Result<()> {
-        let master = Zeroizing::new(random::bytes::<32>(random));
-        let text = Zeroizing::new(hex(&master));
+    fn write(&self, keys: &[Keyring]) -> io::Result<()> {
+        let mut text = Zeroizing::new(String::with_capacity(keys.len() * 65));
+        keys.iter().for_each(|key| hex(key.master(), &mut text));
         // Under another name until it is whole: half a key would be refused at every start.
         let unfinished = self.path.with_extension("key.new");
         match fs::remove_file(&unfinished) {
@@ -123,11 +129,27 @@ impl KeyFile {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
-    if let Ok(raw) = bytes.try_into() {
-        return Some(Zeroizing::new(raw));
+impl KeyKeeper for KeyFile {
+    fn keep(&self, keys: &[Keyring]) -> Result<(), KeyError> {
+        match self.source {
+            Source::DataDir => self.write(keys).map_err(|e| self.error(Problem::Unwritable(e))),
+            Source::Credential | Source::Configured => Err(self.error(Problem::NotOurs)),
+        }
     }
-    let digits = bytes.trim_ascii_end();
+}
+
+/// One key as bytes, or one to [`MOST_KEYS`] in hex, each on a line.
+fn parse(bytes: &[u8]) -> Option<Vec<Keyring>> {
+    if let Ok(raw) = <&[u8; 32]>::try_from(bytes) {
+        return Some(vec![Keyring::new(raw)]);
+    }
+    let lines = bytes.trim_ascii_end().split(|byte| *byte == b'\n');
+    let keys: Option<Vec<Keyring>> = lines.map(|line| parse_hex(line).map(|key| Keyring::new(&key))).collect();
+    keys.filter(|keys| keys.len() <= MOST_KEYS)
+}
+
+fn parse_hex(line: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
+    let digits = line.trim_ascii_end();
     let mut key = Zeroizing::new([0; 32]);
     if digits.len() != 64 {
         return None;
@@ -139,15 +161,13 @@ fn parse(bytes: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
     Some(key)
 }
 
-fn hex(bytes: &[u8; 32]) -> String {
-    let mut text = String::with_capacity(65);
+fn hex(bytes: &[u8; 32], text: &mut String) {
     for byte in bytes {
         for half in [byte >> 4, byte & 15] {
             text.extend(char::from_digit(u32::from(half), 16));
         }
     }
     text.push('\n');
-    text
 }
 
 impl fmt::Display for KeyError {
@@ -167,6 +187,12 @@ impl fmt::Display for KeyError {
             Problem::Format => {
                 write!(f, "{path} holds no master key; it must be 64 hexadecimal digits and a line end, or 32 bytes")
             }
+            Problem::NotOurs => write!(
+                f,
+                "the master key comes from {path}, which otpgate does not write; rotate it by hand: put a new key (openssl \
+                 rand -hex 32) on a line of its own above the one that is there, start otpgate again, and remove the \
+                 older line when `otpgate keys rotate-master` says that nothing uses it"
+            ),
         }
     }
 }
@@ -175,7 +201,9 @@ impl std::error::Error for KeyError {}
 
 const CREDENTIAL: &str = "otpgate-master-key";
 const IN_DATA_DIR: &str = "master.key";
-const READ_AT_MOST: u64 = 128;
+/// The current one, and those of rotations that have not ended.
+const MOST_KEYS: usize = 8;
+const READ_AT_MOST: u64 = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -197,7 +225,8 @@ mod tests {
             ("no hex", "0g".repeat(32).into(), None),
         ];
         for (name, text, expected) in rows {
-            assert_eq!(parse(&text).map(|k| *k), expected, "{name}");
+            let found = parse(&text).map(|keys| keys.iter().map(|key| *key.master()).collect::<Vec<_>>());
+            assert_eq!(found, expected.map(|key| vec![key]), "{name}");
         }
     }
 
@@ -212,7 +241,7 @@ mod tests {
         assert!(made.made && made.warning.is_none());
         let found = key.load_or_make(true, &random).unwrap();
         assert!(!found.made);
-        assert_eq!(found.keyring.id(), made.keyring.id());
+        assert_eq!(found.masters.current().id(), made.masters.current().id());
         assert_eq!(fs::metadata(key.path()).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
@@ -227,7 +256,7 @@ mod tests {
         assert!(error.contains("openssl rand"), "{error}");
         fs::write(dir.path().join(CREDENTIAL), [1; 32]).unwrap();
         let key = KeyFile::find(Some(dir.path()), Some(&configured), dir.path());
-        assert_eq!(key.load().unwrap().keyring.id(), Keyring::new(&[1; 32]).id());
+        assert_eq!(key.load().unwrap().masters.current().id(), Keyring::new(&[1; 32]).id());
     }
 
     #[test]

@@ -2,7 +2,11 @@
 //! crash, or there, or there in part.
 
 use super::backend::{Backend, BackendError, Change, SLOT, Slot};
+use super::keyring::Keyring;
+use super::master_key::KeyError;
+use super::masters::{KeyKeeper, Masters};
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// A store in memory on a [`Disk`] that outlives it.
@@ -55,6 +59,7 @@ struct Platter {
     fault: Fault,
     low: bool,
     syncs: usize,
+    keys: Vec<Keyring>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,6 +124,15 @@ impl Disk {
         self.lock().unsynced.len()
     }
 
+    /// The master keys that a rotation left on this disk; if there was none, `first` alone.
+    pub fn masters(&self, first: &[u8; 32]) -> Masters {
+        let mut keys = self.lock().keys.clone();
+        if keys.is_empty() {
+            keys.push(Keyring::new(first));
+        }
+        Masters::new(keys.remove(0), keys, Some(Arc::new(self.clone())))
+    }
+
     /// How many batches were synced.
     pub fn syncs(&self) -> usize {
         self.lock().syncs
@@ -156,6 +170,13 @@ impl Disk {
     }
 }
 
+impl KeyKeeper for Disk {
+    fn keep(&self, keys: &[Keyring]) -> Result<(), KeyError> {
+        self.lock().keys = keys.to_vec();
+        Ok(())
+    }
+}
+
 impl Platter {
     fn write(&mut self, write: Write) {
         match write {
@@ -179,6 +200,13 @@ impl Backend for MemoryBackend {
 
     fn scan(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), BackendError> {
         self.map.iter().for_each(|(key, value)| each(key, value));
+        Ok(())
+    }
+
+    fn scan_after(&self, key: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), BackendError> {
+        let behind = self.map.range::<[u8], _>((Bound::Excluded(key), Bound::Unbounded));
+        // `all` ends at the first false.
+        behind.into_iter().all(|(key, value)| each(key, value));
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use crate::domain::msisdn::Msisdn;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
+use keyring::MasterId;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
@@ -67,6 +68,10 @@ pub trait Store: Send + Sync + 'static {
     fn revoke_key(&self, id: KeyId) -> Answer<ApiKey>;
     /// The key whose secret has this SHA-256, if it exists, has not been revoked and has not expired. From memory.
     fn authenticate(&self, secret_sha256: &[u8; 32]) -> Option<Arc<ApiKey>>;
+    /// Makes a new master key and begins to seal everything with it. While an older key is in use, none is made.
+    fn rotate_master(&self) -> Answer<Rotation>;
+    /// How far the rotation of the master key is.
+    fn rotation(&self) -> Answer<Rotation>;
     /// How the store is. From memory.
     fn health(&self) -> Health;
 
@@ -113,6 +118,8 @@ pub enum StoreError {
     Damaged,
     /// The store does not agree with its own mark: nothing is taken in and nothing is sent.
     Quarantined,
+    /// The master key can't be changed: a sentence that says why and what to do.
+    MasterKey(String),
     /// The store has ended.
     Closed,
 }
@@ -131,6 +138,7 @@ impl fmt::Display for StoreError {
             Self::TooLarge => f.write_str("the record is too large"),
             Self::Damaged => f.write_str("the record is damaged and was set aside"),
             Self::Quarantined => f.write_str("the store is quarantined: it is older than its own mark, or damaged"),
+            Self::MasterKey(why) => f.write_str(why),
             Self::Closed => f.write_str("the store is closed"),
         }
     }
@@ -163,13 +171,34 @@ pub struct Accepted<T> {
     pub replayed: bool,
 }
 
-/// An idempotency key as the store keeps it: two keyed hashes, so that neither key nor body is on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// An idempotency key. Only keyed hashes of these two come to disk: the hash of a body without a key would give the code
+/// or the number in it away.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Keyed hash of client, path and key.
-    pub key: [u8; 16],
-    /// Keyed hash of the body.
-    pub fingerprint: [u8; 16],
+    /// SHA-256 of client, path and key.
+    pub key: [u8; 32],
+    /// SHA-256 of the body.
+    pub fingerprint: [u8; 32],
+}
+
+impl fmt::Debug for Idempotency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Idempotency")
+    }
+}
+
+/// How far the rotation of the master key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// The key that seals.
+    pub current: MasterId,
+    /// Older keys, newest first. Empty: no rotation is under way.
+    pub older: Vec<MasterId>,
+    /// Whether records are being sealed anew. Afterwards those that remain are waited for.
+    pub resealing: bool,
+    /// Records that still bear an older key. Pending verifications, whose codes come from it, and idempotency keys, which
+    /// are found by it, do so until they end.
+    pub left: u64,
 }
 
 /// A message to be taken in.
@@ -512,6 +541,8 @@ pub mod committer;
 pub mod data_dir;
 mod engine;
 mod envelope;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
@@ -519,6 +550,7 @@ mod index;
 mod inspection;
 pub mod keyring;
 pub mod master_key;
+pub mod masters;
 pub mod memory_backend;
 pub mod record;
 mod requests;

@@ -148,6 +148,16 @@ impl Record {
         self.encode().len() + OVERHEAD > MAX_VALUE
     }
 
+    /// Whether it stays with the master key that it was first sealed with: an idempotency key is found by a hash under that
+    /// key, and a pending verification's code is derived from it.
+    pub(super) fn keeps_its_key(&self) -> bool {
+        match self {
+            Self::Idempotency(_) => true,
+            Self::Verification(verification) => !verification.is_final(),
+            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) => false,
+        }
+    }
+
     /// The record as bytes, not yet sealed.
     pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
         match self {

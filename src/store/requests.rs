@@ -353,11 +353,17 @@ impl Engine {
     /// What an earlier request with this idempotency key made, if there was one.
     fn replayed(&self, idempotency: Option<Idempotency>) -> Result<Option<Made>, StoreError> {
         let Some(Idempotency { key, fingerprint }) = idempotency else { return Ok(None) };
-        match self.get(Key::Idempotency(key))? {
-            Some(Record::Idempotency(record)) if record.fingerprint == fingerprint => Ok(Some(record.made)),
-            Some(_) => Err(StoreError::IdempotencyMismatch),
-            None => Ok(None),
+        // One from before a rotation is found by its older hash.
+        for keyring in self.keyrings() {
+            match self.get(Key::Idempotency(keyring.fingerprint(&[&key])))? {
+                Some(Record::Idempotency(record)) if record.fingerprint == keyring.fingerprint(&[&fingerprint]) => {
+                    return Ok(Some(record.made));
+                }
+                Some(_) => return Err(StoreError::IdempotencyMismatch),
+                None => {}
+            }
         }
+        Ok(None)
     }
 
     /// An idempotency record's timer has come.
@@ -376,6 +382,8 @@ impl Engine {
 
     fn remember(&mut self, idempotency: Option<Idempotency>, made: Made, now: &Now) {
         let Some(Idempotency { key, fingerprint }) = idempotency else { return };
+        let Some(keyring) = self.keyrings().next() else { return };
+        let (key, fingerprint) = (keyring.fingerprint(&[&key]), keyring.fingerprint(&[&fingerprint]));
         let until = now.after(IDEMPOTENCY_LIFE);
         self.put(Key::Idempotency(key), Record::Idempotency(IdempotencyRecord { fingerprint, made, until }));
         self.index.set_timer(Timer::Idempotency(key), until.mono(now));

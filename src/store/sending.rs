@@ -317,7 +317,8 @@ impl Engine {
     pub(super) fn code_of(&self, verification: &Verification) -> Option<Secret> {
         match &verification.code {
             CodeSource::Derived { length, generation, nonce } => {
-                Some(challenge::derive(self.code_key(), verification.id, *generation, nonce, *length))
+                let key = self.code_key(verification.id)?;
+                Some(challenge::derive(key, verification.id, *generation, nonce, *length))
             }
             CodeSource::Supplied => match self.get(Key::SuppliedCode(verification.id)) {
                 Ok(Some(Record::SuppliedCode(code))) => Some(code),

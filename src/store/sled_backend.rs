@@ -11,6 +11,7 @@
 use super::backend::{Backend, BackendError, Change, SLOT, Slot};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::ops::Bound;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
@@ -86,6 +87,18 @@ impl Backend for SledBackend {
             for entry in self.db.iter() {
                 let (key, value) = entry.map_err(of_sled)?;
                 each(&key, &value);
+            }
+            Ok(())
+        })
+    }
+
+    fn scan_after(&self, key: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), BackendError> {
+        guarded(|| {
+            for entry in self.db.range::<&[u8], _>((Bound::Excluded(key), Bound::Unbounded)) {
+                let (key, value) = entry.map_err(of_sled)?;
+                if !each(&key, &value) {
+                    break;
+                }
             }
             Ok(())
         })

@@ -2,7 +2,8 @@
 //! map that was rolled back, lost records or kept half a batch disagrees with one or the other.
 
 use super::backend::{SLOT, Slot};
-use super::keyring::Keyring;
+use super::keyring::{Keyring, MasterId};
+use super::masters::Masters;
 use crate::domain::time::Wall;
 
 /// How far the store has come and what it holds.
@@ -48,8 +49,9 @@ impl Tally {
     }
 
     /// Reads a slot of the mark. `None`: it was never written, or not whole, or with another key.
-    pub(super) fn from_slot(keyring: &Keyring, bytes: &[u8; SLOT]) -> Option<Self> {
+    pub(super) fn from_slot(masters: &Masters, bytes: &[u8; SLOT]) -> Option<Self> {
         let (body, hash) = bytes.split_at(48);
+        let keyring = masters.of(slot_master(bytes))?;
         (body.starts_with(MAGIC) && keyring.tally_hash(&[b"mark", body]) == hash).then_some(())?;
         Self::from_bytes(&body[8..])
     }
@@ -78,6 +80,11 @@ impl Tally {
     }
 }
 
+/// The master key that a slot names.
+pub(super) fn slot_master(bytes: &[u8; SLOT]) -> MasterId {
+    MasterId([bytes[4], bytes[5], bytes[6], bytes[7]])
+}
+
 /// What one record adds to [`Tally::digest`]: its key and the batch that wrote it.
 pub(super) fn digest(keyring: &Keyring, key: &[u8], sequence: u64) -> u128 {
     u128::from_be_bytes(keyring.tally_hash(&[b"record", key, &sequence.to_be_bytes()]))
@@ -92,16 +99,17 @@ mod tests {
     #[test]
     fn a_slot_reads_back_and_any_flipped_bit_makes_it_unreadable() {
         let ring = Keyring::new(&[7; 32]);
+        let (masters, others) = (Masters::from(ring.clone()), Masters::from(Keyring::new(&[8; 32])));
         let tally = Tally { sequence: 41, live: 7, digest: 1 << 100, wall: Wall(-5) };
         let slot = tally.slot(&ring);
         assert_eq!(slot.place, 1);
-        assert_eq!(Tally::from_slot(&ring, &slot.bytes), Some(tally));
-        assert_eq!(Tally::from_slot(&Keyring::new(&[8; 32]), &slot.bytes), None, "another key");
-        assert_eq!(Tally::from_slot(&ring, &[0; SLOT]), None, "never written");
+        assert_eq!(Tally::from_slot(&masters, &slot.bytes), Some(tally));
+        assert_eq!(Tally::from_slot(&others, &slot.bytes), None, "another key");
+        assert_eq!(Tally::from_slot(&masters, &[0; SLOT]), None, "never written");
         for bit in 0..SLOT * 8 {
             let mut damaged = slot.bytes;
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Tally::from_slot(&ring, &damaged), None, "bit {bit}");
+            assert_eq!(Tally::from_slot(&masters, &damaged), None, "bit {bit}");
         }
     }
 }

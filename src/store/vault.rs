@@ -4,10 +4,13 @@
 //! rest goes on. But if the records as a whole are not those that the store's own tally says, in the map and in the mark,
 //! then records were lost or came back, and sending from such a store could send twice: it is quarantined.
 
+use super::Rotation;
 use super::backend::{Backend, BackendError, Change};
-use super::envelope::{Plain, seal, sequence_of, unseal};
+use super::envelope::{Plain, master_of, seal, sequence_of, unseal};
 use super::inspection::{Aside, IDENTITY, Inspection, TALLY, identity};
 use super::keyring::{Keyring, MasterId};
+use super::master_key::KeyError;
+use super::masters::Masters;
 use super::record::{Key, MAX_VALUE, Record};
 use super::tally::{Tally, digest};
 use crate::domain::time::Wall;
@@ -19,11 +22,30 @@ use std::sync::Arc;
 /// The records of one store.
 pub struct Vault<B: Backend> {
     backend: B,
-    keyring: Keyring,
+    masters: Masters,
     random: Arc<dyn Random>,
     tally: Tally,
+    resealing: Resealing,
     quarantined: Option<String>,
     failed: bool,
+}
+
+/// How far the store has come in being sealed with the current master key.
+#[derive(Clone, Debug, Default)]
+struct Resealing {
+    /// Records that name another key: a figure kept up record by record, as the tally is.
+    left: u64,
+    /// How far the records have been gone through. `None`: to the end. From then on no record that could be sealed anew
+    /// bears an older key, since every write seals with the current one.
+    behind: Option<Vec<u8>>,
+    /// Slots of the mark that name the current key, of two.
+    marks: usize,
+}
+
+/// What is to be written under a key.
+struct Entry {
+    plain: Plain,
+    keeps_its_key: bool,
 }
 
 /// What opening a store found.
@@ -85,15 +107,16 @@ impl<B: Backend> Vault<B> {
     /// Opens a store, or makes one where there is nothing. `each` gets every sound record, in the order of the keys.
     pub fn open(
         mut backend: B,
-        keyring: Keyring,
+        masters: impl Into<Masters>,
         random: Arc<dyn Random>,
         kind: StoreKind,
         now: Wall,
         mut each: impl FnMut(Key, Record),
     ) -> Result<(Self, Opened), OpenError> {
-        let found = Inspection::of(&backend, &keyring, &mut each)?;
-        if let Some(store) = found.other_key(&keyring) {
-            return Err(OpenError::WrongKey { store, given: keyring.id() });
+        let masters = masters.into();
+        let found = Inspection::of(&backend, &masters, &mut each)?;
+        if let Some(store) = found.other_key() {
+            return Err(OpenError::WrongKey { store, given: masters.current().id() });
         }
         if let Some(other) = found.kind.filter(|k| *k != kind) {
             return Err(OpenError::WrongKind(other));
@@ -112,13 +135,16 @@ impl<B: Backend> Vault<B> {
             alarms: backend.alarms(),
         };
         let tally = found.said.unwrap_or_default();
-        let mut vault = Self { backend, keyring, random, tally, quarantined, failed: false };
+        // A rotation that did not come to its end goes on.
+        let behind = (!masters.older().is_empty()).then(Vec::new);
+        let resealing = Resealing { left: found.older, behind, marks: found.current_marks };
+        let mut vault = Self { backend, masters, random, tally, resealing, quarantined, failed: false };
         if fresh {
             vault.found(kind, now)?;
         } else if opened.quarantined.is_none() && found.marked.map(|t| t.sequence) != Some(tally.sequence) {
             // The last batch came to disk but its mark did not. Unless that is made up for, the next mark goes where
             // the only sound one stands.
-            vault.backend.commit(&[], &tally.slot(&vault.keyring))?;
+            vault.backend.commit(&[], &tally.slot(vault.masters.current()))?;
         }
         Ok((vault, opened))
     }
@@ -127,7 +153,7 @@ impl<B: Backend> Vault<B> {
     pub fn get(&self, key: Key) -> Result<Option<Record>, VaultError> {
         let bytes = key.to_bytes();
         let Some(value) = self.backend.get(&bytes)? else { return Ok(None) };
-        let plain = unseal(&self.keyring, &bytes, &value).map_err(|_| VaultError::Damaged)?;
+        let plain = unseal(&self.masters, &bytes, &value).map_err(|_| VaultError::Damaged)?;
         Record::decode(key, &plain).map(Some).ok_or(VaultError::Damaged)
     }
 
@@ -143,9 +169,13 @@ impl<B: Backend> Vault<B> {
         let mut raw = Vec::with_capacity(changes.len());
         for (key, record) in changes {
             debug_assert!(record.as_ref().is_none_or(|r| r.fits(key)), "a {} record under another key", key.kind());
-            raw.push((key.to_bytes().to_vec(), record.map(|r| r.encode())));
+            let entry = record.map(|r| Entry { keeps_its_key: r.keeps_its_key(), plain: r.encode() });
+            raw.push((key.to_bytes().to_vec(), entry));
         }
-        self.write(now, raw)
+        let behind = self.reseal_some(&mut raw)?;
+        self.write(now, raw)?;
+        self.resealing.behind = behind;
+        Ok(())
     }
 
     /// Why it is quarantined, if it is.
@@ -153,9 +183,50 @@ impl<B: Backend> Vault<B> {
         self.quarantined.as_deref()
     }
 
-    /// The sub-keys.
-    pub fn keyring(&self) -> &Keyring {
-        &self.keyring
+    /// The master keys.
+    pub fn masters(&self) -> &Masters {
+        &self.masters
+    }
+
+    /// The sub-keys that a record hangs on: those it is sealed with or, if it is not on disk yet, those it will be.
+    pub fn keyring_of(&self, key: Key) -> Result<&Keyring, VaultError> {
+        let value = self.backend.get(&key.to_bytes())?;
+        Ok(value.map_or(self.masters.current(), |value| self.masters.that_sealed(&value)))
+    }
+
+    /// How far the rotation of the master key is.
+    pub fn rotation(&self) -> Rotation {
+        Rotation {
+            current: self.masters.current().id(),
+            older: self.masters.older().iter().map(Keyring::id).collect(),
+            resealing: self.is_resealing(),
+            left: self.resealing.left,
+        }
+    }
+
+    /// Makes a new master key, which seals from now on. Not between an operation and the commit of what it changed.
+    pub fn rotate(&mut self) -> Result<(), KeyError> {
+        self.masters.rotate(&*self.random)?;
+        self.resealing = Resealing { left: self.tally.live, behind: Some(Vec::new()), marks: 0 };
+        Ok(())
+    }
+
+    /// Whether the next commit, even of nothing, brings a rotation on.
+    pub fn is_resealing(&self) -> bool {
+        let Resealing { left, behind, marks } = &self.resealing;
+        let more = behind.is_some() || (*left == 0 && *marks < 2);
+        more && !self.masters.older().is_empty() && self.quarantined.is_none() && !self.failed
+    }
+
+    /// Whether there are older keys that nothing on disk names any more.
+    pub fn has_unused_keys(&self) -> bool {
+        let done = self.resealing.left == 0 && !self.is_resealing();
+        done && !self.masters.older().is_empty() && self.quarantined.is_none() && !self.failed
+    }
+
+    /// Forgets the older keys.
+    pub fn forget_unused_keys(&mut self) -> Result<(), KeyError> {
+        if self.has_unused_keys() { self.masters.forget_older() } else { Ok(()) }
     }
 
     /// Batches so far.
@@ -170,24 +241,59 @@ impl<B: Backend> Vault<B> {
 
     /// The first batch: who the store is.
     fn found(&mut self, kind: StoreKind, now: Wall) -> Result<(), OpenError> {
-        self.write(now, vec![(IDENTITY.to_vec(), Some(identity(kind)))]).map_err(|error| match error {
+        let entry = Entry { plain: identity(kind), keeps_its_key: false };
+        self.write(now, vec![(IDENTITY.to_vec(), Some(entry))]).map_err(|error| match error {
             VaultError::Backend(e) => OpenError::Backend(e),
             other => OpenError::Backend(BackendError::Io(other.to_string())),
         })
     }
 
-    fn write(&mut self, now: Wall, records: Vec<(Vec<u8>, Option<Plain>)>) -> Result<(), VaultError> {
+    /// Adds records that bear an older key to a batch, a bounded number of them, as they are. Gives how far it came.
+    fn reseal_some(&self, batch: &mut Vec<(Vec<u8>, Option<Entry>)>) -> Result<Option<Vec<u8>>, VaultError> {
+        let Some(behind) = self.resealing.behind.as_ref().filter(|_| self.is_resealing()) else {
+            return Ok(self.resealing.behind.clone());
+        };
+        let (current, mut found, mut last, mut looked_at) = (self.masters.current().id(), Vec::new(), None, 0);
+        self.backend.scan_after(behind, &mut |key, value| {
+            looked_at += 1;
+            last = Some(key.to_vec());
+            if key != TALLY && master_of(value) != Some(current) {
+                found.push((key.to_vec(), value.to_vec()));
+            }
+            looked_at < LOOKED_AT && found.len() < RESEALED
+        })?;
+        for (key, value) in found {
+            // What does not open can't be sealed anew: it stays as it is, and its key with it.
+            let Ok(plain) = unseal(&self.masters, &key, &value) else { continue };
+            let record = Key::from_bytes(&key).and_then(|key| Record::decode(key, &plain));
+            let keeps_its_key = record.is_some_and(|r| r.keeps_its_key());
+            if !keeps_its_key && !batch.iter().any(|(changed, _)| *changed == key) {
+                batch.push((key, Some(Entry { plain, keeps_its_key })));
+            }
+        }
+        Ok(last)
+    }
+
+    fn write(&mut self, now: Wall, records: Vec<(Vec<u8>, Option<Entry>)>) -> Result<(), VaultError> {
+        let mut left = self.resealing.left;
         let mut tally = Tally { sequence: self.tally.sequence + 1, wall: now, ..self.tally };
         let mut batch = Vec::with_capacity(records.len() + 1);
         for (key, record) in records {
             let old = self.backend.get(&key)?;
+            let mut keyring = self.masters.current();
             if let Some(old) = &old {
-                tally.remove(digest(&self.keyring, &key, sequence_of(old)));
+                let sealed_it = self.masters.that_sealed(old);
+                tally.remove(digest(sealed_it, &key, sequence_of(old)));
+                left -= u64::from(master_of(old) != Some(keyring.id()));
+                if record.as_ref().is_some_and(|entry| entry.keeps_its_key) {
+                    keyring = sealed_it;
+                }
             }
             match record {
-                Some(plain) => {
-                    tally.add(digest(&self.keyring, &key, tally.sequence));
-                    let value = self.seal(&key, tally.sequence, &plain);
+                Some(Entry { plain, .. }) => {
+                    tally.add(digest(keyring, &key, tally.sequence));
+                    left += u64::from(keyring.id() != self.masters.current().id());
+                    let value = self.seal(keyring, &key, tally.sequence, &plain);
                     if value.len() > MAX_VALUE {
                         return Err(VaultError::TooLarge);
                     }
@@ -197,17 +303,20 @@ impl<B: Backend> Vault<B> {
                 None => {}
             }
         }
-        batch.push(Change::Put(TALLY.to_vec(), self.seal(TALLY, tally.sequence, &tally.to_bytes())));
-        if let Err(error) = self.backend.commit(&batch, &tally.slot(&self.keyring)) {
+        let current = self.masters.current();
+        batch.push(Change::Put(TALLY.to_vec(), self.seal(current, TALLY, tally.sequence, &tally.to_bytes())));
+        if let Err(error) = self.backend.commit(&batch, &tally.slot(current)) {
             self.failed = true;
             return Err(error.into());
         }
         self.tally = tally;
+        self.resealing.left = left;
+        self.resealing.marks = (self.resealing.marks + 1).min(2);
         Ok(())
     }
 
-    fn seal(&self, key: &[u8], sequence: u64, plain: &[u8]) -> Vec<u8> {
-        seal(&self.keyring, random::bytes(&*self.random), key, sequence, plain)
+    fn seal(&self, keyring: &Keyring, key: &[u8], sequence: u64, plain: &[u8]) -> Vec<u8> {
+        seal(keyring, random::bytes(&*self.random), key, sequence, plain)
     }
 }
 
@@ -259,9 +368,14 @@ impl std::error::Error for VaultError {}
 
 impl<B: Backend> fmt::Debug for Vault<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Vault").field("keyring", &self.keyring).field("tally", &self.tally).finish_non_exhaustive()
+        f.debug_struct("Vault").field("masters", &self.masters).field("tally", &self.tally).finish_non_exhaustive()
     }
 }
+
+/// Records that one commit seals anew, at most: no modem waits long for its own.
+const RESEALED: usize = 64;
+/// Records that are looked at for that, at most.
+const LOOKED_AT: usize = 1024;
 
 #[cfg(test)]
 mod tests;

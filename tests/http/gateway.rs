@@ -55,15 +55,13 @@ impl Gateway {
         let backend = MemoryBackend::new();
         let disk = backend.disk();
         let (store, _, _) =
-            BoxStore::open(Box::new(backend), keyring.clone(), random.clone(), StoreKind::Simulated, clock.clone())
-                .unwrap();
+            BoxStore::open(Box::new(backend), keyring, random.clone(), StoreKind::Simulated, clock.clone()).unwrap();
         let api = Api {
             store: Arc::new(store.clone()),
             clock: clock.clone(),
             random: random.clone(),
             board: board.clone(),
             simulator,
-            fingerprint: Arc::new(move |parts| keyring.fingerprint(parts)),
             stopping,
             settings,
         };

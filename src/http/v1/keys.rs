@@ -8,7 +8,7 @@ use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx};
 use crate::ops::random;
-use crate::store::{ApiKey, Permission, Scope, StoreError};
+use crate::store::{ApiKey, Permission, Rotation, Scope, StoreError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
@@ -19,7 +19,7 @@ use serde::Serialize;
 pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payload) -> Result<Response, Problem> {
     caller.must(Scope::Admin)?;
     let fields = payload.fields(CREATE)?;
-    let idempotency = idempotency(&cx, &caller, &payload, &fields)?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
     let client = client(&cx, &fields).await?;
     let secret = auth::new_secret(&*cx.random);
     let new = prove(&cx, &fields, client, auth::secret_sha256(secret.reveal()))?;
@@ -62,6 +62,20 @@ pub(crate) async fn revoke(
     let key = cx.ask(cx.store.revoke_key(id(&path, KeyId::parse)?)).await?;
     tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Revoked an API key");
     Ok(Json(View::new(&key, None)))
+}
+
+/// Makes a new master key; all that is on disk is sealed with it from now on.
+pub(crate) async fn rotate_master(State(cx): State<Cx>, caller: Caller) -> Result<Response, Problem> {
+    caller.must(Scope::Admin)?;
+    let rotation = cx.ask(cx.store.rotate_master()).await?;
+    tracing::info!(by.key.id = %caller.key.id, "Rotation of the master key was asked for");
+    Ok((StatusCode::ACCEPTED, Json(RotationView::from(rotation))).into_response())
+}
+
+/// How far that is.
+pub(crate) async fn rotation(State(cx): State<Cx>, caller: Caller) -> Result<Json<RotationView>, Problem> {
+    caller.must(Scope::Admin)?;
+    Ok(Json(cx.ask(cx.store.rotation()).await?.into()))
 }
 
 fn prove(cx: &Context, fields: &Fields, client: Option<ClientId>, secret_sha256: [u8; 32]) -> Result<ApiKey, Problem> {
@@ -127,6 +141,29 @@ impl View {
             created_at: key.created.to_string(),
             expires_at: key.expires.map(|t| t.to_string()),
             revoked_at: key.revoked.map(|t| t.to_string()),
+        }
+    }
+}
+
+/// A rotation as the API shows it.
+#[derive(Serialize)]
+pub(crate) struct RotationView {
+    /// Ids of master keys: what the records on disk bear.
+    master_key: String,
+    older_master_keys: Vec<String>,
+    /// Whether records are being sealed anew. After that the rest is waited for.
+    resealing: bool,
+    /// Records that still bear an older key.
+    records_left: u64,
+}
+
+impl From<Rotation> for RotationView {
+    fn from(rotation: Rotation) -> Self {
+        Self {
+            master_key: rotation.current.to_string(),
+            older_master_keys: rotation.older.iter().map(ToString::to_string).collect(),
+            resealing: rotation.resealing,
+            records_left: rotation.left,
         }
     }
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payload) -> Result<Response, Problem> {
     caller.must(Scope::Send)?;
     let fields = payload.fields(CREATE)?;
-    let idempotency = idempotency(&cx, &caller, &payload, &fields)?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
     let new = prove(&cx, &caller, &fields)?;
     let accepted = cx.ask(cx.store.accept(new, idempotency)).await?;
     let message = &accepted.value;

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payload) -> Result<Response, Problem> {
     caller.must(Scope::Verify)?;
     let fields = payload.fields(CREATE)?;
-    let idempotency = idempotency(&cx, &caller, &payload, &fields)?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
     let new = prove(&cx, &caller, &fields)?;
     let accepted = cx.ask(cx.store.create_verification(new, idempotency)).await?;
     let verification = &accepted.value.verification;
@@ -63,7 +63,7 @@ pub(crate) async fn check(
     caller.must(Scope::Check)?;
     let id = id(&path, VerificationId::parse)?;
     let fields = payload.fields(&["code", "to", "purpose"])?;
-    let idempotency = idempotency(&cx, &caller, &payload, &fields)?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
     let code = fields.need("code", |f, name| f.parsed(name, |text| entry::typed(text).ok_or(NO_CODE)))?;
     let check = Check { code, to: fields.number("to")?, purpose: purpose(&fields)? };
     let known = cx.ask(cx.store.verification(caller.access(), id, None)).await?.verification;
@@ -90,7 +90,7 @@ pub(crate) async fn resend(
     caller.must(Scope::Verify)?;
     let id = id(&path, VerificationId::parse)?;
     let fields = payload.optional_fields(&["fresh"])?;
-    let idempotency = idempotency(&cx, &caller, &payload, &fields)?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
     let fresh = fields.flag("fresh")?.unwrap_or(false);
     // Only what never changes is taken from here: the brand and the time of expiry. The store decides.
     let known = cx.ask(cx.store.verification(caller.access(), id, None)).await?.verification;
