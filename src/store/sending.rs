@@ -170,7 +170,11 @@ impl Engine {
         }
         let uncertain = self.index.unreferenced(&report.sim_card, now.mono);
         let mut fitting = self.fitting(uncertain, report);
-        if fitting.len() == 1 { fitting.pop() } else { None }
+        // With one open to the same number the report may be that one's, ahead of its result: then it waits for that.
+        match fitting.pop() {
+            Some((message, part)) if fitting.is_empty() && message.open_part() != Some(part) => Some((message, part)),
+            _ => None,
+        }
     }
 
     fn fitting(&self, candidates: Vec<Awaited>, report: &Report) -> Vec<(Message, PartId)> {
