@@ -229,6 +229,8 @@ impl Play {
     async fn end(mut self) -> Vec<String> {
         self.house.simulator.set_faults(None, &Faults::default());
         (0..self.modems).for_each(|modem| self.house.simulator.replug(modem));
+        // Every verification has ended by then.
+        sleep(300).await;
         let mut messages = self.messages().await;
         for _ in 0..120 {
             if messages.iter().all(|(_, m)| m.is_final()) {
