@@ -446,7 +446,8 @@ impl Driver {
         if let PartResult::NotSent(reason) = result {
             self.validity = self.validity.after(reason);
         }
-        if let PartResult::Uncertain(_) = result {
+        // Only silence is listened to: an error that leaves it open is a result, and none will follow.
+        if let PartResult::Uncertain(Reason::NoResult) = result {
             self.listening = self.identity.as_ref().map(|(_, sim_card)| (id, part, sim_card.clone()));
             // Others may take what this modem had made ready.
             self.next = None;
