@@ -5,7 +5,8 @@
 
 mod common;
 
-use common::{HandOver, House, ME, sleep, sleep_ms};
+use common::wire::HandOver;
+use common::{House, ME, sleep, sleep_ms};
 use otpgate::domain::id::{MessageId, VerificationId};
 use otpgate::domain::message::{Message, OnUncertain, PartState, ReportVerdict, Status};
 use otpgate::domain::reason::Reason;
@@ -223,6 +224,8 @@ impl Play {
     async fn end(mut self) -> Vec<String> {
         self.house.simulator.set_faults(None, &Faults::default());
         (0..self.modems).for_each(|modem| self.house.simulator.replug(modem));
+        // Every verification has ended by then.
+        sleep(300).await;
         let mut messages = self.messages().await;
         for _ in 0..120 {
             if messages.iter().all(|(_, m)| m.is_final()) {
@@ -251,8 +254,20 @@ impl Play {
         self.log.extend(copies.iter().map(log_copy));
         self.log.extend(handed_over.iter().map(|h| format!("{h:?}")));
         self.log.extend(ends);
+        self.every_modem_sends().await;
         self.house.stop().await;
         self.log
+    }
+
+    /// Nothing that went wrong stops a modem for ever: each still sends when it is the only one.
+    async fn every_modem_sends(&mut self) {
+        for only in 0..self.modems {
+            (0..self.modems).filter(|other| *other != only).for_each(|other| self.house.simulator.unplug(other));
+            self.house.simulator.replug(only);
+            let id = self.house.accept("+14155550000", "the last one").await;
+            let message = self.house.settled(id, Duration::from_secs(300)).await;
+            assert_eq!(message.status(), Status::Delivered, "seed {}, modem {only}: {message:#?}", self.seed);
+        }
     }
 
     /// Each accepted message as it is now. Every one must be there, but for those whose acceptance was cut off.

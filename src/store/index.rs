@@ -237,7 +237,7 @@ impl Index {
         live(self.awaited.get_mut(&(sim_card.clone(), reference)), now)
     }
 
-    /// Parts that this SIM card sent, perhaps, without a TP-MR that we know.
+    /// Parts that this SIM card sends, or sent, perhaps, without a TP-MR that we know.
     pub(super) fn unreferenced(&mut self, sim_card: &SimCard, now: Mono) -> Vec<Awaited> {
         live(self.unreferenced.get_mut(sim_card), now)
     }
@@ -315,10 +315,11 @@ impl Index {
                         }
                     }
                     PartState::Accepted(None) if part.report.is_some() => {}
-                    PartState::Accepted(None) | PartState::Uncertain(_) => {
+                    // An open one too: its report may overtake its result.
+                    PartState::Accepted(None) | PartState::Uncertain(_) | PartState::Intended => {
                         self.unreferenced.entry(attempt.sim_card.clone()).or_default().push(awaited());
                     }
-                    PartState::Intended | PartState::NotSent(_) => {}
+                    PartState::NotSent(_) => {}
                 }
             }
         }

@@ -214,9 +214,10 @@ impl Engine {
             return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part(message, part));
         }
         let uncertain = self.index.unreferenced(&report.sim_card, now.mono);
-        match self.fitting(uncertain, report) {
-            mut fitting if fitting.len() == 1 => {
-                let (message, part) = fitting.remove(0);
+        let mut fitting = self.fitting(uncertain, report);
+        // With one open to the same number the report may be that one's, ahead of its result: then it waits for that.
+        match fitting.pop() {
+            Some((message, part)) if fitting.is_empty() && message.open_part() != Some(part) => {
                 Fits::Part(message, part)
             }
             _ => Fits::Nothing,

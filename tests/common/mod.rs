@@ -4,7 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::disallowed_methods, reason = "tokio's instant follows the paused clock")]
 
-mod wire;
+pub(crate) mod wire;
 
 use otpgate::app::{App, Storage, World};
 use otpgate::config::{Config, Country, Environment, Modem};
@@ -26,7 +26,7 @@ use otpgate::store::{
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-pub(crate) use wire::{HandOver, Wires};
+pub(crate) use wire::Wires;
 
 /// A wall time to begin at: 2026-01-01T00:00:00Z.
 pub(crate) const BEGIN: Wall = Wall(1_767_225_600_000);
