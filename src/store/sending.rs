@@ -18,7 +18,7 @@ use crate::otp::challenge;
 /// What a report speaks of.
 enum Fits {
     /// This part.
-    Part(Message, PartId),
+    Part(Box<Message>, PartId),
     /// A part whose report came already.
     Repeated,
     /// Nothing, or nothing for certain, yet.
@@ -157,7 +157,7 @@ impl Engine {
                 let resend = retry::resend_reported(&message, verdict, now);
                 let report = PartReport { status, verdict, at: now.wall };
                 if self.applied(&mut message, now, Event::Reported { part, reference, report, resend }) {
-                    self.put_message(message, now);
+                    self.put_message(*message, now);
                 }
                 Some(id)
             }
@@ -181,13 +181,13 @@ impl Engine {
                 m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
             };
             let newest = fitting.into_iter().filter(unresolved).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
-            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part(message, part));
+            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part(Box::new(message), part));
         }
         let uncertain = self.index.unreferenced(&report.sim_card, now.mono);
         match self.fitting(uncertain, report) {
             mut fitting if fitting.len() == 1 => {
                 let (message, part) = fitting.remove(0);
-                Fits::Part(message, part)
+                Fits::Part(Box::new(message), part)
             }
             _ => Fits::Nothing,
         }
