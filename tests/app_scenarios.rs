@@ -352,7 +352,8 @@ async fn within_a_priority_the_earliest_deadline_goes_first() {
     house.ready(0).await;
     house.simulator.unplug(0);
     sleep(1).await;
-    let rows = [(3, Priority::Normal, 900), (2, Priority::Normal, 400), (1, Priority::High, 1800), (4, Priority::Normal, 900)];
+    let rows =
+        [(3, Priority::Normal, 900), (2, Priority::Normal, 400), (1, Priority::High, 1800), (4, Priority::Normal, 900)];
     for (place, priority, life) in rows {
         let deadline = house.clock.now().after(Duration::from_secs(life));
         let new = house.message(&format!("+1415555010{place}"), "hello");

@@ -719,14 +719,17 @@ impl Message {
         self.state = State::Queued { not_before: None, only: None, because: Some(because) };
     }
 
-    /// After news of a part: a message under way goes on, one whose missing part turned up is taken up where it stood,
-    /// a queued resend is called off by success; else it is the best that its attempts came to.
+    /// After news of a part: a message under way goes on, one whose missing part turned up is taken up where it stood, a
+    /// queued resend is called off by success and a queued further part by failure; else it is the best that its attempts
+    /// came to.
     fn reassess(&mut self) {
         let resumable = self.attempts.last().filter(|a| a.is_resumable(self.parts)).map(|a| a.sim_card.clone());
         let out = self.best_word() >= Word::Submitted;
         match (&self.state, resumable) {
             (State::Submitting, _) if self.open_part().is_some() => {}
             (State::Submitting, Some(_)) if !out => {}
+            // It waits for its next part already, perhaps until a pause is over.
+            (State::Queued { only: Some(_), .. }, Some(_)) if !out => {}
             (State::Queued { .. } | State::Uncertain { closed: false, .. }, Some(sim_card)) if !out => {
                 let because = self.reason();
                 self.state = State::Queued { not_before: None, only: Some(sim_card), because };

@@ -29,7 +29,7 @@ enum Matched {
 /// What a report speaks of.
 enum Fits {
     /// This part.
-    Part(Message, PartId),
+    Part(Box<Message>, PartId),
     /// A part whose report came already.
     Repeated,
     /// Nothing, or nothing for certain, yet.
@@ -191,7 +191,7 @@ impl Engine {
                 let resend = retry::resend_reported(&message, verdict, now);
                 let report = PartReport { status, verdict, at: now.wall };
                 if self.applied(&mut message, now, Event::Reported { part, reference, report, resend }) {
-                    self.put_message(message, now);
+                    self.put_message(*message, now);
                 }
                 Matched::Part(id)
             }
@@ -211,14 +211,14 @@ impl Engine {
                 m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
             };
             let newest = fitting.into_iter().filter(unresolved).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
-            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part(message, part));
+            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part(Box::new(message), part));
         }
         let uncertain = self.index.unreferenced(&report.sim_card, now.mono);
         let mut fitting = self.fitting(uncertain, report);
         // With one open to the same number the report may be that one's, ahead of its result: then it waits for that.
         match fitting.pop() {
             Some((message, part)) if fitting.is_empty() && message.open_part() != Some(part) => {
-                Fits::Part(message, part)
+                Fits::Part(Box::new(message), part)
             }
             _ => Fits::Nothing,
         }

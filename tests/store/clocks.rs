@@ -114,6 +114,7 @@ async fn a_wall_clock_set_back_at_a_restart_holds_sending_until_it_has_passed(mu
     let (claim, waited) = (w.store().claim(modem(1).imei, modem(1).sim_card), w.now().mono);
     assert_eq!(claim.await.unwrap().message.id, id);
     assert!(w.now().mono - waited <= secs(4), "it is looked at each second");
+    assert_eq!(w.status(id).await, Status::Queued, "given back");
     assert_eq!(w.store().health().clock_held_until, None);
 }
 

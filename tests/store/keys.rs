@@ -70,7 +70,7 @@ async fn the_last_admin_key_is_not_revoked(w: World) {
 }
 
 async fn a_secret_is_shown_once(w: World) {
-    let idempotency = Some(Idempotency { key: [1; 16], fingerprint: [1; 16] });
+    let idempotency = Some(Idempotency { key: [1; 32], fingerprint: [1; 32] });
     w.store().create_key(api_key(&w, 1, Scope::Send), idempotency).await.unwrap();
     let again = w.store().create_key(api_key(&w, 2, Scope::Send), idempotency).await;
     assert_eq!(again, Err(StoreError::AlreadyShown));

@@ -28,6 +28,8 @@ on_both_stores! {
     a_report_that_gave_up_permits_the_one_resend
     a_report_that_failed_permits_none
     a_report_that_gave_up_finds_the_text_of_an_uncertain_message
+    a_report_that_failed_ends_a_message_between_two_parts
+    a_report_does_not_shorten_the_pause_of_the_next_part
 }
 
 const NO_RESULT: PartResult = PartResult::Uncertain(Reason::NoResult);
@@ -309,4 +311,29 @@ async fn a_report_that_gave_up_finds_the_text_of_an_uncertain_message(w: World) 
     assert_eq!(w.status(id).await, Status::Uncertain, "a report has come: better evidence than a second copy");
     w.report(&one, 10, ReportVerdict::GaveUp).await;
     assert_eq!(w.claim(&modem(2)).await.message.id, id, "and now the one resend");
+}
+
+async fn a_report_that_failed_ends_a_message_between_two_parts(w: World) {
+    let one = modem(1);
+    let id = w.accept(NewMessage { parts: 2, ..w.plain() }).await;
+    let (claim, part) = w.put_on_air(&one).await;
+    w.settle(id, part, &one, accepted(10)).await;
+    drop(claim);
+    w.report(&one, 10, ReportVerdict::Failed).await;
+    assert_eq!(w.state(id).await, State::Undelivered(Reason::Report(0x41)));
+    assert!(w.has_nothing_for(&one).await, "it does not begin anew");
+}
+
+async fn a_report_does_not_shorten_the_pause_of_the_next_part(w: World) {
+    let one = modem(1);
+    let id = w.accept(NewMessage { parts: 2, ..w.plain() }).await;
+    let (claim, part) = w.put_on_air(&one).await;
+    w.settle(id, part, &one, accepted(10)).await;
+    let part = w.put_part_on_air(&claim, &one).await;
+    w.settle(id, part, &one, PartResult::NotSent(Reason::Cms(42))).await;
+    w.report(&one, 10, ReportVerdict::Delivered).await;
+    pass(secs(14)).await;
+    assert!(w.has_nothing_for(&one).await);
+    pass(secs(1)).await;
+    assert_eq!(w.send(&one, accepted(11)).await, id);
 }

@@ -24,11 +24,11 @@ on_both_stores! {
 }
 
 fn key(n: u8) -> Option<Idempotency> {
-    Some(Idempotency { key: [n; 16], fingerprint: [1; 16] })
+    Some(Idempotency { key: [n; 32], fingerprint: [1; 32] })
 }
 
 fn other_body(n: u8) -> Option<Idempotency> {
-    Some(Idempotency { key: [n; 16], fingerprint: [2; 16] })
+    Some(Idempotency { key: [n; 32], fingerprint: [2; 32] })
 }
 
 async fn a_repeated_request_gets_what_it_made_as_it_is_now(w: World) {
