@@ -355,6 +355,38 @@ mod tests {
     }
 
     #[test]
+    fn after_a_rotation_only_the_new_key_opens_the_store() {
+        let dir = store(100);
+        let file = dir.path().join("master.key");
+        let old = fs::read(&file).unwrap();
+        let random = Arc::new(SystemRandom);
+        let (mut vault, _) =
+            DataDir::new(dir.path(), None, None).open(random, StoreKind::Real, Wall(1_000), |_, _| {}).unwrap();
+        vault.rotate().unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 2);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        vault.commit(Wall(200), vec![(key(0), Some(code(0)))]).unwrap();
+        assert!(vault.is_resealing());
+        drop(vault);
+        assert!(verify(dir.path()).unwrap().is_sound(), "half-way");
+        let (mut vault, opened, records) = open(dir.path()).unwrap();
+        assert_eq!((opened.quarantined, records.len()), (None, 100));
+        while vault.is_resealing() {
+            vault.commit(Wall(300), Vec::new()).unwrap();
+        }
+        vault.forget_unused_keys().unwrap();
+        drop(vault);
+        let new = fs::read(&file).unwrap();
+        assert_eq!((new.len(), new == old), (65, false), "one line");
+        assert_eq!(open(dir.path()).unwrap().2, (0..100).map(|n| (key(n), code(n))).collect());
+        fs::write(&file, old).unwrap();
+        let error = open(dir.path()).unwrap_err();
+        assert!(matches!(error, DataDirError::Open { error: OpenError::WrongKey { .. }, .. }), "{error}");
+        fs::write(&file, new).unwrap();
+        assert!(verify(dir.path()).unwrap().is_sound());
+    }
+
+    #[test]
     fn one_flipped_bit_is_never_silent() {
         let dir = store(40);
         let db = Path::new(STORE).join(DB);

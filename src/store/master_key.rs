@@ -260,6 +260,34 @@ mod tests {
     }
 
     #[test]
+    fn older_keys_stand_below_the_current_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = KeyFile::find(None, None, dir.path());
+        let keys = [1, 2, 3].map(|n| Keyring::new(&[n; 32]));
+        file.keep(&keys).unwrap();
+        let loaded = file.load().unwrap();
+        assert_eq!(loaded.masters.current().id(), keys[0].id());
+        assert_eq!(loaded.masters.older().iter().map(Keyring::id).collect::<Vec<_>>(), [keys[1].id(), keys[2].id()]);
+        assert_eq!((loaded.warning, fs::read_dir(dir.path()).unwrap().count()), (None, 1), "and nothing beside it");
+        let line = "0f".repeat(32);
+        fs::write(file.path(), format!("{line}\n\n{line}\n")).unwrap();
+        assert!(file.load().is_err(), "an empty line");
+        fs::write(file.path(), format!("{line}\n").repeat(MOST_KEYS + 1)).unwrap();
+        assert!(file.load().is_err(), "more than there can be");
+    }
+
+    #[test]
+    fn a_key_from_elsewhere_is_left_alone_and_the_way_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        fs::write(&path, [1; 32]).unwrap();
+        let file = KeyFile::find(None, Some(&path), dir.path());
+        let error = file.keep(&[Keyring::new(&[2; 32])]).unwrap_err().to_string();
+        assert!(error.contains("by hand") && error.contains("openssl rand"), "{error}");
+        assert_eq!(fs::read(&path).unwrap(), [1; 32]);
+    }
+
+    #[test]
     fn a_key_that_others_may_read_is_warned_of() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");

@@ -104,3 +104,33 @@ async fn what_is_refused() {
         assert_eq!(gateway.call(line, "").await.outcome(), "404 not_found", "{line}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_master_key_is_rotated_while_requests_go_on() {
+    let gateway = Gateway::start().await;
+    let reader = gateway.key(&[Scope::Read], &[]).await;
+    for line in ["POST /v1/keys/rotate-master", "GET /v1/keys/rotate-master"] {
+        assert_eq!(gateway.call_as(&reader, line, "", &[]).await.outcome(), "403 scope_missing", "{line}");
+    }
+    let verification = gateway.call("POST /v1/verifications", PLAIN).await.json();
+    let before = gateway.call("GET /v1/keys/rotate-master", "").await.json();
+    assert_eq!((&before["older_master_keys"], &before["resealing"]), (&json!([]), &json!(false)));
+    let reply = gateway.call("POST /v1/keys/rotate-master", "").await;
+    assert_eq!(reply.status, 202, "{}", reply.text);
+    let made = reply.json();
+    assert_ne!(made["master_key"], before["master_key"]);
+    assert_eq!(made["older_master_keys"], json!([before["master_key"]]));
+    let mut now = made.clone();
+    while now["resealing"] == true {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        now = gateway.call("GET /v1/keys/rotate-master", "").await.json();
+    }
+    assert_eq!(now["records_left"], 1, "the pending verification");
+    assert_eq!(gateway.call("POST /v1/keys/rotate-master", "").await.json(), now, "asked again, it makes no other key");
+    let path = format!("/v1/verifications/{}", verification["id"].as_str().unwrap());
+    assert_eq!(gateway.call(&format!("POST {path}/cancel"), "").await.status, 200);
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    let after = gateway.call("GET /v1/keys/rotate-master", "").await.json();
+    assert_eq!((&after["older_master_keys"], &after["records_left"]), (&json!([]), &json!(0)));
+    assert_eq!(gateway.call(&format!("GET {path}"), "").await.json()["status"], "canceled");
+}

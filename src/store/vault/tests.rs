@@ -5,6 +5,8 @@ use crate::ops::random::SeededRandom;
 use crate::store::envelope::OVERHEAD;
 use crate::store::memory_backend::{CrashMode, Disk, Fault, MemoryBackend};
 
+mod rotation;
+
 use proptest::prelude::*;
 use zeroize::Zeroizing;
 
@@ -246,7 +248,8 @@ fn what_a_newer_program_wrote_is_kept_and_reported() {
     let (mut vault, ..) = open(&disk).unwrap();
     let unknown = Zeroizing::new(b"something new".to_vec());
     let code = Key::Idempotency([1; 16]).to_bytes().to_vec();
-    vault.write(Wall(4_000), vec![(vec![99, 1], Some(unknown.clone())), (code, Some(unknown))]).unwrap();
+    let entry = || Entry { plain: unknown.clone(), keeps_its_key: false };
+    vault.write(Wall(4_000), vec![(vec![99, 1], Some(entry())), (code, Some(entry()))]).unwrap();
     disk.edit(|map| map.get_mut(key(3).to_bytes().as_slice()).unwrap()[0] = 2);
     let (mut vault, opened, found) = open(&disk).unwrap();
     assert_eq!((opened.set_aside, opened.quarantined), (3, None));
