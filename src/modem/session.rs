@@ -773,3 +773,33 @@ const REGISTRATION_EVERY: Duration = Duration::from_secs(5);
 /// Announced messages kept in mind: as many as a large SIM card holds.
 const MAX_FETCHES: usize = 255;
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A modem that answers `AT` and nothing else: each time-out served leaves something later to wait for.
+    #[test]
+    fn a_step_without_an_answer_is_waited_out() {
+        let mut session = Session::new(Configured::default());
+        let mut now = Mono::default();
+        session.handle_input(now, Input::Opened { listen: None });
+        let mut reopened = false;
+        while !reopened {
+            while let Some(output) = session.poll_output() {
+                match output {
+                    Output::Transmit(bytes) if bytes.bytes == b"AT\r" => {
+                        session.handle_input(now, Input::Bytes(b"OK\r\n"));
+                    }
+                    Output::Reopen(_) => reopened = true,
+                    _ => {}
+                }
+            }
+            let Some(next) = session.next_timeout() else { break };
+            assert!(next > now, "it would be woken without end in {:?}", session.phase);
+            now = next;
+            session.handle_input(now, Input::Timeout);
+        }
+        assert!(reopened, "a modem that answers no step is opened anew");
+    }
+}
