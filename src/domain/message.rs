@@ -564,9 +564,11 @@ impl Message {
         }
         let attempt = &self.attempts[usize::from(id.attempt)];
         let under_way = attempt.accepted() > 0;
+        // Once a report has failed a part, the rest of the attempt is of no use, and a new one would repeat parts.
+        let may_go_on = !under_way || attempt.is_resumable(self.parts);
         let sim_card = attempt.sim_card.clone();
         match then {
-            Then::Retry { pause, other_sim_card } if self.deadline.left(now) > pause => {
+            Then::Retry { pause, other_sim_card } if may_go_on && self.deadline.left(now) > pause => {
                 if other_sim_card && !under_way && !self.except.contains(&sim_card) {
                     self.except.push(sim_card.clone());
                 }
@@ -709,7 +711,8 @@ impl Message {
                 let because = self.reason();
                 self.state = State::Queued { not_before: None, only: Some(sim_card), because };
             }
-            (State::Queued { .. }, None) if self.best_word() < Word::Submitted => {}
+            // A resend that waits. What waited to go on with an attempt that can't go on ends with what that came to.
+            (State::Queued { only: None, .. }, None) if self.best_word() < Word::Submitted => {}
             _ => {
                 if let Some(state) = self.best() {
                     self.state = state;
