@@ -70,7 +70,7 @@ pub struct Codes {
 /// `[messages]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Messages {
-    /// The most parts a text may have, 1 to 255.
+    /// The most parts a text may have, 1 to 10: so much fits a record.
     pub max_parts: u8,
 }
 

@@ -4,20 +4,16 @@ mod common;
 
 use common::{BEGIN, House, ME};
 use otpgate::domain::message::{Message, Status};
-use otpgate::ops::clock::{Clock, VirtualClock};
+use otpgate::ops::clock::Clock;
 use otpgate::simulator::faults::Faults;
-use otpgate::simulator::modem::ModemOptions;
 use otpgate::simulator::network::NetworkOptions;
-use otpgate::simulator::{self, Simulator};
-use otpgate::store::memory_backend::Disk;
-use std::sync::Arc;
 use std::time::Duration;
 
 const NUMBER: &str = "+14155550100";
 
 #[tokio::test(start_paused = true)]
 async fn a_modem_goes_on_after_an_error_that_leaves_a_message_uncertain() {
-    let house = House::start(1).await;
+    let mut house = House::start(1).await;
     house.simulator.set_faults(Some(0), &faults("error_after=cms:500,lost@next:1"));
     let first = house.accept(NUMBER, "first").await;
     tokio::time::sleep(Duration::from_secs(20)).await;
@@ -29,7 +25,7 @@ async fn a_modem_goes_on_after_an_error_that_leaves_a_message_uncertain() {
 
 #[tokio::test(start_paused = true)]
 async fn a_modem_whose_network_is_silent_takes_nothing_from_one_that_is_free() {
-    let house = House::start(2).await;
+    let mut house = House::start(2).await;
     house.simulator.set_faults(Some(0), &faults("silence=lost"));
     house.simulator.unplug(1);
     tokio::time::sleep(Duration::from_secs(10)).await;
@@ -50,8 +46,7 @@ async fn a_modem_whose_network_is_silent_takes_nothing_from_one_that_is_free() {
 async fn a_late_refusal_sends_an_uncertain_message_again() {
     // Ten seconds longer than a result is waited for.
     let network = NetworkOptions { epoch: BEGIN, air_time: Duration::from_secs(130), ..NetworkOptions::default() };
-    let simulator = simulator::driver::spawn(Simulator::new(1, &ModemOptions::default(), network, 7));
-    let house = House::start_in(simulator, Disk::default(), Arc::new(VirtualClock::new(BEGIN))).await;
+    let mut house = House::start_with(1, 7, network).await;
     house.simulator.set_faults(Some(0), &faults("network_refusal=38@next:1"));
     let id = house.accept(NUMBER, "hello").await;
     tokio::time::sleep(Duration::from_secs(128)).await;
@@ -65,17 +60,15 @@ async fn a_late_refusal_sends_an_uncertain_message_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_set_right_after_a_boot_moves_what_waits_for_a_time() {
-    let house = House::start(1).await;
+    let mut house = House::start(1).await;
     let hour = Duration::from_secs(3600);
     let mut new = house.message(NUMBER, "at one");
     new.send_at = Some(house.clock.now().after(hour));
     new.deadline = house.clock.now().after(hour * 2);
-    let id = house.app.store().accept(new, None).await.unwrap().value.id;
-    let House { app, clock, simulator, disk, .. } = house;
-    app.abort();
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    clock.reboot();
-    let house = House::start_in(simulator, disk, clock).await;
+    let id = house.store().accept(new, None).await.unwrap().value.id;
+    house.stop().await;
+    house.clock.reboot();
+    house.begin().await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(read(&house, id).await.status(), Status::Queued);
     house.clock.jump_wall(3_600_000);
@@ -85,7 +78,7 @@ async fn a_clock_set_right_after_a_boot_moves_what_waits_for_a_time() {
 }
 
 async fn read(house: &House, id: otpgate::domain::id::MessageId) -> Message {
-    house.app.store().message(ME, id, None).await.unwrap()
+    house.store().message(ME, id, None).await.unwrap()
 }
 
 fn faults(flags: &str) -> Faults {

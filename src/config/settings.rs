@@ -146,7 +146,7 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "messages.max_parts",
-        set: |c, v| v.integer(1..=255).map(|it| c.messages.max_parts = it as u8),
+        set: |c, v| v.integer(1..=10).map(|it| c.messages.max_parts = it as u8),
         show: |c| c.messages.max_parts.to_string(),
     },
     Setting {

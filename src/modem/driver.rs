@@ -532,15 +532,17 @@ impl Driver {
     /// A result heard before bring-up: it settles what the last run left open on this modem with this SIM card.
     fn heard(&mut self, result: PartResult) {
         let Some((imei, sim_card)) = self.identity.clone() else { return };
-        let ours = |l: &&LeftOpen| l.modem == imei && l.sim_card == sim_card;
-        match self.left_open.iter().filter(ours).max_by_key(|l| l.intended).cloned() {
-            Some(LeftOpen { message, part, sim_card, .. }) => {
+        let ours: Vec<_> = self.left_open.iter().filter(|l| l.modem == imei && l.sim_card == sim_card).collect();
+        match ours[..] {
+            [LeftOpen { message, part, sim_card, .. }] => {
                 tracing::info!(message.id = %message, "A result heard after the restart settles an uncertain part");
+                let (message, part, sim_card) = (*message, *part, sim_card.clone());
                 self.record(Ended { outcome: Outcome { message, part, sim_card, result }, _claim: None });
                 self.left_open.retain(|l| l.message != message);
             }
-            None => {
-                tracing::warn!(modem.slot = self.setting.slot, "A send result was heard that belongs to no message")
+            // Of several it may be any one's.
+            _ => {
+                tracing::warn!(modem.slot = self.setting.slot, "A send result was heard that belongs to no one message")
             }
         }
     }
@@ -560,23 +562,34 @@ impl Driver {
     /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.
     fn keep_claiming(&mut self) {
         // A send that takes so long may take two minutes more: what is ready behind it goes to others.
-        let slow = self.let_go_at().is_some_and(|at| at <= self.setting.clock.now().mono);
         let wanted = self.stopping().is_none()
-            && !slow
             && self.listening.is_none()
             && self.session.is_ready()
             && (self.session.is_free() || self.session.is_on_air())
             && self.more_parts_done();
-        match (&self.identity, wanted) {
+        let overdue = self.is_overdue(self.setting.clock.now().mono);
+        match (&self.identity, wanted && !overdue) {
             (Some((imei, sim_card)), true) if self.claiming.is_none() && self.next.is_none() => {
                 self.claiming = Some(self.setting.store.claim(imei.clone(), sim_card.clone()));
             }
-            _ if slow || (!self.session.is_ready() && self.flight.is_none()) => {
+            _ if overdue || !self.session.is_ready() && self.flight.is_none() => {
                 self.claiming = None;
                 self.next = None;
             }
             _ => {}
         }
+    }
+
+    /// Whether the message on the air takes longer than such a thing should: what was made ready behind it must not
+    /// wait with it, when another modem could have it.
+    fn is_overdue(&self, now: Mono) -> bool {
+        self.ahead_until().is_some_and(|until| now >= until)
+    }
+
+    /// How long a message is kept ready behind the one on the air.
+    fn ahead_until(&self) -> Option<Mono> {
+        let handed_over = self.flight.as_ref()?.handed_over?;
+        Some(handed_over + (self.send_time * 2).clamp(AHEAD_SHORTEST, AHEAD_LONGEST))
     }
 
     /// Whether the part in flight is its message's last: only then is another message made ready.
@@ -612,15 +625,10 @@ impl Driver {
         }
     }
 
-    /// Until when a message may be held ready behind the one on the air.
-    fn let_go_at(&self) -> Option<Mono> {
-        Some(self.flight.as_ref()?.handed_over? + AHEAD)
-    }
-
     fn wake_at(&self, now: &Now) -> Mono {
         let idle = now.mono + LOOK_AGAIN;
-        let let_go = self.let_go_at().filter(|at| *at > now.mono);
-        [self.session.next_timeout(), self.stopping(), let_go].into_iter().flatten().fold(idle, Mono::min)
+        let ahead = self.ahead_until().filter(|until| *until > now.mono);
+        [self.session.next_timeout(), self.stopping(), ahead].into_iter().flatten().fold(idle, Mono::min)
     }
 
     /// How long to listen before the first ESC: a message may still be on the air from before a restart.
@@ -738,8 +746,9 @@ const REOPEN_LAST: Duration = Duration::from_secs(30);
 /// A port that stayed open for so long starts with the short pause again.
 const STABLE: Duration = Duration::from_secs(60);
 const WRITE: Duration = Duration::from_secs(10);
-/// Most sends take 3 to 6 s.
-const AHEAD: Duration = Duration::from_secs(10);
+/// How long a message waits behind one on the air before others may take it: twice what a send takes, within these.
+const AHEAD_SHORTEST: Duration = Duration::from_secs(2);
+const AHEAD_LONGEST: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// A result may come so long after 0x1A.
 const RESULT_WITHIN: Duration = Duration::from_secs(180);

@@ -11,7 +11,7 @@ use super::vault::{Opened, Vault, VaultError};
 use super::{ApiKey, Claim, Health, LeftOpen, Rotation, StoreError};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
-use crate::domain::message::{Event, Message, PartState, State};
+use crate::domain::message::{Event, Message, PartId, PartState, State};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Now, Wall};
@@ -86,13 +86,21 @@ pub(super) struct Loaded {
     index: Index,
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
+    left_open: Vec<LeftOpen>,
     next_sequence: u64,
 }
 
 impl Loaded {
     /// Nothing yet. Numbers are hashed with `numbers`.
     pub(super) fn new(numbers: Keyring) -> Self {
-        Self { numbers, index: Index::default(), keys: Vec::new(), under_way: Vec::new(), next_sequence: 0 }
+        Self {
+            numbers,
+            index: Index::default(),
+            keys: Vec::new(),
+            under_way: Vec::new(),
+            left_open: Vec::new(),
+            next_sequence: 0,
+        }
     }
 
     /// Takes one record in; the record itself stays on disk.
@@ -103,6 +111,7 @@ impl Loaded {
                 if message.state == State::Submitting {
                     self.under_way.push(message.id);
                 }
+                self.left_open.extend(uncertain_parts(&message, now));
                 self.index.put_message(&message, self.numbers.number_hash(&message.to), now);
             }
             Record::Verification(verification) => {
@@ -154,7 +163,7 @@ impl Engine {
             changes: Changes::default(),
             index: loaded.index,
             unmatched: Unmatched::default(),
-            left_open: Vec::new(),
+            left_open: loaded.left_open,
             ready_sim_cards: BTreeSet::new(),
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
@@ -475,6 +484,25 @@ impl Engine {
     }
 }
 
+/// Parts that a run before the last one left open, for as long as their result may still come.
+fn uncertain_parts(message: &Message, now: &Now) -> Vec<LeftOpen> {
+    let mut found = Vec::new();
+    for (a, attempt) in message.attempts.iter().enumerate() {
+        for (p, part) in attempt.parts.iter().enumerate() {
+            if matches!(part.state, PartState::Uncertain(_)) && now.wall - part.intended < RESULT_WITHIN {
+                found.push(LeftOpen {
+                    message: message.id,
+                    part: PartId { attempt: a as u8, part: p as u8 },
+                    modem: attempt.modem.clone(),
+                    sim_card: attempt.sim_card.clone(),
+                    intended: part.intended,
+                });
+            }
+        }
+    }
+    found
+}
+
 impl Changes {
     /// The operation is done: what it changed is the batch's.
     fn keep(&mut self) {
@@ -482,6 +510,8 @@ impl Changes {
     }
 }
 
+/// A result may come so long after 0x1A.
+const RESULT_WITHIN: std::time::Duration = std::time::Duration::from_secs(180);
 const DUE_AT_ONCE: usize = 256;
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 const HELD_POLL: Duration = Duration::from_secs(1);
