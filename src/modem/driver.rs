@@ -561,7 +561,6 @@ impl Driver {
 
     /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.
     fn keep_claiming(&mut self) {
-        // A send that takes so long may take two minutes more: what is ready behind it goes to others.
         let wanted = self.stopping().is_none()
             && self.listening.is_none()
             && self.session.is_ready()
@@ -572,7 +571,8 @@ impl Driver {
             (Some((imei, sim_card)), true) if self.claiming.is_none() && self.next.is_none() => {
                 self.claiming = Some(self.setting.store.claim(imei.clone(), sim_card.clone()));
             }
-            _ if overdue || !self.session.is_ready() && self.flight.is_none() => {
+            // Also while the engine finds back after a prompt that never came: that takes half a minute at worst.
+            _ if overdue || !self.session.is_free() && self.flight.is_none() => {
                 self.claiming = None;
                 self.next = None;
             }
