@@ -59,7 +59,7 @@ async fn an_open_intent_of_a_code_is_sent_once_more_after_a_crash(mut w: World) 
     w.put_on_air(&modem(2)).await;
     w.crash().await;
     assert_eq!(w.status(id).await, Status::Uncertain, "the one resend is spent");
-    assert_eq!(w.store().left_open().await.unwrap().len(), 1);
+    assert_eq!(w.store().left_open().await.unwrap().len(), 2, "either one's result may still come");
     assert!(w.has_nothing_for(&modem(1)).await);
 }
 
