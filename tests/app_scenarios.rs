@@ -447,6 +447,49 @@ async fn a_report_ahead_of_its_result_settles_no_other_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_result_after_two_crashes_is_credited_to_neither_message() {
+    let mut house = House::start(1).await;
+    house.ready(0).await;
+    // Its result comes while the second crash's open intent is listened for.
+    house.faults(0, &["late_result=16@next:1", "report_lost=yes"]);
+    let first = house.accept(BO, "first").await;
+    house.handed_over(1).await;
+    house.crash().await;
+    house.ready(0).await;
+    house.faults(0, &["silence=lost@next:1"]);
+    let second = house.accept("+14155550101", "second").await;
+    house.handed_over(2).await;
+    house.crash().await;
+    sleep(30).await;
+    for id in [first, second] {
+        assert_eq!(house.status(id).await, Status::Uncertain);
+    }
+    assert_eq!(house.all_copies().len(), 1);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_message_whose_part_was_reported_undeliverable_is_not_begun_anew() {
+    let network = NetworkOptions { air_time: Duration::from_secs(2), ..NetworkOptions::default() };
+    let mut house = House::start_with(2, 7, network).await;
+    house.ready(0).await;
+    house.ready(1).await;
+    for modem in 0..2 {
+        house.faults(modem, &["report_status=0x46@next:1"]);
+    }
+    let id = house.accept(BO, &"a long text, cut into parts and put together again; ".repeat(8)).await;
+    house.handed_over(1).await;
+    for modem in 0..2 {
+        house.faults(modem, &["network_refusal=38@next:1"]);
+    }
+    let message = house.settled(id, MINUTE * 10).await;
+    assert_eq!((message.status(), message.reason()), (Status::Undelivered, Some(Reason::Report(0x46))), "{message:?}");
+    let copies = house.all_copies();
+    assert_eq!(copies.iter().filter(|c| c.part == 1).count(), 1, "{copies:?}");
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_that_leaves_a_message_uncertain_does_not_stop_the_modem() {
     for fault in ["error_after=cms:500,accepted@next:1", "error_after=error,lost@next:1"] {
         let mut house = House::start(1).await;

@@ -8,7 +8,7 @@ mod common;
 use common::wire::HandOver;
 use common::{House, ME, sleep, sleep_ms};
 use otpgate::domain::id::{MessageId, VerificationId};
-use otpgate::domain::message::{Message, OnUncertain, PartState, ReportVerdict, Status};
+use otpgate::domain::message::{Message, OnUncertain, Part, PartState, ReportVerdict, Status};
 use otpgate::domain::reason::Reason;
 use otpgate::domain::verification::VerificationState;
 use otpgate::simulator::faults::{Dice, Faults};
@@ -23,6 +23,23 @@ fn whatever_happens_the_books_balance() {
     let first = number("OTPGATE_TEST_SEED").unwrap_or(1);
     for seed in first..first + number("OTPGATE_TEST_SEEDS").unwrap_or(12) {
         println!("seed {seed}");
+        play(seed);
+    }
+}
+
+/// Each once found a defect; see the scenario of the same name for what it was.
+#[test]
+fn seeds_that_failed_once() {
+    for (seed, _name) in [
+        (2, "a step that came due while the engine was busy was a busy loop"),
+        (209, "a_report_ahead_of_its_result_settles_no_other_message"),
+        (232, "a_report_ahead_of_its_result_settles_no_other_message"),
+        (711, "a_result_after_two_crashes_is_credited_to_neither_message"),
+        (802, "a_long_message_whose_part_was_reported_undeliverable_is_not_begun_anew"),
+        (990, "a late result after a restart was credited to a later message"),
+        (1155, "a_long_message_whose_part_was_reported_undeliverable_is_not_begun_anew"),
+        (1326, "a bare OK of a command given up was taken for a message's"),
+    ] {
         play(seed);
     }
 }
@@ -238,7 +255,8 @@ impl Play {
         for (taken, message) in &messages {
             let wrong = wrong(taken, message, &copies, &handed_over);
             let events = self.log.join("\n");
-            assert_eq!(wrong, [""; 0], "seed {}: {message:#?}\n{events}", self.seed);
+            let sent: Vec<_> = handed_over.iter().filter(|h| h.to == taken.to).collect();
+            assert_eq!(wrong, [""; 0], "seed {}: {message:#?}\n{events}\n{sent:#?}", self.seed);
         }
         for code in &self.codes {
             let view = match self.house.store().verification(ME, code.id, None).await {
@@ -316,7 +334,10 @@ fn wrong(taken: &Taken, message: &Message, copies: &[Copy], handed_over: &[HandO
         hold(seen <= recorded, format!("part {part}: {seen} copies, but {recorded} sends on record"));
         hold(seen <= 1 + usize::from(message.resend_used), format!("part {part}: {seen} copies"));
         hold(seen <= 1 || message.ever_uncertain || gave_up, format!("part {part}: silently sent {seen} times"));
-        if matches!(status, Status::Submitted | Status::Delivered) {
+        // A bare OK is the least a modem says; the late answer to a command that was given up looks the same.
+        let bare_ok = |p: &&Part| p.state == PartState::Accepted(None) && p.report.is_none();
+        let bare_ok = message.attempts.iter().filter_map(|a| a.parts.get(usize::from(part))).any(|p| bare_ok(&p));
+        if matches!(status, Status::Submitted | Status::Delivered) && !bare_ok {
             hold(seen >= 1, format!("part {part} is {status:?}, but no copy was accepted"));
         }
     }

@@ -97,6 +97,8 @@ struct Driver {
     listening: Option<(MessageId, PartId, SimCard)>,
     left_open: Vec<LeftOpen>,
     listen_for: Vec<LeftOpen>,
+    /// Reports that came before it was known from which SIM card.
+    early: Vec<Event>,
     validity: Validity,
     send_time: Duration,
     /// When `send_time` was measured last.
@@ -152,6 +154,7 @@ impl Driver {
             listening: None,
             left_open,
             listen_for,
+            early: Vec::new(),
             validity: Validity::default(),
             send_time: Duration::ZERO,
             measured: Mono::default(),
@@ -220,6 +223,7 @@ impl Driver {
         self.flush_outcome();
         self.flight = None;
         self.identity = None;
+        self.early.clear();
         self.next = None;
         self.claiming = None;
         self.listening = None;
@@ -400,7 +404,14 @@ impl Driver {
             Event::WantIntent { token } => self.want_intent(token),
             Event::Outcome { token, result } => self.ended(token, result),
             Event::Late { result, .. } => {
+                let now = self.setting.clock.now().wall;
                 if let Some((message, part, sim_card)) = self.listening.take() {
+                    // From before a restart something else may still have its result to come on this modem.
+                    let other = |l: &LeftOpen| l.sim_card == sim_card && now - l.intended < RESULT_WITHIN;
+                    if self.left_open.iter().any(other) {
+                        tracing::warn!(message.id = %message, "A late result may belong to another message; it is credited to none");
+                        return;
+                    }
                     tracing::info!(message.id = %message, "A late result settles an uncertain part");
                     self.record(Ended { outcome: Outcome { message, part, sim_card, result }, _claim: None });
                 }
@@ -409,6 +420,12 @@ impl Driver {
             // A bare OK may belong to anything.
             Event::Heard(PartResult::Accepted(None)) => {}
             Event::Heard(result) => self.heard(result),
+            Event::Report { .. } if self.identity.is_none() => {
+                // Whose it is will be known when the SIM card is.
+                if self.early.len() < EARLY_KEPT {
+                    self.early.push(event);
+                }
+            }
             Event::Report { reference, recipient, status, verdict } => {
                 if let Some((_, sim_card)) = self.identity.clone() {
                     let report = self.setting.store.report(Report { sim_card, reference, recipient, status, verdict });
@@ -557,6 +574,7 @@ impl Driver {
         });
         self.identity = Some((imei, sim_card));
         self.show();
+        std::mem::take(&mut self.early).into_iter().for_each(|report| self.take(report));
     }
 
     /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.
@@ -752,6 +770,7 @@ const AHEAD_LONGEST: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// A result may come so long after 0x1A.
 const RESULT_WITHIN: Duration = Duration::from_secs(180);
+const EARLY_KEPT: usize = 100;
 const LISTEN: Duration = Duration::from_secs(10);
 /// After the network's own deadline a report may take a while to come.
 const REPORT_MARGIN: Duration = Duration::from_secs(600);
