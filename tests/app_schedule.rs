@@ -3,6 +3,8 @@
 //!
 //! `OTPGATE_TEST_SEEDS=N` runs N seeds, from `OTPGATE_TEST_SEED` on.
 
+#![allow(clippy::print_stdout, reason = "a failing seed must be told")]
+
 mod common;
 
 use common::wire::HandOver;
