@@ -518,7 +518,7 @@ async fn a_result_that_comes_late_settles_the_message_and_the_modem_goes_on() {
     assert!(matches!(message.attempts[0].parts[0].state, PartState::Accepted(Some(_))), "{message:?}");
     assert!(message.ever_uncertain);
     house.faults(0, &[]);
-    assert_eq!(house.reaches(next, Status::Submitted).await.ever_uncertain, false);
+    assert!(!house.reaches(next, Status::Submitted).await.ever_uncertain);
     assert_eq!(house.all_copies().len(), 2);
     house.stop().await;
 }
