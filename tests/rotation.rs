@@ -37,7 +37,7 @@ async fn a_code_sent_before_a_rotation_is_right_after_it_and_after_a_restart() {
         assert_eq!(check(&house, id, "0000000").await, (false, VerificationState::Pending));
         let old = rotate(&house).await;
         let house = if restart { crash(house).await } else { house };
-        assert_eq!(older(&house).await, [old.clone()], "the code needs it");
+        assert_eq!(older(&house).await, std::slice::from_ref(&old), "the code needs it");
         assert_eq!(
             check(&house, id, "1111111").await,
             (false, VerificationState::Pending),
@@ -81,7 +81,7 @@ async fn a_repeated_request_is_known_across_a_rotation_until_its_day_is_over() {
     assert_eq!(error, StoreError::IdempotencyMismatch);
     let new = Idempotency { key: [4; 32], ..key };
     let made = house.app.store().accept(house.message(TO, "new"), Some(new)).await.unwrap();
-    assert_eq!(older(&house).await, [old.clone()]);
+    assert_eq!(older(&house).await, std::slice::from_ref(&old));
     tokio::time::sleep(Duration::from_secs(23 * 3600)).await;
     assert_eq!(older(&house).await, [old], "not before its day is over");
     let again = house.app.store().accept(house.message(TO, "new"), Some(new)).await.unwrap();
