@@ -352,7 +352,8 @@ async fn within_a_priority_the_earliest_deadline_goes_first() {
     house.ready(0).await;
     house.simulator.unplug(0);
     sleep(1).await;
-    let rows = [(3, Priority::Normal, 900), (2, Priority::Normal, 400), (1, Priority::High, 1800), (4, Priority::Normal, 900)];
+    let rows =
+        [(3, Priority::Normal, 900), (2, Priority::Normal, 400), (1, Priority::High, 1800), (4, Priority::Normal, 900)];
     for (place, priority, life) in rows {
         let deadline = house.clock.now().after(Duration::from_secs(life));
         let new = house.message(&format!("+1415555010{place}"), "hello");
@@ -517,7 +518,7 @@ async fn a_result_that_comes_late_settles_the_message_and_the_modem_goes_on() {
     assert!(matches!(message.attempts[0].parts[0].state, PartState::Accepted(Some(_))), "{message:?}");
     assert!(message.ever_uncertain);
     house.faults(0, &[]);
-    assert_eq!(house.reaches(next, Status::Submitted).await.ever_uncertain, false);
+    assert!(!house.reaches(next, Status::Submitted).await.ever_uncertain);
     assert_eq!(house.all_copies().len(), 2);
     house.stop().await;
 }

@@ -531,7 +531,9 @@ impl Driver {
                 self.left_open.retain(|l| l.message != message);
             }
             // Of several it may be any one's.
-            _ => tracing::warn!(modem.slot = self.setting.slot, "A send result was heard that belongs to no one message"),
+            _ => {
+                tracing::warn!(modem.slot = self.setting.slot, "A send result was heard that belongs to no one message")
+            }
         }
     }
 
