@@ -469,6 +469,25 @@ async fn a_result_after_two_crashes_is_credited_to_neither_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_result_long_after_a_crash_is_not_credited_to_the_silent_message_after_it() {
+    let mut house = House::start(1).await;
+    house.ready(0).await;
+    house.faults(0, &["late_result=150@next:1", "report_lost=yes"]);
+    let first = house.accept(BO, "first").await;
+    house.handed_over(1).await;
+    house.crash().await;
+    house.ready(0).await;
+    house.faults(0, &["silence=lost@next:1"]);
+    let second = house.accept("+14155550101", "second").await;
+    house.handed_over(2).await;
+    sleep(160).await;
+    for id in [first, second] {
+        assert_eq!(house.status(id).await, Status::Uncertain);
+    }
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_message_whose_part_was_reported_undeliverable_is_not_begun_anew() {
     let network = NetworkOptions { air_time: Duration::from_secs(2), ..NetworkOptions::default() };
     let mut house = House::start_with(2, 7, network).await;

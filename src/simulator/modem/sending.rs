@@ -181,7 +181,11 @@ impl VirtualModem {
         }
         let here = |loss: &PortLoss| matches!(loss, PortLoss::Submit | PortLoss::SubmitLost);
         let loss = self.faults.port_loss.strike_if(&mut self.dice, here);
-        orders.lost |= loss == Some(PortLoss::SubmitLost);
+        if loss == Some(PortLoss::SubmitLost) {
+            // No +CMGS may come for it when the port is back.
+            orders.lost = true;
+            aftermath = Aftermath::Silence;
+        }
         self.counts.submitted += 1;
         self.mode = Mode::Sending(Sending { ticket: self.ticket, command, reference, stored, aftermath });
         self.output.push_back(Output::Submit(Submission { ticket: self.ticket, tpdu, orders }));
