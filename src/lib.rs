@@ -49,9 +49,11 @@
 //! - [`at`]: the dialogue with a modem: lines, commands with their deadlines and shapes, one engine with one command in
 //!   flight (TS 27.005, 27.007, V.250). Pure; knows no TPDU.
 //! - [`modem`]: one modem. `session` is the machine in which AT and SMS meet, with `bringup` as data and `quirks` as rows; the
-//!   driver, the serial port and the board of what is known are the I/O around it.
+//!   driver, the serial port and the board of what is known are the I/O around it. The driver pulls: it asks the store for
+//!   the next message when its modem is free, and for one ahead while it is on the air.
 //! - [`otp`]: codes: derived, rendered into a text, read as people type them. Pure.
-//! - [`dispatch`]: what to do about an outcome: retry, resend, give up. Pure.
+//! - [`dispatch`]: what to do about an outcome: retry, resend, give up. Pure. The order of sending is the store's, since the
+//!   store hands out claims: one ordered queue for each set of SIM cards that may take a message.
 //! - [`store`]: the only room that knows how things lie on disk. [`store::Store`] speaks in the domain's words; behind it
 //!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Why sled 0.34: it was
 //!   asked for, and is safe behind these rules; another engine can stand behind the same trait.
@@ -91,7 +93,7 @@
 //! # Where to start reading
 //!
 //! [`domain::message`] for what can become of a message; `modem/session.rs` for how one is sent; `store/engine.rs` for what
-//! an operation is; [`http::router`] for the API; `tests/app_sending.rs` for the whole of it at work. The tests are in four
+//! an operation is; [`http::router`] for the API; `tests/app_scenarios.rs` for the whole of it at work. The tests are in four
 //! rings: codecs; session and virtual modem on a virtual wire; the whole [`app::App`] on a paused clock; the real binary with
 //! ptys and real programs.
 
