@@ -1,9 +1,9 @@
 //! `/v1/keys`: API keys. A secret is shown once, when it is made.
 
-use super::{List, id};
+use super::{List, created, id};
 use crate::domain::id::{ClientId, KeyId};
 use crate::http::auth::{self, Caller};
-use crate::http::idempotency::{idempotency, mark};
+use crate::http::idempotency::idempotency;
 use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx};
@@ -11,7 +11,7 @@ use crate::ops::random;
 use crate::store::{ApiKey, Permission, Rotation, Scope, StoreError};
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -28,8 +28,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Created an API key");
     let location = format!("/v1/keys/{}", key.id);
     let shown = (!accepted.replayed).then(|| secret.reveal().to_owned());
-    let answer = (StatusCode::CREATED, [(header::LOCATION, location)], Json(View::new(key, shown))).into_response();
-    Ok(mark(answer, accepted.replayed))
+    Ok(created(location, View::new(key, shown), accepted.replayed))
 }
 
 /// All keys, oldest first.

@@ -1,7 +1,7 @@
 //! `/v1/messages`: a text to a number, and what became of it. The text itself is never shown again.
 
 use super::verifications::ON_UNCERTAIN;
-use super::{List, ReasonView, estimate, id};
+use super::{List, ReasonView, created, estimate, id};
 use crate::domain::id::MessageId;
 use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartState, Priority, ReportState, ReportVerdict, State as MessageState, Status,
@@ -9,7 +9,7 @@ use crate::domain::message::{
 use crate::domain::secret::Secret;
 use crate::domain::time::Now;
 use crate::http::auth::Caller;
-use crate::http::idempotency::{idempotency, mark};
+use crate::http::idempotency::idempotency;
 use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx, wait};
@@ -17,8 +17,8 @@ use crate::ops::random;
 use crate::store::{Body, MessageQuery, NewMessage, Scope};
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::Uri;
+use axum::response::Response;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -34,8 +34,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
         tracing::info!(message.id = %message.id, to = %message.to, parts = message.parts, "Accepted a message");
     }
     let location = format!("/v1/messages/{}", message.id);
-    let answer = (StatusCode::CREATED, [(header::LOCATION, location)], Json(View::from(message))).into_response();
-    Ok(mark(answer, accepted.replayed))
+    Ok(created(location, View::from(message), accepted.replayed))
 }
 
 /// One message; `?wait=` for news of it.

@@ -6,8 +6,12 @@ pub(super) mod messages;
 pub(super) mod modems;
 pub(super) mod verifications;
 
+use super::idempotency::mark;
 use super::problem::{Kind, Problem};
 use crate::domain::reason::Reason;
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 /// A list, or a page of one.
@@ -37,6 +41,11 @@ impl From<Reason> for ReasonView {
     fn from(reason: Reason) -> Self {
         Self { code: reason.code(), text: reason.to_string(), number: reason.number() }
     }
+}
+
+/// The answer that shows what was made, and where it is to be found.
+fn created(location: String, view: impl Serialize, replayed: bool) -> Response {
+    mark((StatusCode::CREATED, [(header::LOCATION, location)], Json(view)).into_response(), replayed)
 }
 
 /// Reads the id in a path. What is no id names nothing.

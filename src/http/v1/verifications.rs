@@ -1,6 +1,6 @@
 //! `/v1/verifications`: a code to a number, and whether it came back.
 
-use super::{ReasonView, id};
+use super::{ReasonView, created, id};
 use crate::domain::id::{MessageId, VerificationId};
 use crate::domain::message::{OnUncertain, Priority};
 use crate::domain::secret::Secret;
@@ -16,7 +16,7 @@ use crate::otp::template::{Brand, Template};
 use crate::store::{Body, Check, NewCode, NewMessage, NewVerification, Permission, Resend, Scope, VerificationView};
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
@@ -34,9 +34,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
         tracing::info!(verification.id = %verification.id, message.id = %verification.message, to = %verification.to, "Accepted a verification");
     }
     let location = format!("/v1/verifications/{}", verification.id);
-    let answer =
-        (StatusCode::CREATED, [(header::LOCATION, location)], Json(View::from(accepted.value))).into_response();
-    Ok(mark(answer, accepted.replayed))
+    Ok(created(location, View::from(accepted.value), accepted.replayed))
 }
 
 /// One verification; `?wait=` for news of it.
