@@ -15,21 +15,10 @@ use crate::domain::time::Now;
 use crate::domain::verification::{CodeSource, Verification, VerificationEvent};
 use crate::otp::challenge;
 
-/// What became of a report.
-#[derive(PartialEq, Eq)]
-enum Matched {
-    /// It is this message's.
-    Part(MessageId),
-    /// It was said before.
-    Repeated,
-    /// It is nobody's, yet.
-    Nothing,
-}
-
 /// What a report speaks of.
-enum Fits {
-    /// This part.
-    Part(Box<Message>, PartId),
+enum Fits<T> {
+    /// This.
+    Part(T),
     /// A part whose report came already.
     Repeated,
     /// Nothing, or nothing for certain, yet.
@@ -161,7 +150,7 @@ impl Engine {
         // A report may have come ahead of the result that tells its TP-MR.
         if !self.unmatched.is_empty() {
             for (until, report) in self.unmatched.take(&sim_card, now.mono) {
-                if self.matched(&report, now) == Matched::Nothing {
+                if matches!(self.matched(&report, now), Fits::Nothing) {
                     self.unmatched.keep(report, until, now.mono);
                 }
             }
@@ -173,9 +162,9 @@ impl Engine {
     pub(super) fn report(&mut self, report: Report, now: &Now) -> Option<MessageId> {
         self.refuse_writes().ok()?;
         match self.matched(&report, now) {
-            Matched::Part(id) => Some(id),
-            Matched::Repeated => None,
-            Matched::Nothing => {
+            Fits::Part(id) => Some(id),
+            Fits::Repeated => None,
+            Fits::Nothing => {
                 tracing::info!(sim_card = %report.sim_card, "A status report fits no message yet");
                 self.unmatched.keep(report, now.mono + UNMATCHED_LIFE, now.mono);
                 None
@@ -183,9 +172,9 @@ impl Engine {
         }
     }
 
-    fn matched(&mut self, report: &Report, now: &Now) -> Matched {
+    fn matched(&mut self, report: &Report, now: &Now) -> Fits<MessageId> {
         match self.find_reported(report, now) {
-            Fits::Part(mut message, part) => {
+            Fits::Part((mut message, part)) => {
                 let id = message.id;
                 let &Report { reference, status, verdict, .. } = report;
                 let resend = retry::resend_reported(&message, verdict, now);
@@ -193,17 +182,17 @@ impl Engine {
                 if self.applied(&mut message, now, Event::Reported { part, reference, report, resend }) {
                     self.put_message(*message, now);
                 }
-                Matched::Part(id)
+                Fits::Part(id)
             }
             // Not to be kept: some modems give every message the same TP-MR, and the next one would be taken for it.
-            Fits::Repeated => Matched::Repeated,
-            Fits::Nothing => Matched::Nothing,
+            Fits::Repeated => Fits::Repeated,
+            Fits::Nothing => Fits::Nothing,
         }
     }
 
     /// The part that a report speaks of: by SIM card, TP-MR and window, then the last digits of the recipient; newest
     /// unresolved first. Failing that, an uncertain part, if it is the only one that fits.
-    fn find_reported(&mut self, report: &Report, now: &Now) -> Fits {
+    fn find_reported(&mut self, report: &Report, now: &Now) -> Fits<(Box<Message>, PartId)> {
         let known = self.index.awaited(&report.sim_card, report.reference, now.mono);
         let fitting = self.fitting(known, report);
         if !fitting.is_empty() {
@@ -211,14 +200,14 @@ impl Engine {
                 m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
             };
             let newest = fitting.into_iter().filter(unresolved).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
-            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part(Box::new(message), part));
+            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part((Box::new(message), part)));
         }
         let uncertain = self.index.unreferenced(&report.sim_card, now.mono);
         let mut fitting = self.fitting(uncertain, report);
         // With one open to the same number the report may be that one's, ahead of its result: then it waits for that.
         match fitting.pop() {
             Some((message, part)) if fitting.is_empty() && message.open_part() != Some(part) => {
-                Fits::Part(Box::new(message), part)
+                Fits::Part((Box::new(message), part))
             }
             _ => Fits::Nothing,
         }
