@@ -60,8 +60,9 @@ impl Keyring {
     /// [`Keyring::open`] and says where the bytes belong.
     pub fn seal(&self, nonce: [u8; NONCE], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let mut sealed = nonce.to_vec();
-        // Fails only for texts of some 256 GiB; the store takes 4 KiB.
-        sealed.extend(self.cipher().encrypt(&XNonce::from(nonce), Payload { msg: plaintext, aad }).unwrap_or_default());
+        // The store takes 4 KiB. Were it to fail all the same, an empty record must not pass for a sealed one.
+        let ciphertext = self.cipher().encrypt(&XNonce::from(nonce), Payload { msg: plaintext, aad });
+        sealed.extend(ciphertext.expect("XChaCha20-Poly1305 seals up to 256 GiB"));
         sealed
     }
 
