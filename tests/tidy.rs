@@ -105,10 +105,16 @@ fn words() {
 #[test]
 fn texts_speak_of_the_project_only() {
     let mut wrong = Vec::new();
+    // The folders of whatever machine this is, and the marks of what is not finished.
+    let mut words = vec!["TODO".to_owned(), "FIXME".to_owned()];
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned);
+    let folders = checkout.into_iter().chain(std::env::var_os("HOME").map(PathBuf::from));
+    let own = folders.filter(|folder| folder.parent().is_some() && *folder != std::env::temp_dir());
+    words.extend(own.map(|folder| format!("{}/", folder.display())));
     for file in texts() {
         let text = fs::read_to_string(&file).unwrap_or_default();
         for (number, line) in text.lines().enumerate() {
-            for word in ["/work/", "/root/", "TODO", "FIXME"].into_iter().filter(|word| line.contains(word)) {
+            for word in words.iter().filter(|word| line.contains(*word)) {
                 wrong.push(format!("{}:{}: {word}", file.display(), number + 1));
             }
         }
