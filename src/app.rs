@@ -10,6 +10,7 @@ use crate::domain::time::Mono;
 use crate::http::{self, Api};
 use crate::modem::board::Board;
 use crate::modem::driver::{self, Order, Setting};
+use crate::modem::learned::Learned;
 use crate::modem::port::{Port, Ports};
 use crate::modem::quirks::Configured;
 use crate::modem::serial::SerialPorts;
@@ -123,7 +124,7 @@ impl App {
             Storage::Memory(..) => ensure_admin_key(&store, &*random, &*clock, None).await?,
         };
 
-        let board = Board::default();
+        let (board, learned) = (Board::default(), Learned::default());
         let (orders, orders_in) = watch::channel(Order::Run);
         let mut drivers = Vec::new();
         for (slot, (port, configured)) in modems(&config, simulator.as_ref()).into_iter().enumerate() {
@@ -137,6 +138,7 @@ impl App {
                 store: Arc::new(store.clone()),
                 clock: clock.clone(),
                 board: board.clone(),
+                learned: learned.clone(),
             };
             drivers.push(tokio::spawn(driver::drive(setting, orders_in.clone())));
         }

@@ -92,9 +92,10 @@ pub fn after_refusal(message: &Message, part: PartId, reason: Reason, other_sim_
         Then::Retry { pause: Duration::from_secs(pause), other_sim_card: false }
     };
     match class(reason) {
-        _ if message.attempts.len() >= max_attempts(message.parts) => Then::GiveUp,
         Class::Permanent => Then::GiveUp,
-        Class::SimCard if other_sim_card_ready => Then::Retry { pause: Duration::ZERO, other_sim_card: true },
+        Class::SimCard if other_sim_card_ready && message.avoid.len() < max_attempts(message.parts) => {
+            Then::Retry { pause: Duration::ZERO, other_sim_card: true }
+        }
         Class::SimCard if refusals == 0 => again(30, 0),
         Class::SimCard => Then::GiveUp,
         Class::Temporary { tries, pause } if refusals + 1 < tries => again(pause, refusals),

@@ -55,8 +55,8 @@ pub struct Message {
     pub state: State,
     /// Every attempt, oldest first.
     pub attempts: Vec<Attempt>,
-    /// SIM cards that refused it for a reason of their own and may not take it again.
-    pub except: Vec<SimCard>,
+    /// SIM cards that refused it for a reason of their own, or left it uncertain: any other that is ready goes first.
+    pub avoid: Vec<SimCard>,
     /// Whether any part was ever uncertain, also if it has been settled since.
     pub ever_uncertain: bool,
     /// Whether the one automatic identical resend has been spent.
@@ -354,7 +354,7 @@ pub enum Then {
     Retry {
         /// How long to wait.
         pause: Duration,
-        /// Not over this SIM card again (only while no part of the attempt is out).
+        /// Rather over another SIM card than this one (only while no part of the attempt is out).
         other_sim_card: bool,
     },
     /// Give up.
@@ -485,12 +485,14 @@ impl Message {
     }
 
     /// Which part is to be sent next, were this modem with this SIM card to take the message now. An attempt of
-    /// which nothing went out is taken up again by the same equipment, so that a busy modem does not grow the record.
+    /// which nothing went out is taken up again by the same equipment, so that a busy modem does not grow the record; by
+    /// any other once the record is full but for the one resend, so that two busy modems don't use it up between them.
     pub fn next_part(&self, modem: &Imei, sim_card: &SimCard) -> PartId {
         let last = self.attempts.len().wrapping_sub(1) as u8;
+        let full = self.attempts.len() + 1 >= max_attempts(self.parts);
         match self.attempts.last() {
             Some(a) if a.is_resumable(self.parts) => PartId { attempt: last, part: a.accepted() as u8 },
-            Some(a) if a.nothing_sent() && a.sim_card == *sim_card && a.modem == *modem => {
+            Some(a) if a.nothing_sent() && (full || a.sim_card == *sim_card && a.modem == *modem) => {
                 PartId { attempt: last, part: 0 }
             }
             _ => PartId { attempt: self.attempts.len() as u8, part: 0 },
@@ -522,10 +524,7 @@ impl Message {
             return Err(Refused::TooLate);
         }
         let index = usize::from(intent.part.attempt);
-        if intent.part != self.next_part(&intent.modem, &intent.sim_card)
-            || index >= max_attempts(self.parts)
-            || self.except.contains(&intent.sim_card)
-        {
+        if intent.part != self.next_part(&intent.modem, &intent.sim_card) || index >= max_attempts(self.parts) {
             return Err(Refused::OutOfStep);
         }
         let part = Part {
@@ -546,8 +545,12 @@ impl Message {
             });
         } else {
             let attempt = &mut self.attempts[index];
-            if attempt.sim_card != intent.sim_card || attempt.concat_reference != intent.concat_reference {
+            let (same, unsent) = (attempt.sim_card == intent.sim_card, attempt.nothing_sent());
+            if attempt.concat_reference != intent.concat_reference || !(same || unsent) {
                 return Err(Refused::OutOfStep);
+            }
+            if !(same && attempt.modem == intent.modem) && unsent {
+                (attempt.modem, attempt.sim_card, attempt.started) = (intent.modem, intent.sim_card, now.wall);
             }
             match attempt.parts.get_mut(usize::from(intent.part.part)) {
                 Some(again) => *again = Part { refusals: again.refusals, ..part },
@@ -582,8 +585,8 @@ impl Message {
         let over = ended || stuck || !last || self.best_word() >= Word::Submitted;
         match then {
             Then::Retry { pause, other_sim_card } if !over && self.deadline.left(now) > pause => {
-                if other_sim_card && !under_way && !self.except.contains(&sim_card) {
-                    self.except.push(sim_card.clone());
+                if other_sim_card && !under_way {
+                    self.avoid(&sim_card);
                 }
                 self.state = State::Queued {
                     not_before: (!pause.is_zero()).then(|| now.after(pause)),
@@ -626,7 +629,7 @@ impl Message {
         part.settled = Some(now.wall);
         self.ever_uncertain = true;
         if resend && !self.resend_used {
-            self.queue_resend(reason);
+            self.queue_resend(id, reason);
         } else {
             self.reassess();
         }
@@ -650,7 +653,7 @@ impl Message {
         let at_rest = matches!(self.state, State::Submitted { .. } | State::Uncertain { .. }) && !ended;
         let resend = resend && !self.resend_used;
         if resend && at_rest && report.verdict == ReportVerdict::GaveUp && self.best_word() < Word::Submitted {
-            self.queue_resend(Reason::Report(report.status));
+            self.queue_resend(id, Reason::Report(report.status));
         } else {
             self.reassess();
         }
@@ -714,9 +717,17 @@ impl Message {
         Ok(())
     }
 
-    fn queue_resend(&mut self, because: Reason) {
+    fn queue_resend(&mut self, of: PartId, because: Reason) {
+        let sim_card = self.attempts[usize::from(of.attempt)].sim_card.clone();
+        self.avoid(&sim_card);
         self.resend_used = true;
         self.state = State::Queued { not_before: None, only: None, because: Some(because) };
+    }
+
+    fn avoid(&mut self, sim_card: &SimCard) {
+        if !self.avoid.contains(sim_card) && self.avoid.len() < max_attempts(self.parts) {
+            self.avoid.push(sim_card.clone());
+        }
     }
 
     /// After news of a part: a message under way goes on, one whose missing part turned up is taken up where it stood, a

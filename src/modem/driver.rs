@@ -6,10 +6,10 @@
 
 use super::board::{Board, ModemState};
 use super::compose::{self, Style, compose};
+use super::learned::Learned;
 use super::port::{Port, Ports};
 use super::quirks::Configured;
 use super::session::{Event, Input, Job, Output, Session};
-use crate::dispatch::retry::Validity;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
 use crate::domain::message::{IntentOf, PartId, PartResult};
@@ -18,7 +18,6 @@ use crate::domain::time::{Mono, Now, Wall};
 use crate::ops::clock::Clock;
 use crate::sms::pdu::Pdu;
 use crate::store::{Answer, Claim, Grant, LeftOpen, Outcome, Report, Store, StoreError};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -57,6 +56,8 @@ pub struct Setting {
     pub clock: Arc<dyn Clock>,
     /// What is shown.
     pub board: Board,
+    /// What was learned about SIM cards.
+    pub learned: Learned,
 }
 
 /// Drives one modem until told to stop. A panic inside is caught, the modem is set up anew, and what it had on the air
@@ -99,12 +100,12 @@ struct Driver {
     listen_for: Vec<LeftOpen>,
     /// Reports that came before it was known from which SIM card.
     early: Vec<Event>,
-    validity: Validity,
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
     next_token: u64,
-    was_ready: bool,
+    /// What the store was told last: which modem can send, over which SIM card.
+    told_ready: Option<(Imei, SimCard)>,
 }
 
 /// A claimed message, ready to be handed over.
@@ -155,11 +156,10 @@ impl Driver {
             left_open,
             listen_for,
             early: Vec::new(),
-            validity: Validity::default(),
             send_time: Duration::ZERO,
             measured: Mono::default(),
             next_token: 0,
-            was_ready: false,
+            told_ready: None,
         }
     }
 
@@ -336,7 +336,7 @@ impl Driver {
         // The claimed copy is from before the attempt, so all its parts are given the same one.
         let id = PartId { part, ..claim.message.next_part(&imei, &sim_card) };
         let life = claim.message.deadline.left(&now);
-        let Some(pdu) = self.compose(&claim, id.part, life) else {
+        let Some(pdu) = self.compose(&claim, &sim_card, id.part, life) else {
             self.end_unsendable(claim, id, &now);
             return true;
         };
@@ -354,10 +354,10 @@ impl Driver {
         true
     }
 
-    fn compose(&self, claim: &Claim, part: u8, life: Duration) -> Option<Pdu> {
+    fn compose(&self, claim: &Claim, sim_card: &SimCard, part: u8, life: Duration) -> Option<Pdu> {
         let style = Style {
             concat_reference: claim.concat_reference,
-            validity: self.validity,
+            validity: self.setting.learned.validity(sim_card),
             status_report: self.setting.status_reports,
         };
         compose(&claim.message, claim.text.reveal(), part, life, style)
@@ -385,7 +385,8 @@ impl Driver {
 
     fn intent(&self, claim: &Claim, part: PartId, now: &Now) -> Option<IntentOf> {
         let (modem, sim_card) = self.identity.clone()?;
-        let life = compose::network_life(self.validity, claim.message.deadline.left(now));
+        let validity = self.setting.learned.validity(&sim_card);
+        let life = compose::network_life(validity, claim.message.deadline.left(now));
         Some(IntentOf {
             modem,
             sim_card,
@@ -487,8 +488,8 @@ impl Driver {
         }
         self.count(&flight, result);
         self.tell(id, part, result);
-        if let PartResult::NotSent(reason) = result {
-            self.validity = self.validity.after(reason);
+        if let (PartResult::NotSent(reason), Some((_, sim_card))) = (result, &self.identity) {
+            self.setting.learned.refused(sim_card, reason);
         }
         // An answer that leaves it open ends the dialogue: only after silence is the port listened to.
         if result == PartResult::Uncertain(Reason::NoResult) {
@@ -713,20 +714,28 @@ impl Driver {
         });
     }
 
-    /// Tells the store which SIM cards can send, when this one has come or gone.
+    /// Tells the store whether this modem can send, when that has changed.
     fn tell_readiness(&mut self) {
-        let ready = self.session.is_ready() && self.identity.is_some();
-        if ready != self.was_ready {
-            self.was_ready = ready;
-            let cards: BTreeSet<SimCard> = self
-                .setting
-                .board
-                .modems()
-                .into_iter()
-                .filter(|m| m.state.is_ready())
-                .filter_map(|m| m.sim_card)
-                .collect();
-            tokio::spawn(self.setting.store.sim_cards_ready(cards));
+        let ready = self.identity.clone().filter(|_| self.session.is_ready());
+        if ready == self.told_ready {
+            return;
+        }
+        // Called in this order, they arrive in this order.
+        if let Some((modem, _)) = self.told_ready.take() {
+            tokio::spawn(self.setting.store.set_ready(modem, None));
+        }
+        if let Some((modem, sim_card)) = ready.clone() {
+            tokio::spawn(self.setting.store.set_ready(modem, Some(sim_card)));
+        }
+        self.told_ready = ready;
+    }
+}
+
+impl Drop for Driver {
+    /// Also when it panicked: what the store was told holds no longer.
+    fn drop(&mut self) {
+        if let (Some((modem, _)), Ok(runtime)) = (self.told_ready.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(self.setting.store.set_ready(modem, None));
         }
     }
 }

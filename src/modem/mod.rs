@@ -5,6 +5,7 @@ mod bringup;
 pub mod board;
 pub mod compose;
 pub mod driver;
+pub mod learned;
 pub mod port;
 pub mod quirks;
 pub mod serial;

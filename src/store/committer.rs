@@ -300,9 +300,9 @@ impl Store for BoxStore {
         self.command(|engine, _| Ok(engine.still_open()))
     }
 
-    fn sim_cards_ready(&self, ready: BTreeSet<SimCard>) -> Answer<()> {
-        self.command(move |engine, _| {
-            engine.ready_sim_cards = ready;
+    fn set_ready(&self, modem: Imei, sim_card: Option<SimCard>) -> Answer<()> {
+        self.command(move |engine, now| {
+            engine.index.sim_cards.set_ready(modem, sim_card, now.mono);
             Ok(())
         })
     }

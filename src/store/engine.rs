@@ -42,7 +42,6 @@ pub(super) struct Engine {
     pub(super) index: Index,
     pub(super) unmatched: Unmatched,
     pub(super) left_open: Vec<LeftOpen>,
-    pub(super) ready_sim_cards: BTreeSet<SimCard>,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -112,6 +111,9 @@ impl Loaded {
                     self.under_way.push(message.id);
                 }
                 self.left_open.extend(uncertain_parts(&message, now));
+                for attempt in &message.attempts {
+                    self.index.sim_cards.was_ready(attempt.sim_card.clone(), now.mono);
+                }
                 self.index.put_message(&message, self.numbers.number_hash(&message.to), now);
             }
             Record::Verification(verification) => {
@@ -164,7 +166,6 @@ impl Engine {
             index: loaded.index,
             unmatched: Unmatched::default(),
             left_open: loaded.left_open,
-            ready_sim_cards: BTreeSet::new(),
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -257,7 +258,7 @@ impl Engine {
         }
         let rotation = self.vault.is_resealing().then_some(now.mono);
         let soon = (self.held_until.is_some() || !self.textless.is_empty()).then(|| now.mono + HELD_POLL);
-        self.index.next_timer().into_iter().chain(soon).chain(rotation).min()
+        self.index.next_timer(now.mono).into_iter().chain(soon).chain(rotation).min()
     }
 
     /// Puts a modem among those that wait for work.

@@ -53,7 +53,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
         deadline: when.3,
         state: what.0,
         attempts: what.1,
-        except: what.2,
+        avoid: what.2,
         ever_uncertain: what.3,
         resend_used: what.4,
         version: what.5,

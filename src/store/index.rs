@@ -3,6 +3,7 @@
 //! Nothing here grows with the time that a message waits, and nothing on a message's way scans it.
 
 use super::gate::Gate;
+use super::sim_cards::SimCards;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{ClientId, MessageId, VerificationId};
 use crate::domain::message::{Message, PartId, PartState, Priority, RESULT_LIFE, State, Status};
@@ -18,7 +19,8 @@ pub(super) type NumberHash = [u8; 16];
 #[derive(Default)]
 pub(super) struct Index {
     messages: BTreeMap<MessageId, Entry>,
-    ready: BTreeMap<Route, BTreeSet<Turn>>,
+    queues: BTreeMap<Route, BTreeSet<Turn>>,
+    pub(super) sim_cards: SimCards,
     timers: Timers,
     pending: BTreeMap<PendingKey, VerificationId>,
     awaited: BTreeMap<(SimCard, u8), Vec<Awaited>>,
@@ -44,12 +46,15 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Route {
     only: Option<SimCard>,
-    except: Vec<SimCard>,
+    avoid: Vec<SimCard>,
 }
 
 impl Route {
-    fn admits(&self, sim_card: &SimCard) -> bool {
-        self.only.as_ref().is_none_or(|only| only == sim_card) && !self.except.contains(sim_card)
+    fn admits(&self, sim_card: &SimCard, all: &SimCards, now: Mono) -> bool {
+        match &self.only {
+            Some(only) => only == sim_card,
+            None => all.may_take(sim_card, &self.avoid, now),
+        }
     }
 }
 
@@ -116,7 +121,7 @@ impl Index {
         }
         self.queued += usize::from(message.status() == Status::Queued);
         if let Some((route, turn)) = turn {
-            self.ready.entry(route).or_default().insert(turn);
+            self.queues.entry(route).or_default().insert(turn);
         }
         if !matches!(message.state, State::Queued { .. } | State::Submitting) {
             self.claimed.remove(&message.id);
@@ -163,9 +168,11 @@ impl Index {
         self.timers.order.iter().take_while(|(at, _)| *at <= now).take(limit).map(|(_, t)| *t).collect()
     }
 
-    /// When the next timer is due.
-    pub(super) fn next_timer(&self) -> Option<Mono> {
-        self.timers.order.first().map(|(at, _)| *at)
+    /// When the next timer is due, or a message may go to a SIM card that it avoided.
+    pub(super) fn next_timer(&self, now: Mono) -> Option<Mono> {
+        let waits = self.queues.keys().any(|route| !route.avoid.is_empty());
+        let served = waits.then(|| self.sim_cards.next_change(now)).flatten();
+        self.timers.order.first().map(|(at, _)| *at).into_iter().chain(served).min()
     }
 
     /// The pending verification for the same client, number and purpose.
@@ -179,8 +186,8 @@ impl Index {
     }
 
     /// The first message that this SIM card may take; it leaves the queue and counts as claimed.
-    pub(super) fn claim(&mut self, modem: &Imei, sim_card: &SimCard) -> Option<(MessageId, Claimed)> {
-        let routes = self.ready.iter().filter(|(route, _)| route.admits(sim_card));
+    pub(super) fn claim(&mut self, modem: &Imei, sim_card: &SimCard, now: Mono) -> Option<(MessageId, Claimed)> {
+        let routes = self.queues.iter().filter(|(route, _)| route.admits(sim_card, &self.sim_cards, now));
         let (route, turn) = routes.filter_map(|(r, turns)| Some((r, *turns.first()?))).min_by_key(|(_, t)| *t)?;
         let route = route.clone();
         self.remove_turn(&route, &turn);
@@ -209,8 +216,8 @@ impl Index {
     }
 
     /// Whether some ready message could go to this SIM card.
-    pub(super) fn has_work(&self, sim_card: &SimCard) -> bool {
-        self.ready.iter().any(|(route, turns)| route.admits(sim_card) && !turns.is_empty())
+    pub(super) fn has_work(&self, sim_card: &SimCard, now: Mono) -> bool {
+        self.queues.iter().any(|(route, turns)| !turns.is_empty() && route.admits(sim_card, &self.sim_cards, now))
     }
 
     /// One message's entry.
@@ -269,7 +276,7 @@ impl Index {
         if not_before.is_some_and(|t| !t.passed(now)) || self.claimed.contains_key(&message.id) {
             return None;
         }
-        let route = Route { only: only.clone(), except: message.except.clone() };
+        let route = Route { only: only.clone(), avoid: message.avoid.clone() };
         let turn = Turn {
             priority: message.priority,
             deadline: message.deadline.wall,
@@ -286,10 +293,10 @@ impl Index {
     }
 
     fn remove_turn(&mut self, route: &Route, turn: &Turn) {
-        if let Some(turns) = self.ready.get_mut(route) {
+        if let Some(turns) = self.queues.get_mut(route) {
             turns.remove(turn);
             if turns.is_empty() {
-                self.ready.remove(route);
+                self.queues.remove(route);
             }
         }
     }

@@ -87,8 +87,9 @@ pub trait Store: Send + Sync + 'static {
     fn report(&self, report: Report) -> Answer<Option<MessageId>>;
     /// Attempts whose end was unknown when the store was opened: what a late result may still settle.
     fn left_open(&self) -> Answer<Vec<LeftOpen>>;
-    /// Which SIM cards can send now. Whether a refusal by one may go to another depends on it.
-    fn sim_cards_ready(&self, ready: BTreeSet<SimCard>) -> Answer<()>;
+    /// Over which SIM card this modem can send now, or that it can't. What one SIM card refused, or left uncertain, goes
+    /// to another while one is ready.
+    fn set_ready(&self, modem: Imei, sim_card: Option<SimCard>) -> Answer<()>;
     /// Ends the store: what is queued up is committed, then the last handle is dropped.
     fn close(&self) -> Answer<()>;
 }
@@ -556,6 +557,7 @@ pub mod record;
 mod requests;
 mod sending;
 mod shape;
+mod sim_cards;
 pub mod sled_backend;
 mod tally;
 pub mod vault;

@@ -340,7 +340,7 @@ impl Engine {
             deadline: new.deadline,
             state: State::Queued { not_before: new.send_at, only: None, because: None },
             attempts: Vec::new(),
-            except: Vec::new(),
+            avoid: Vec::new(),
             ever_uncertain: false,
             resend_used: false,
             version: 1,

@@ -28,8 +28,8 @@ enum Fits<T> {
 impl Engine {
     /// The next message for a SIM card, with its text whole. Passes over none: what can't go now is not in the queue.
     pub(super) fn next_claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Option<Claim> {
-        while self.index.has_work(sim_card) {
-            let (id, claimed) = self.index.claim(modem, sim_card)?;
+        while self.index.has_work(sim_card, now.mono) {
+            let (id, claimed) = self.index.claim(modem, sim_card, now.mono)?;
             let Some((message, text)) =
                 self.message(id).ok().and_then(|m| Some((self.text_of(&m)?, m))).map(|(t, m)| (m, t))
             else {
@@ -129,8 +129,7 @@ impl Engine {
             PartResult::NotSent(reason) => {
                 // A part that is out binds the others to its SIM card.
                 let bound = message.attempts.iter().any(|a| a.sim_card == sim_card && a.is_resumable(message.parts));
-                let other =
-                    !bound && self.ready_sim_cards.iter().any(|s| *s != sim_card && !message.except.contains(s));
+                let other = !bound && self.index.sim_cards.another_is_ready(&sim_card, &message.avoid);
                 Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, other) }
             }
         };

@@ -147,7 +147,7 @@ fields!(Message as MessageShape {
     deadline: Deadline,
     state: State,
     attempts: Vec<Attempt>,
-    except: Vec<SimCard>,
+    avoid: Vec<SimCard>,
     ever_uncertain: bool,
     resend_used: bool,
     version: u32,

@@ -422,7 +422,13 @@ impl World {
     }
 
     pub(crate) async fn ready(&self, modems: &[&Modem]) {
-        self.store().sim_cards_ready(modems.iter().map(|m| m.sim_card.clone()).collect()).await.unwrap();
+        for modem in modems {
+            self.store().set_ready(modem.imei.clone(), Some(modem.sim_card.clone())).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn not_ready(&self, modem: &Modem) {
+        self.store().set_ready(modem.imei.clone(), None).await.unwrap();
     }
 }
 

@@ -19,6 +19,9 @@ on_both_stores! {
     parts_go_out_one_by_one_over_one_sim_card
     a_message_between_two_parts_waits_for_its_sim_card
     what_one_sim_card_refuses_another_may_take
+    what_one_sim_card_refused_it_may_take_once_no_other_can
+    an_uncertain_message_is_resent_over_another_sim_card
+    modems_that_are_busy_in_turn_do_not_end_a_message
     what_the_only_sim_card_refuses_is_tried_again_once
     a_part_that_its_sim_card_refuses_does_not_come_back_at_once
     temporary_refusals_pause_longer_each_time_and_end
@@ -212,7 +215,49 @@ async fn what_one_sim_card_refuses_another_may_take(w: World) {
     w.settle(id, part, &two, accepted(1)).await;
     let message = w.message(id).await;
     assert_eq!((message.status(), message.attempts.len()), (Status::Submitted, 2));
-    assert_eq!(message.except, [one.sim_card]);
+    assert_eq!(message.avoid, [one.sim_card]);
+}
+
+async fn what_one_sim_card_refused_it_may_take_once_no_other_can(w: World) {
+    let (one, two) = (modem(1), modem(2));
+    w.ready(&[&one, &two]).await;
+    let id = w.accept(w.plain()).await;
+    w.send(&one, PartResult::NotSent(Reason::Cms(21))).await;
+    assert!(w.has_nothing_for(&one).await);
+    w.not_ready(&two).await;
+    pass(secs(29)).await;
+    assert!(w.has_nothing_for(&one).await, "the other may be back in a moment");
+    pass(secs(1)).await;
+    let (claim, part) = w.put_on_air(&one).await;
+    assert_eq!((claim.message.id, part), (id, PartId { attempt: 0, part: 0 }));
+    w.settle(id, part, &one, accepted(1)).await;
+    assert_eq!(w.status(id).await, Status::Submitted);
+}
+
+async fn an_uncertain_message_is_resent_over_another_sim_card(w: World) {
+    let (one, two) = (modem(1), modem(2));
+    w.ready(&[&one, &two]).await;
+    let new = || NewMessage { on_uncertain: OnUncertain::ResendOnce, ..w.plain() };
+    let id = w.accept(new()).await;
+    w.send(&one, PartResult::Uncertain(Reason::Cms(500))).await;
+    assert!(w.has_nothing_for(&one).await, "the one that left it open is not the first choice");
+    assert_eq!(w.send(&two, accepted(1)).await, id);
+    // With no other, the same one.
+    w.not_ready(&two).await;
+    pass(secs(30)).await;
+    let id = w.accept(new()).await;
+    w.send(&one, PartResult::Uncertain(Reason::Cms(500))).await;
+    assert_eq!(w.send(&one, accepted(2)).await, id);
+}
+
+async fn modems_that_are_busy_in_turn_do_not_end_a_message(w: World) {
+    let id = w.accept(NewMessage { parts: 10, ..w.plain() }).await;
+    for n in 0..20 {
+        assert_eq!(w.send(&modem(n % 2), PartResult::NotSent(Reason::Cme(14))).await, id);
+        pass(secs(300)).await;
+    }
+    let message = w.message(id).await;
+    assert_eq!((message.status(), message.attempts.len()), (Status::Queued, 2));
 }
 
 async fn what_the_only_sim_card_refuses_is_tried_again_once(w: World) {
