@@ -472,6 +472,8 @@ fn op() -> impl Strategy<Value = Op> {
     let then = prop_oneof![
         (0..120_u64, any::<bool>())
             .prop_map(|(s, other_sim_card)| Then::Retry { pause: Duration::from_secs(s), other_sim_card }),
+        (0..120_u64, any::<bool>())
+            .prop_map(|(s, other_sim_card)| Then::Wait { pause: Duration::from_secs(s), other_sim_card }),
         Just(Then::GiveUp),
     ];
     let reason = prop::sample::select(vec![Reason::Cms(38), Reason::NotTransmitted, Reason::TtlPassed]);

@@ -45,8 +45,9 @@ enum Class {
     SimCard,
     /// The network can't just now: so many tries in all, the pause doubling from this many seconds.
     Temporary { tries: u8, pause: u64 },
-    /// Nothing is wrong with the message; wait for the modem or the network, as long as it takes.
-    Wait { pause: u64 },
+    /// Nothing is wrong with the message, but with the modem, its SIM card or its network just now: that modem rests, from
+    /// so many seconds on, and the message is as good as untried.
+    Wait { rest: u64 },
 }
 
 fn class(reason: Reason) -> Class {
@@ -64,26 +65,23 @@ fn class(reason: Reason) -> Class {
             // Bytes may have been lost on the way, or the modem has fallen back to text mode: once more after the
             // session has set it up again.
             304 | 305 => Temporary { tries: 2, pause: 1 },
-            301 | 303 => Temporary { tries: 3, pause: 5 },
-            300 | 302 | 313 | 314 | 317 | 318 => Wait { pause: 5 },
-            331 => Wait { pause: 20 },
+            300..=303 | 313 | 314 | 317 | 318 | 331 => Wait { rest: 5 },
             256.. => Temporary { tries: 3, pause: 10 },
             _ => Permanent,
         },
         Reason::Cme(n) => match n {
-            10..=13 | 15..=18 | 30 | 32 => Wait { pause: 20 },
-            14 | 515 => Wait { pause: 5 },
+            10..=18 | 30 | 32 | 515 => Wait { rest: 5 },
             _ => Temporary { tries: 4, pause: 5 },
         },
         Reason::BareError => Temporary { tries: 4, pause: 5 },
-        Reason::NotTransmitted | Reason::PortLost | Reason::Restarted => Wait { pause: 1 },
+        Reason::NotTransmitted | Reason::PortLost | Reason::Restarted => Wait { rest: 0 },
         _ => Permanent,
     }
 }
 
 /// What to do about a part that was provably not sent. `other_sim_card_ready`: whether another SIM card than the
 /// attempt's could take it now.
-pub fn after_refusal(message: &Message, part: PartId, reason: Reason, other_sim_card_ready: bool) -> Then {
+pub fn after_refusal(message: &Message, part: PartId, reason: Reason, other_sim_card_ready: bool, now: &Now) -> Then {
     // Over all attempts: "once more" is once more, whichever modem takes it.
     let of_part = message.attempts.iter().filter_map(|a| a.parts.get(usize::from(part.part)));
     let refusals = of_part.fold(0u8, |sum, p| sum.saturating_add(p.refusals));
@@ -91,18 +89,35 @@ pub fn after_refusal(message: &Message, part: PartId, reason: Reason, other_sim_
         let pause = pause.saturating_mul(1 << doublings.min(5)).min(LONGEST_PAUSE_SECONDS);
         Then::Retry { pause: Duration::from_secs(pause), other_sim_card: false }
     };
+    let other_is_better = other_sim_card_ready && message.avoid.len() < max_attempts(message.parts);
     match class(reason) {
         Class::Permanent => Then::GiveUp,
-        Class::SimCard if other_sim_card_ready && message.avoid.len() < max_attempts(message.parts) => {
-            Then::Retry { pause: Duration::ZERO, other_sim_card: true }
-        }
+        Class::SimCard if other_is_better => Then::Retry { pause: Duration::ZERO, other_sim_card: true },
         Class::SimCard if refusals == 0 => again(30, 0),
         Class::SimCard => Then::GiveUp,
         Class::Temporary { tries, pause } if refusals + 1 < tries => again(pause, refusals),
         Class::Temporary { .. } => Then::GiveUp,
-        // The first time at once: nothing was wrong with the message.
-        Class::Wait { .. } if reason == Reason::NotTransmitted && refusals == 0 => again(0, 0),
-        Class::Wait { pause } => again(pause, refusals),
+        Class::Wait { rest: 0 } => Then::Wait { pause: Duration::ZERO, other_sim_card: false },
+        Class::Wait { .. } if other_is_better => Then::Wait { pause: Duration::ZERO, other_sim_card: true },
+        Class::Wait { .. } => Then::Wait { pause: wait(message, now), other_sim_card: false },
+    }
+}
+
+/// How long a message waits that no modem would take: half as long again as it has been tried already. So one that is
+/// refused wherever it comes does not keep the modems from the others behind it.
+fn wait(message: &Message, now: &Now) -> Duration {
+    let tried = message.attempts.first().map_or(Duration::ZERO, |first| now.wall - first.started);
+    let longest = if message.verification.is_some() { LONGEST_WAIT_OF_A_CODE } else { LONGEST_WAIT };
+    (tried / 2).clamp(SHORTEST_WAIT, longest)
+}
+
+/// How long a modem takes nothing after a refusal that is its own trouble; `in_a_row`: which such refusal it is, from 1.
+/// It would refuse whatever came to it, faster than any other modem sends.
+pub fn rest(reason: Reason, in_a_row: u32) -> Option<Duration> {
+    match class(reason) {
+        Class::Wait { rest: 0 } => None,
+        Class::Wait { rest } => Some(Duration::from_secs(rest << in_a_row.saturating_sub(1).min(8)).min(LONGEST_REST)),
+        _ => None,
     }
 }
 
@@ -141,6 +156,10 @@ impl Validity {
 }
 
 const LONGEST_PAUSE_SECONDS: u64 = 300;
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const LONGEST_WAIT_OF_A_CODE: Duration = Duration::from_secs(10);
+const LONGEST_REST: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -174,6 +193,17 @@ mod tests {
         assert_eq!(v.after(Reason::Cms(198)), Validity::None);
     }
 
+    #[test]
+    fn a_modem_in_trouble_rests_longer_each_time_and_no_other_does() {
+        let seconds = |reason, n| rest(reason, n).map(|d| d.as_secs());
+        let rests: Vec<_> = (1..8).map(|n| seconds(Reason::Cms(331), n)).collect();
+        assert_eq!(rests, [5, 10, 20, 40, 60, 60, 60].map(Some));
+        assert_eq!(seconds(Reason::Cme(14), u32::MAX), Some(60));
+        for none in [Reason::NotTransmitted, Reason::Cms(38), Reason::Cms(21), Reason::Cms(1), Reason::BareError] {
+            assert_eq!(rest(none, 1), None, "{none:?}");
+        }
+    }
+
     /// Every number of the reference tables has one class, and it is the one that table 4.2 gives.
     #[test]
     fn classes() {
@@ -191,10 +221,11 @@ mod tests {
             (Reason::Cms(98), Class::Temporary { tries: 2, pause: 5 }),
             (Reason::Cms(127), Class::Temporary { tries: 2, pause: 15 }),
             (Reason::Cms(42), Class::Temporary { tries: 6, pause: 15 }),
-            (Reason::Cms(331), Class::Wait { pause: 20 }),
-            (Reason::Cms(314), Class::Wait { pause: 5 }),
-            (Reason::Cme(14), Class::Wait { pause: 5 }),
-            (Reason::NotTransmitted, Class::Wait { pause: 1 }),
+            (Reason::Cms(301), Class::Wait { rest: 5 }),
+            (Reason::Cms(331), Class::Wait { rest: 5 }),
+            (Reason::Cms(314), Class::Wait { rest: 5 }),
+            (Reason::Cme(14), Class::Wait { rest: 5 }),
+            (Reason::NotTransmitted, Class::Wait { rest: 0 }),
         ];
         for (reason, expected) in rows {
             assert_eq!(class(reason), expected, "{reason:?}");

@@ -208,7 +208,7 @@ pub struct Part {
     pub intended: Wall,
     /// When its result was recorded.
     pub settled: Option<Wall>,
-    /// How often it was refused and tried again within this attempt.
+    /// How often it was refused within this attempt for a reason that counts.
     pub refusals: u8,
     /// Where it stands.
     pub state: PartState,
@@ -350,11 +350,18 @@ pub struct PartId {
 /// What to do about a part that was provably not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Try again, after this pause.
+    /// Try again, after this pause. Counts as one of its tries.
     Retry {
         /// How long to wait.
         pause: Duration,
         /// Rather over another SIM card than this one (only while no part of the attempt is out).
+        other_sim_card: bool,
+    },
+    /// The same, but it counts for nothing: the modem's trouble was not the message's.
+    Wait {
+        /// How long to wait.
+        pause: Duration,
+        /// As in `Retry`.
         other_sim_card: bool,
     },
     /// Give up.
@@ -570,7 +577,9 @@ impl Message {
         }
         part.state = PartState::NotSent(reason);
         part.settled = Some(now.wall);
-        part.refusals = part.refusals.saturating_add(1);
+        if !matches!(then, Then::Wait { .. }) {
+            part.refusals = part.refusals.saturating_add(1);
+        }
         let last = usize::from(id.attempt) + 1 == self.attempts.len();
         if matches!(self.state, State::Queued { .. }) || !last && self.state == State::Submitting {
             // Late news of an attempt that something else has followed: the queue or the newer attempt decides.
@@ -584,10 +593,14 @@ impl Message {
         let stuck = under_way && !attempt.is_resumable(self.parts);
         let over = ended || stuck || !last || self.best_word() >= Word::Submitted;
         match then {
-            Then::Retry { pause, other_sim_card } if !over && self.deadline.left(now) > pause => {
+            Then::Retry { pause, other_sim_card } | Then::Wait { pause, other_sim_card }
+                if !over && !self.deadline.passed(now) =>
+            {
                 if other_sim_card && !under_way {
                     self.avoid(&sim_card);
                 }
+                // A pause beyond its life would waste what is left of it: one more try, then its deadline ends it.
+                let pause = pause.min(self.deadline.left(now).saturating_sub(LAST_TRY).max(pause.min(SHORTEST_PAUSE)));
                 self.state = State::Queued {
                     not_before: (!pause.is_zero()).then(|| now.after(pause)),
                     only: under_way.then_some(sim_card),
@@ -597,6 +610,7 @@ impl Message {
             _ => {
                 self.state = self.best().unwrap_or(match reason {
                     _ if self.partly_out() => State::Failed(Reason::Partial),
+                    _ if !over && then != Then::GiveUp => State::Expired(Reason::TtlPassed),
                     Reason::TtlPassed | Reason::TooLate => State::Expired(reason),
                     Reason::CanceledByCaller | Reason::Superseded | Reason::VerificationEnded => {
                         State::Canceled(reason)
@@ -881,6 +895,10 @@ impl Attempt {
 
 /// A result does not come later than this after it was given up for uncertain: ports are listened to for 180 s.
 pub const RESULT_LIFE: Duration = Duration::from_secs(200);
+
+/// What is left of a life when a pause is cut short for a last try; and how short that makes no pause.
+const LAST_TRY: Duration = Duration::from_secs(20);
+const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Less life than this makes a resend pointless.
 pub const RESEND_LIFE: Duration = Duration::from_secs(30);

@@ -5,7 +5,8 @@ use std::fmt;
 /// Why a message, attempt or part is in its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The modem or the network refused it with `+CMS ERROR` (TS 27.005 §3.2.5) and so did not send it.
+    /// The modem or the network answered `+CMS ERROR` (TS 27.005 §3.2.5). Whether it was sent all the same, the phase and
+    /// the number tell.
     Cms(u16),
     /// The modem refused it with `+CME ERROR` (TS 27.007 §9.2).
     Cme(u16),
@@ -96,7 +97,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cms(n) => write!(f, "the modem or the network refused it (+CMS ERROR: {n}); it was not sent"),
+            Self::Cms(n) => write!(f, "the modem or the network answered +CMS ERROR: {n}"),
             Self::Cme(n) => write!(f, "the modem answered +CME ERROR: {n}"),
             Self::BareError => f.write_str("the modem answered ERROR without a number"),
             Self::NotTransmitted => f.write_str("the send was broken off before anything left the modem"),

@@ -56,7 +56,7 @@ impl Engine {
         let Ok(mut message) = self.message(id) else { return };
         let event = match (&message.state, message.open_part()) {
             (State::Submitting, Some(part)) if claimed.gate.shut() => {
-                let then = retry::after_refusal(&message, part, Reason::NotTransmitted, false);
+                let then = retry::after_refusal(&message, part, Reason::NotTransmitted, false, now);
                 Event::NotSent { part, reason: Reason::NotTransmitted, then }
             }
             (State::Submitting, Some(part)) => {
@@ -130,7 +130,7 @@ impl Engine {
                 // A part that is out binds the others to its SIM card.
                 let bound = message.attempts.iter().any(|a| a.sim_card == sim_card && a.is_resumable(message.parts));
                 let other = !bound && self.index.sim_cards.another_is_ready(&sim_card, &message.avoid);
-                Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, other) }
+                Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, other, now) }
             }
         };
         let ours = message.state == State::Submitting;
