@@ -200,7 +200,7 @@ async fn after_a_crash_on_the_air_the_result_that_is_heard_settles_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_driver_that_panics_is_set_up_anew_and_its_message_is_uncertain() {
+async fn a_driver_that_panics_is_set_up_anew_and_the_result_it_missed_is_heard() {
     let mut house = House::start(1).await;
     house.ready(0).await;
     house.faults(0, &["late_result=2@next:1"]);
@@ -210,6 +210,8 @@ async fn a_driver_that_panics_is_set_up_anew_and_its_message_is_uncertain() {
     house.wires.panic_next(0);
     let message = house.reaches(lost, Status::Uncertain).await;
     assert_eq!(message.reason(), Some(Reason::PortLost));
+    // The port is listened to before anything is written on it.
+    assert_eq!(house.reaches(lost, Status::Submitted).await.attempts.len(), 1);
     assert_eq!(house.settled(next, MINUTE * 5).await.status(), Status::Delivered);
     assert_eq!(house.copies(BO).len(), 1);
     house.stop().await;

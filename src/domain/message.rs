@@ -704,7 +704,7 @@ impl Message {
         let resumable = self.attempts.last().filter(|a| a.is_resumable(self.parts)).map(|a| a.sim_card.clone());
         match (&self.state, resumable) {
             (State::Submitting, Some(sim_card)) if self.open_part().is_none() => {
-                self.state = State::Queued { not_before: None, only: Some(sim_card), because: Some(Reason::PortLost) };
+                self.state = State::Queued { not_before: None, only: Some(sim_card), because: None };
                 Ok(())
             }
             _ => Err(Refused::OutOfStep),

@@ -10,6 +10,7 @@ use super::learned::Learned;
 use super::port::{Port, Ports};
 use super::quirks::Configured;
 use super::session::{Event, Input, Job, Output, Session};
+use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
 use crate::domain::message::{IntentOf, PartId, PartResult};
@@ -17,7 +18,7 @@ use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Now, Wall};
 use crate::ops::clock::Clock;
 use crate::sms::pdu::Pdu;
-use crate::store::{Answer, Claim, Grant, LeftOpen, Outcome, Report, Store, StoreError};
+use crate::store::{Answer, Claim, Grant, LateResult, LeftOpen, Outcome, Report, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -63,10 +64,8 @@ pub struct Setting {
 /// Drives one modem until told to stop. A panic inside is caught, the modem is set up anew, and what it had on the air
 /// is uncertain.
 pub async fn drive(setting: Setting, orders: watch::Receiver<Order>) {
-    let left_open = setting.store.left_open().await.unwrap_or_default();
-    let mut listen_for = left_open.clone();
     loop {
-        let driver = Driver::new(setting.clone(), orders.clone(), left_open.clone(), std::mem::take(&mut listen_for));
+        let driver = Driver::new(setting.clone(), orders.clone());
         // A set, so that ending this task ends that one.
         let mut task = JoinSet::new();
         task.spawn(driver.run());
@@ -94,10 +93,11 @@ struct Driver {
     granting: Option<(u64, Answer<Option<Grant>>)>,
     /// An outcome that waits for the next intent, to go to the store with it.
     outcome: Option<Ended>,
-    /// A part whose end is unknown, while the port is listened to.
-    listening: Option<(MessageId, PartId, SimCard)>,
-    left_open: Vec<LeftOpen>,
-    listen_for: Vec<LeftOpen>,
+    /// Whether the end of the last part is unknown, and the port is listened to.
+    listening: bool,
+    /// Who was at this port last: a hint, until it is known again.
+    last_here: Option<Imei>,
+    rest: Rest,
     /// Reports that came before it was known from which SIM card.
     early: Vec<Event>,
     send_time: Duration,
@@ -129,6 +129,13 @@ struct Ended {
     _claim: Option<Claim>,
 }
 
+/// How long the modem takes nothing, since it refused what was no message's fault.
+#[derive(Default)]
+struct Rest {
+    in_a_row: u32,
+    until: Option<(Mono, Reason)>,
+}
+
 /// Why a port is closed.
 enum Closed {
     Stopped,
@@ -136,12 +143,7 @@ enum Closed {
 }
 
 impl Driver {
-    fn new(
-        setting: Setting,
-        orders: watch::Receiver<Order>,
-        left_open: Vec<LeftOpen>,
-        listen_for: Vec<LeftOpen>,
-    ) -> Self {
+    fn new(setting: Setting, orders: watch::Receiver<Order>) -> Self {
         Self {
             session: Session::new(setting.configured),
             setting,
@@ -152,9 +154,9 @@ impl Driver {
             claiming: None,
             granting: None,
             outcome: None,
-            listening: None,
-            left_open,
-            listen_for,
+            listening: false,
+            last_here: None,
+            rest: Rest::default(),
             early: Vec::new(),
             send_time: Duration::ZERO,
             measured: Mono::default(),
@@ -204,9 +206,9 @@ impl Driver {
 
     /// Serves an open port until it is lost or there is nothing more to do on it.
     async fn serve(&mut self, mut port: Box<dyn Port>) -> Closed {
+        let left_open = self.setting.store.left_open().await.unwrap_or_default();
         let now = self.setting.clock.now();
-        let listen = self.listen_time(now.wall);
-        self.listen_for.clear();
+        let listen = self.listen_time(&left_open, now.wall);
         self.session.handle_input(now.mono, Input::Opened { listen });
         let closed = loop {
             if let Some(closed) = self.catch_up(&mut port).await {
@@ -226,7 +228,8 @@ impl Driver {
         self.early.clear();
         self.next = None;
         self.claiming = None;
-        self.listening = None;
+        self.listening = false;
+        self.rest.until = None;
         self.tell_readiness();
         closed
     }
@@ -243,6 +246,7 @@ impl Driver {
                 return Some(closed);
             }
         }
+        self.end_rest();
         self.keep_claiming();
         self.is_done().then_some(Closed::Stopped)
     }
@@ -405,22 +409,13 @@ impl Driver {
             Event::WantIntent { token } => self.want_intent(token),
             Event::Outcome { token, result } => self.ended(token, result),
             Event::Late { result, .. } => {
-                let now = self.setting.clock.now().wall;
-                if let Some((message, part, sim_card)) = self.listening.take() {
-                    // From before a restart something else may still have its result to come on this modem.
-                    let other = |l: &LeftOpen| l.sim_card == sim_card && now - l.intended < RESULT_WITHIN;
-                    if self.left_open.iter().any(other) {
-                        tracing::warn!(message.id = %message, "A late result may belong to another message; it is credited to none");
-                        return;
-                    }
-                    tracing::info!(message.id = %message, "A late result settles an uncertain part");
-                    self.record(Ended { outcome: Outcome { message, part, sim_card, result }, _claim: None });
-                }
+                self.listening = false;
+                self.late_result(result);
             }
-            Event::ListeningEnded => self.listening = None,
+            Event::ListeningEnded => self.listening = false,
             // A bare OK may belong to anything.
             Event::Heard(PartResult::Accepted(None)) => {}
-            Event::Heard(result) => self.heard(result),
+            Event::Heard(result) => self.late_result(result),
             Event::Report { .. } if self.identity.is_none() => {
                 // Whose it is will be known when the SIM card is.
                 if self.early.len() < EARLY_KEPT {
@@ -493,11 +488,12 @@ impl Driver {
         }
         // An answer that leaves it open ends the dialogue: only after silence is the port listened to.
         if result == PartResult::Uncertain(Reason::NoResult) {
-            self.listening = self.identity.as_ref().map(|(_, sim_card)| (id, part, sim_card.clone()));
+            self.listening = true;
             // Others may take what this modem had made ready.
             self.next = None;
             self.claiming = None;
         }
+        self.rest_after(result);
         let Flight { claim, begun, .. } = flight;
         let claim = match result {
             // It goes on with its next part, before any other: parts of one message stay together.
@@ -547,22 +543,42 @@ impl Driver {
         });
     }
 
-    /// A result heard before bring-up: it settles what the last run left open on this modem with this SIM card.
-    fn heard(&mut self, result: PartResult) {
-        let Some((imei, sim_card)) = self.identity.clone() else { return };
-        let ours: Vec<_> = self.left_open.iter().filter(|l| l.modem == imei && l.sim_card == sim_card).collect();
-        match ours[..] {
-            [LeftOpen { message, part, sim_card, .. }] => {
-                tracing::info!(message.id = %message, "A result heard after the restart settles an uncertain part");
-                let (message, part, sim_card) = (*message, *part, sim_card.clone());
-                self.record(Ended { outcome: Outcome { message, part, sim_card, result }, _claim: None });
-                self.left_open.retain(|l| l.message != message);
-            }
-            // Of several it may be any one's.
-            _ => {
-                tracing::warn!(modem.slot = self.setting.slot, "A send result was heard that belongs to no one message")
-            }
+    /// A result of a send that was given up for uncertain. Whose it is, the store decides.
+    fn late_result(&mut self, result: PartResult) {
+        // That it is uncertain is told first.
+        self.flush_outcome();
+        if let Some((modem, sim_card)) = self.identity.clone() {
+            tokio::spawn(self.setting.store.late_result(LateResult { modem, sim_card, result }));
         }
+    }
+
+    /// Lets the modem rest after a refusal that is its own trouble: it would refuse the next message as fast.
+    fn rest_after(&mut self, result: PartResult) {
+        match result {
+            PartResult::NotSent(reason) => {
+                if let Some(pause) = retry::rest(reason, self.rest.in_a_row + 1) {
+                    self.rest.in_a_row += 1;
+                    self.rest.until = Some((self.setting.clock.now().mono + pause, reason));
+                    self.next = None;
+                    self.claiming = None;
+                    self.show();
+                }
+            }
+            PartResult::Accepted(_) => self.rest.in_a_row = 0,
+            PartResult::Uncertain(_) => {}
+        }
+    }
+
+    fn end_rest(&mut self) {
+        let now = self.setting.clock.now().mono;
+        if self.rest.until.take_if(|(until, _)| *until <= now).is_some() {
+            self.show();
+        }
+    }
+
+    /// Whether it can send, now or after the message on the air.
+    fn can_send(&self) -> bool {
+        self.session.is_ready() && self.rest.until.is_none()
     }
 
     fn identified(&mut self, imei: Option<Imei>, sim_card: SimCard) {
@@ -573,6 +589,7 @@ impl Driver {
             view.imei = Some(imei.clone());
             view.sim_card = Some(sim_card.clone());
         });
+        self.last_here = Some(imei.clone());
         self.identity = Some((imei, sim_card));
         self.show();
         std::mem::take(&mut self.early).into_iter().for_each(|report| self.take(report));
@@ -581,8 +598,8 @@ impl Driver {
     /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.
     fn keep_claiming(&mut self) {
         let wanted = self.stopping().is_none()
-            && self.listening.is_none()
-            && self.session.is_ready()
+            && !self.listening
+            && self.can_send()
             && (self.session.is_free() || self.session.is_on_air())
             && self.more_parts_done();
         let overdue = self.is_overdue(self.setting.clock.now().mono);
@@ -593,7 +610,11 @@ impl Driver {
             // Also while the engine finds back after a prompt that never came: that takes half a minute at worst.
             _ if overdue || !self.session.is_free() && self.flight.is_none() => {
                 self.claiming = None;
-                self.next = None;
+                // No other may take what is left of a message: it waits here, as long as this modem can send it.
+                let stays = |next: &Prepared| next.part > 0 && self.can_send();
+                if !self.next.as_ref().is_some_and(stays) {
+                    self.next = None;
+                }
             }
             _ => {}
         }
@@ -633,7 +654,7 @@ impl Driver {
 
     /// Whether it has been told to stop and nothing is on the air any more, or the time for that is over.
     fn is_done(&self) -> bool {
-        let on_air = self.flight.is_some() || self.listening.is_some();
+        let on_air = self.flight.is_some() || self.listening;
         self.stopping().is_some_and(|until| !on_air || self.setting.clock.now().mono >= until)
     }
 
@@ -647,13 +668,16 @@ impl Driver {
     fn wake_at(&self, now: &Now) -> Mono {
         let idle = now.mono + LOOK_AGAIN;
         let ahead = self.ahead_until().filter(|until| *until > now.mono);
-        [self.session.next_timeout(), self.stopping(), ahead].into_iter().flatten().fold(idle, Mono::min)
+        let rested = self.rest.until.map(|(until, _)| until);
+        [self.session.next_timeout(), self.stopping(), ahead, rested].into_iter().flatten().fold(idle, Mono::min)
     }
 
-    /// How long to listen before the first ESC: a message may still be on the air from before a restart.
-    fn listen_time(&self, now: Wall) -> Option<Duration> {
-        let open = |l: &LeftOpen| RESULT_WITHIN.checked_sub(now - l.intended).filter(|left| !left.is_zero());
-        self.listen_for.iter().filter_map(open).max().map(|left| left.min(LISTEN))
+    /// How long to listen before the first ESC: a message may still be on the air from before a restart, a panic, or a
+    /// loss of the port.
+    fn listen_time(&self, left_open: &[LeftOpen], now: Wall) -> Option<Duration> {
+        let here = |l: &&LeftOpen| self.last_here.as_ref().is_none_or(|imei| *imei == l.modem);
+        let left = |l: &LeftOpen| RESULT_WITHIN.checked_sub(now - l.intended).filter(|left| !left.is_zero());
+        left_open.iter().filter(here).filter_map(left).max().map(|left| left.min(LISTEN))
     }
 
     /// Takes what the session still has to say after the port was closed.
@@ -680,7 +704,11 @@ impl Driver {
     }
 
     fn show(&mut self) {
-        let view = self.session.view();
+        let mut view = self.session.view();
+        if let (true, Some((_, reason))) = (view.state.is_ready(), self.rest.until) {
+            view.state = ModemState::Waiting;
+            view.reason = Some(format!("it rests for some seconds: {reason}"));
+        }
         let now = self.setting.clock.now().wall;
         let port = self.setting.port.clone();
         self.setting.board.update(self.setting.slot, |shown| {
@@ -716,7 +744,7 @@ impl Driver {
 
     /// Tells the store whether this modem can send, when that has changed.
     fn tell_readiness(&mut self) {
-        let ready = self.identity.clone().filter(|_| self.session.is_ready());
+        let ready = self.identity.clone().filter(|_| self.can_send());
         if ready == self.told_ready {
             return;
         }

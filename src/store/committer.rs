@@ -9,8 +9,9 @@ use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
-    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LeftOpen, MessageQuery, NewMessage,
-    NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict, VerificationView, Wait,
+    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LateResult, LeftOpen, MessageQuery,
+    NewMessage, NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict, VerificationView,
+    Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
@@ -297,7 +298,11 @@ impl Store for BoxStore {
     }
 
     fn left_open(&self) -> Answer<Vec<LeftOpen>> {
-        self.command(|engine, _| Ok(engine.still_open()))
+        self.command(|engine, now| Ok(engine.still_open(now)))
+    }
+
+    fn late_result(&self, late: LateResult) -> Answer<Option<MessageId>> {
+        self.command(move |engine, now| Ok(engine.late_result(late, now)))
     }
 
     fn set_ready(&self, modem: Imei, sim_card: Option<SimCard>) -> Answer<()> {

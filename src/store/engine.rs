@@ -4,14 +4,16 @@
 //! then are they answered. An operation that fails has changed nothing.
 
 use super::backend::Backend;
-use super::index::{Index, NumberHash, Timer, Unmatched};
+use super::evidence::{left_open, left_open_of};
+use super::expected::{Expected, TailHash, Unmatched};
+use super::index::{Index, NumberHash, Timer};
 use super::keyring::Keyring;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
 use super::{ApiKey, Claim, Health, LeftOpen, Rotation, StoreError};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
-use crate::domain::message::{Event, Message, PartId, PartState, State};
+use crate::domain::message::{Event, Message, State};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Now, Wall};
@@ -40,6 +42,7 @@ pub(super) struct Engine {
     keys_stay: bool,
     changes: Changes,
     pub(super) index: Index,
+    pub(super) expected: Expected,
     pub(super) unmatched: Unmatched,
     pub(super) left_open: Vec<LeftOpen>,
     pub(super) keys: Arc<RwLock<KeyTable>>,
@@ -83,6 +86,7 @@ struct Claimer {
 pub(super) struct Loaded {
     numbers: Keyring,
     index: Index,
+    expected: Expected,
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
@@ -95,6 +99,7 @@ impl Loaded {
         Self {
             numbers,
             index: Index::default(),
+            expected: Expected::default(),
             keys: Vec::new(),
             under_way: Vec::new(),
             left_open: Vec::new(),
@@ -110,7 +115,8 @@ impl Loaded {
                 if message.state == State::Submitting {
                     self.under_way.push(message.id);
                 }
-                self.left_open.extend(uncertain_parts(&message, now));
+                self.left_open.extend(left_open_of(&message, now));
+                self.expected.put(&message, self.numbers.tail_hash(message.to.reveal_digits()), now);
                 for attempt in &message.attempts {
                     self.index.sim_cards.was_ready(attempt.sim_card.clone(), now.mono);
                 }
@@ -164,6 +170,7 @@ impl Engine {
             keys_stay: false,
             changes: Changes::default(),
             index: loaded.index,
+            expected: loaded.expected,
             unmatched: Unmatched::default(),
             left_open: loaded.left_open,
             keys: Arc::default(),
@@ -198,16 +205,7 @@ impl Engine {
         let event = match message.open_part() {
             Some(part) => {
                 let resend = crate::dispatch::retry::resend_uncertain(&message, now);
-                if let (Some(attempt), Some(p)) = (message.attempts.get(usize::from(part.attempt)), message.part(part))
-                {
-                    self.left_open.push(LeftOpen {
-                        message: id,
-                        part,
-                        modem: attempt.modem.clone(),
-                        sim_card: attempt.sim_card.clone(),
-                        intended: p.intended,
-                    });
-                }
+                self.left_open.extend(left_open(&message, part));
                 Event::Uncertain { part, reason: Reason::Restarted, resend }
             }
             None => Event::Release,
@@ -258,7 +256,7 @@ impl Engine {
         }
         let rotation = self.vault.is_resealing().then_some(now.mono);
         let soon = (self.held_until.is_some() || !self.textless.is_empty()).then(|| now.mono + HELD_POLL);
-        self.index.next_timer(now.mono).into_iter().chain(soon).chain(rotation).min()
+        self.index.next_timer(now.mono).into_iter().chain(self.unmatched.next_due()).chain(soon).chain(rotation).min()
     }
 
     /// Puts a modem among those that wait for work.
@@ -374,6 +372,7 @@ impl Engine {
         }
         let number = self.number_hash(&message.to);
         self.index.put_message(&message, number, now);
+        self.expected.put(&message, self.tail_hash(message.to.reveal_digits()), now);
         self.changes.touched.insert(message.id.0);
         if let Some(verification) = message.verification {
             self.changes.touched.insert(verification.0);
@@ -405,6 +404,10 @@ impl Engine {
         self.numbers.number_hash(number)
     }
 
+    pub(super) fn tail_hash(&self, digits: &str) -> Option<TailHash> {
+        self.numbers.tail_hash(digits)
+    }
+
     /// What the code of this verification is derived from.
     pub(super) fn code_key(&self, id: VerificationId) -> Option<&[u8; 32]> {
         self.vault.keyring_of(Key::Verification(id)).ok().map(Keyring::code_key)
@@ -413,6 +416,20 @@ impl Engine {
     /// The master keys' sub-keys, the current ones first.
     pub(super) fn keyrings(&self) -> impl Iterator<Item = &Keyring> {
         self.vault.masters().all()
+    }
+
+    /// A message whose record can't be read any more: it is set aside, as one found so when the store is opened, and nothing
+    /// waits for it. The others go on.
+    pub(super) fn lose(&mut self, id: MessageId) {
+        self.index.forget(id);
+        match self.vault.set_aside(Key::Message(id)) {
+            Ok(false) => return,
+            Ok(true) => {
+                tracing::error!(message.id = %id, "Its record can't be read any more; it is set aside and not sent")
+            }
+            Err(error) => tracing::error!(message.id = %id, %error, "Its record can't be read any more, nor set aside"),
+        }
+        self.health.lock().unwrap_or_else(|e| e.into_inner()).set_aside += 1;
     }
 
     /// Notes that a claimed message has lost its text; it is ended at the next turn.
@@ -435,6 +452,7 @@ impl Engine {
             self.end_textless(id, now);
             self.changes.keep();
         }
+        self.unmatched.sweep(now.mono);
         for timer in self.index.due(now.mono, DUE_AT_ONCE) {
             match timer {
                 Timer::Message(id) => self.message_due(id, now),
@@ -445,7 +463,7 @@ impl Engine {
         }
         if now.mono - self.swept >= SWEEP_EVERY {
             self.swept = now.mono;
-            self.index.sweep(now.mono);
+            self.expected.sweep(now.mono);
         }
     }
 
@@ -473,35 +491,10 @@ impl Engine {
         let mut health = self.health.lock().unwrap_or_else(|e| e.into_inner());
         health.queued = self.index.queued();
         health.clock_held_until = self.held_until;
-    }
-
-    /// Parts of one message that are uncertain since the last run, for the ports to listen for.
-    pub(super) fn still_open(&self) -> Vec<LeftOpen> {
-        let open = |l: &&LeftOpen| {
-            self.message(l.message)
-                .is_ok_and(|m| m.part(l.part).is_some_and(|p| matches!(p.state, PartState::Uncertain(_))))
-        };
-        self.left_open.iter().filter(open).cloned().collect()
-    }
-}
-
-/// Parts that a run before the last one left open, for as long as their result may still come.
-fn uncertain_parts(message: &Message, now: &Now) -> Vec<LeftOpen> {
-    let mut found = Vec::new();
-    for (a, attempt) in message.attempts.iter().enumerate() {
-        for (p, part) in attempt.parts.iter().enumerate() {
-            if matches!(part.state, PartState::Uncertain(_)) && now.wall - part.intended < RESULT_WITHIN {
-                found.push(LeftOpen {
-                    message: message.id,
-                    part: PartId { attempt: a as u8, part: p as u8 },
-                    modem: attempt.modem.clone(),
-                    sim_card: attempt.sim_card.clone(),
-                    intended: part.intended,
-                });
-            }
+        if health.unmatched_reports != *self.unmatched.counts() {
+            health.unmatched_reports = self.unmatched.counts().clone();
         }
     }
-    found
 }
 
 impl Changes {
@@ -511,8 +504,6 @@ impl Changes {
     }
 }
 
-/// A result may come so long after 0x1A.
-const RESULT_WITHIN: std::time::Duration = std::time::Duration::from_secs(180);
 const DUE_AT_ONCE: usize = 256;
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 const HELD_POLL: Duration = Duration::from_secs(1);

@@ -6,11 +6,10 @@ use super::gate::Gate;
 use super::sim_cards::SimCards;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{ClientId, MessageId, VerificationId};
-use crate::domain::message::{Message, PartId, PartState, Priority, RESULT_LIFE, State, Status};
+use crate::domain::message::{Message, Priority, RESULT_LIFE, State, Status};
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The keyed hash of a number.
 pub(super) type NumberHash = [u8; 16];
@@ -23,10 +22,8 @@ pub(super) struct Index {
     pub(super) sim_cards: SimCards,
     timers: Timers,
     pending: BTreeMap<PendingKey, VerificationId>,
-    awaited: BTreeMap<(SimCard, u8), Vec<Awaited>>,
-    unreferenced: BTreeMap<SimCard, Vec<Awaited>>,
     claimed: BTreeMap<MessageId, Claimed>,
-    references: BTreeMap<NumberHash, (u8, Mono)>,
+    references: References,
     next_token: u64,
     queued: usize,
 }
@@ -65,15 +62,6 @@ struct Turn {
     deadline: Wall,
     sequence: u64,
     id: MessageId,
-}
-
-/// A part for which a report may come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Awaited {
-    pub message: MessageId,
-    pub part: PartId,
-    pub number: NumberHash,
-    pub until: Mono,
 }
 
 /// A message that a modem has.
@@ -130,7 +118,16 @@ impl Index {
             Some(at) => self.timers.set(Timer::Message(message.id), at),
             None => self.timers.clear(Timer::Message(message.id)),
         }
-        self.await_reports(message, number, now);
+    }
+
+    /// Takes a message out of everything.
+    pub(super) fn forget(&mut self, id: MessageId) {
+        if let Some(entry) = self.messages.remove(&id) {
+            self.leave_queue(&entry);
+            self.queued -= usize::from(entry.status == Status::Queued);
+        }
+        self.claimed.remove(&id);
+        self.timers.clear(Timer::Message(id));
     }
 
     /// Takes in what a verification has become.
@@ -239,36 +236,9 @@ impl Index {
         self.queued
     }
 
-    /// Parts that this SIM card sent with this TP-MR, while their window is open.
-    pub(super) fn awaited(&mut self, sim_card: &SimCard, reference: u8, now: Mono) -> Vec<Awaited> {
-        live(self.awaited.get_mut(&(sim_card.clone(), reference)), now)
-    }
-
-    /// Parts that this SIM card sends, or sent, perhaps, without a TP-MR that we know.
-    pub(super) fn unreferenced(&mut self, sim_card: &SimCard, now: Mono) -> Vec<Awaited> {
-        live(self.unreferenced.get_mut(sim_card), now)
-    }
-
     /// The next concatenation reference for a number: unlike the last ones given for hours.
     pub(super) fn next_reference(&mut self, number: NumberHash, seed: u8, now: Mono) -> u8 {
-        if self.references.len() >= REFERENCES_KEPT {
-            self.references.retain(|_, (_, at)| now - *at < REFERENCE_LIFE);
-        }
-        let next = self.references.get(&number).map_or(seed, |(last, _)| last.wrapping_add(1));
-        self.references.insert(number, (next, now));
-        next
-    }
-
-    /// Forgets report windows that have closed.
-    pub(super) fn sweep(&mut self, now: Mono) {
-        self.awaited.retain(|_, list| {
-            list.retain(|a| a.until > now);
-            !list.is_empty()
-        });
-        self.unreferenced.retain(|_, list| {
-            list.retain(|a| a.until > now);
-            !list.is_empty()
-        });
+        self.references.next(number, seed, now)
     }
 
     fn turn_of(&self, message: &Message, now: &Now) -> Option<(Route, Turn)> {
@@ -300,37 +270,6 @@ impl Index {
             }
         }
     }
-
-    fn await_reports(&mut self, message: &Message, number: NumberHash, now: &Now) {
-        for (a, attempt) in message.attempts.iter().enumerate() {
-            for (p, part) in attempt.parts.iter().enumerate() {
-                let id = PartId { attempt: a as u8, part: p as u8 };
-                let this = |x: &Awaited| x.message == message.id && x.part == id;
-                let awaited = || Awaited { message: message.id, part: id, number, until: part.report_until.mono(now) };
-                if let Some(list) = self.unreferenced.get_mut(&attempt.sim_card) {
-                    list.retain(|x| !this(x));
-                }
-                if part.report_until.passed(now) {
-                    continue;
-                }
-                match part.state {
-                    PartState::Accepted(Some(reference)) => {
-                        let list = self.awaited.entry((attempt.sim_card.clone(), reference)).or_default();
-                        match list.iter_mut().find(|x| this(x)) {
-                            Some(known) => *known = awaited(),
-                            None => list.push(awaited()),
-                        }
-                    }
-                    PartState::Accepted(None) if part.report.is_some() => {}
-                    // An open one too: its report may overtake its result.
-                    PartState::Accepted(None) | PartState::Uncertain(_) | PartState::Intended => {
-                        self.unreferenced.entry(attempt.sim_card.clone()).or_default().push(awaited());
-                    }
-                    PartState::NotSent(_) => {}
-                }
-            }
-        }
-    }
 }
 
 /// When a message is to be looked at again, if ever.
@@ -353,10 +292,29 @@ fn message_timer(message: &Message, now: &Now) -> Option<Mono> {
     }
 }
 
-fn live(list: Option<&mut Vec<Awaited>>, now: Mono) -> Vec<Awaited> {
-    let Some(list) = list else { return Vec::new() };
-    list.retain(|a| a.until > now);
-    list.clone()
+/// The concatenation reference that each number was given last, for the latest few thousand numbers.
+#[derive(Default)]
+struct References {
+    last: BTreeMap<NumberHash, (u8, Mono)>,
+    order: BTreeSet<(Mono, NumberHash)>,
+}
+
+impl References {
+    fn next(&mut self, number: NumberHash, seed: u8, now: Mono) -> u8 {
+        let before = self.last.get(&number).copied();
+        if let Some((_, at)) = before {
+            self.order.remove(&(at, number));
+        }
+        let next = before.map_or(seed, |(last, _)| last.wrapping_add(1));
+        self.last.insert(number, (next, now));
+        self.order.insert((now, number));
+        if self.order.len() > REFERENCES_KEPT
+            && let Some((_, oldest)) = self.order.pop_first()
+        {
+            self.last.remove(&oldest);
+        }
+        next
+    }
 }
 
 /// One timer for each thing, in order of time.
@@ -381,37 +339,5 @@ impl Timers {
     }
 }
 
-/// Reports that fit nothing yet: one may come before the `+CMGS` it belongs to.
-#[derive(Default)]
-pub(super) struct Unmatched(VecDeque<(Mono, super::Report)>);
-
-impl Unmatched {
-    /// Keeps a report until then.
-    pub(super) fn keep(&mut self, report: super::Report, until: Mono, now: Mono) {
-        self.0.retain(|(until, _)| *until > now);
-        if self.0.len() >= UNMATCHED_KEPT {
-            self.0.pop_front();
-        }
-        self.0.push_back((until, report));
-    }
-
-    /// Takes out the reports of this SIM card, each with the end of its time.
-    pub(super) fn take(&mut self, sim_card: &SimCard, now: Mono) -> Vec<(Mono, super::Report)> {
-        let (taken, kept) = std::mem::take(&mut self.0)
-            .into_iter()
-            .filter(|(until, _)| *until > now)
-            .partition::<Vec<_>, _>(|(_, r)| r.sim_card == *sim_card);
-        self.0 = kept.into();
-        taken
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-const REFERENCES_KEPT: usize = 4096;
-const REFERENCE_LIFE: Duration = Duration::from_secs(6 * 3600);
-const UNMATCHED_KEPT: usize = 1000;
-/// How long a report that fits nothing is kept.
-pub(super) const UNMATCHED_LIFE: Duration = Duration::from_secs(300);
+/// Numbers whose last concatenation reference is known: some hours of long messages.
+const REFERENCES_KEPT: usize = 16384;

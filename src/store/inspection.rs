@@ -38,8 +38,8 @@ pub(super) struct Inspection {
 
 /// A record that does not decode, as it is.
 pub(super) struct Aside {
-    key: Vec<u8>,
-    value: Vec<u8>,
+    pub(super) key: Vec<u8>,
+    pub(super) value: Vec<u8>,
     pub(super) reason: &'static str,
 }
 

@@ -78,6 +78,13 @@ impl Keyring {
         keyed_hash(&self.0.look_up, &[number.reveal_digits().as_bytes()])
     }
 
+    /// What the last eight digits of a number are compared by: a status report may have it in national form. `None`: there
+    /// are fewer.
+    pub fn tail_hash(&self, digits: &str) -> Option<[u8; 16]> {
+        let tail = digits.get(digits.len().checked_sub(8)?..)?;
+        Some(keyed_hash(&self.0.look_up, &[b"tail", tail.as_bytes()]))
+    }
+
     /// What tells whether two requests are the same: a hash over the parts, each with its length, so that moving a byte
     /// from one part to the next gives another hash.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 16] {

@@ -5,7 +5,7 @@ use super::backend::{Backend, BackendError, Change, SLOT, Slot};
 use super::keyring::Keyring;
 use super::master_key::KeyError;
 use super::masters::{KeyKeeper, Masters};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -60,6 +60,7 @@ struct Platter {
     low: bool,
     syncs: usize,
     keys: Vec<Keyring>,
+    rotten: BTreeSet<Vec<u8>>,
 }
 
 #[derive(Clone, Debug)]
@@ -145,6 +146,11 @@ impl Disk {
         Disk(Arc::new(Mutex::new(copy)))
     }
 
+    /// From now on what is read under this key has a bit flipped, also by a store that runs.
+    pub fn rot(&self, key: &[u8]) {
+        self.lock().rotten.insert(key.to_vec());
+    }
+
     /// Damages the durable map by hand.
     pub fn edit(&self, change: impl FnOnce(&mut BTreeMap<Vec<u8>, Vec<u8>>)) {
         change(&mut self.lock().map);
@@ -195,7 +201,13 @@ impl Platter {
 
 impl Backend for MemoryBackend {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, BackendError> {
-        Ok(self.map.get(key).cloned())
+        let mut value = self.map.get(key).cloned();
+        if let Some(last) = value.as_mut().and_then(|v| v.last_mut())
+            && self.disk.lock().rotten.contains(key)
+        {
+            *last ^= 1;
+        }
+        Ok(value)
     }
 
     fn scan(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), BackendError> {

@@ -14,7 +14,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
 use keyring::MasterId;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -85,8 +85,10 @@ pub trait Store: Send + Sync + 'static {
     fn settle(&self, outcome: Outcome, next: Option<(MessageId, IntentOf)>) -> Answer<Option<Grant>>;
     /// Matches a status report with a part. `None`: none fits (yet); it is kept for a while and tried again.
     fn report(&self, report: Report) -> Answer<Option<MessageId>>;
-    /// Attempts whose end was unknown when the store was opened: what a late result may still settle.
+    /// Sends whose result may still come: a port is listened to for them before anything is written.
     fn left_open(&self) -> Answer<Vec<LeftOpen>>;
+    /// A result that nobody waits for any more. `None`: it can't be told for certain whose it is, or it changes nothing.
+    fn late_result(&self, late: LateResult) -> Answer<Option<MessageId>>;
     /// Over which SIM card this modem can send now, or that it can't. What one SIM card refused, or left uncertain, goes
     /// to another while one is ready.
     fn set_ready(&self, modem: Imei, sim_card: Option<SimCard>) -> Answer<()>;
@@ -464,6 +466,8 @@ pub struct Health {
     pub queued: usize,
     /// Sending waits until the wall clock has passed this: at the last stop it had been later than at this start.
     pub clock_held_until: Option<Wall>,
+    /// Status reports since otpgate started that fit no message, by SIM card.
+    pub unmatched_reports: BTreeMap<SimCard, u64>,
     /// Whether it still commits.
     pub closed: bool,
 }
@@ -522,7 +526,18 @@ pub struct Report {
     pub verdict: ReportVerdict,
 }
 
-/// An attempt whose end was unknown when the store was opened.
+/// A result of a send that had been given up for uncertain: at a time-out, with the port, or with the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LateResult {
+    /// The modem that told it.
+    pub modem: Imei,
+    /// The SIM card in it.
+    pub sim_card: SimCard,
+    /// What it says.
+    pub result: PartResult,
+}
+
+/// A send that was given up for uncertain without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOpen {
     /// The message.
@@ -542,6 +557,8 @@ pub mod committer;
 pub mod data_dir;
 mod engine;
 mod envelope;
+mod evidence;
+mod expected;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gate;

@@ -1,38 +1,29 @@
-//! Operations of the modems' side: claims, intents, outcomes, reports, and what time brings.
+//! Operations of the modems' side: claims, intents, outcomes, and what time brings.
 
 use super::engine::Engine;
 use super::gate::Lease;
-use super::index::{Awaited, UNMATCHED_LIFE};
 use super::record::{Key, Record};
-use super::{Body, Claim, Grant, Outcome, Report, StoreError};
+use super::{Body, Claim, Grant, Outcome, StoreError};
 use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{MessageId, VerificationId};
-use crate::domain::message::{Event, IntentOf, Message, PartId, PartReport, PartResult, Refused, ReportVerdict, State};
+use crate::domain::message::{Event, IntentOf, Message, PartResult, Refused, State};
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::Now;
 use crate::domain::verification::{CodeSource, Verification, VerificationEvent};
 use crate::otp::challenge;
 
-/// What a report speaks of.
-enum Fits<T> {
-    /// This.
-    Part(T),
-    /// A part whose report came already.
-    Repeated,
-    /// Nothing, or nothing for certain, yet.
-    Nothing,
-}
-
 impl Engine {
     /// The next message for a SIM card, with its text whole. Passes over none: what can't go now is not in the queue.
     pub(super) fn next_claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Option<Claim> {
         while self.index.has_work(sim_card, now.mono) {
             let (id, claimed) = self.index.claim(modem, sim_card, now.mono)?;
-            let Some((message, text)) =
-                self.message(id).ok().and_then(|m| Some((self.text_of(&m)?, m))).map(|(t, m)| (m, t))
-            else {
+            let Ok(message) = self.message(id) else {
+                self.lose(id);
+                continue;
+            };
+            let Some(text) = self.text_of(&message) else {
                 self.text_is_lost(id);
                 continue;
             };
@@ -71,7 +62,11 @@ impl Engine {
                 return;
             }
         };
+        let uncertain = if let Event::Uncertain { part, reason, .. } = event { Some((part, reason)) } else { None };
         if self.applied(&mut message, now, event) {
+            if let Some((part, reason)) = uncertain {
+                self.note_outcome(&message, part, PartResult::Uncertain(reason), now);
+            }
             self.put_message(message, now);
         }
     }
@@ -82,8 +77,8 @@ impl Engine {
             return Grant::Refused(Refused::OutOfStep);
         }
         let Ok(mut message) = self.message(id) else { return Grant::Refused(Refused::OutOfStep) };
-        if self.verification_ended(&message) {
-            if message.apply(now, Event::Cancel(Reason::VerificationEnded)).is_ok() {
+        if let Some(reason) = self.outlived(&message) {
+            if message.apply(now, Event::Cancel(reason)).is_ok() {
                 self.put_message(message, now);
             }
             return Grant::Refused(Refused::Final);
@@ -137,6 +132,7 @@ impl Engine {
         if !self.applied(&mut message, now, event) {
             return Err(StoreError::Message(Refused::OutOfStep));
         }
+        self.note_outcome(&message, part, result, now);
         // Late news of an earlier attempt ends no claim: another modem may have made the message ready by now, and a
         // cancel must find that one's gate.
         if ours && matches!(message.state, State::Queued { .. }) {
@@ -146,90 +142,13 @@ impl Engine {
             tracing::info!(message.id = %id, status = message.status().as_str(), "Uncertain part recorded");
         }
         self.put_message(message, now);
-        // A report may have come ahead of the result that tells its TP-MR.
-        if !self.unmatched.is_empty() {
-            for (until, report) in self.unmatched.take(&sim_card, now.mono) {
-                if matches!(self.matched(&report, now), Fits::Nothing) {
-                    self.unmatched.keep(report, until, now.mono);
-                }
-            }
-        }
+        self.match_kept_reports(&sim_card, now);
         Ok(())
-    }
-
-    /// Matches a report with a part, or keeps it for a while.
-    pub(super) fn report(&mut self, report: Report, now: &Now) -> Option<MessageId> {
-        self.refuse_writes().ok()?;
-        match self.matched(&report, now) {
-            Fits::Part(id) => Some(id),
-            Fits::Repeated => None,
-            Fits::Nothing => {
-                tracing::info!(sim_card = %report.sim_card, "A status report fits no message yet");
-                self.unmatched.keep(report, now.mono + UNMATCHED_LIFE, now.mono);
-                None
-            }
-        }
-    }
-
-    fn matched(&mut self, report: &Report, now: &Now) -> Fits<MessageId> {
-        match self.find_reported(report, now) {
-            Fits::Part((mut message, part)) => {
-                let id = message.id;
-                let &Report { reference, status, verdict, .. } = report;
-                let resend = retry::resend_reported(&message, verdict, now);
-                let report = PartReport { status, verdict, at: now.wall };
-                if self.applied(&mut message, now, Event::Reported { part, reference, report, resend }) {
-                    self.put_message(*message, now);
-                }
-                Fits::Part(id)
-            }
-            // Not to be kept: some modems give every message the same TP-MR, and the next one would be taken for it.
-            Fits::Repeated => Fits::Repeated,
-            Fits::Nothing => Fits::Nothing,
-        }
-    }
-
-    /// The part that a report speaks of: by SIM card, TP-MR and window, then the last digits of the recipient; newest
-    /// unresolved first. Failing that, an uncertain part, if it is the only one that fits.
-    fn find_reported(&mut self, report: &Report, now: &Now) -> Fits<(Box<Message>, PartId)> {
-        let known = self.index.awaited(&report.sim_card, report.reference, now.mono);
-        let fitting = self.fitting(known, report);
-        if !fitting.is_empty() {
-            let unresolved = |(m, p): &(Message, PartId)| {
-                m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
-            };
-            let newest = fitting.into_iter().filter(unresolved).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
-            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part((Box::new(message), part)));
-        }
-        let uncertain = self.index.unreferenced(&report.sim_card, now.mono);
-        let mut fitting = self.fitting(uncertain, report);
-        // With one open to the same number the report may be that one's, ahead of its result: then it waits for that.
-        match fitting.pop() {
-            Some((message, part)) if fitting.is_empty() && message.open_part() != Some(part) => {
-                Fits::Part((Box::new(message), part))
-            }
-            _ => Fits::Nothing,
-        }
-    }
-
-    fn fitting(&self, candidates: Vec<Awaited>, report: &Report) -> Vec<(Message, PartId)> {
-        let mut found = Vec::new();
-        for candidate in candidates {
-            if let Ok(message) = self.message(candidate.message)
-                && message.to.ends_like(report.recipient.reveal())
-            {
-                found.push((message, candidate.part));
-            }
-        }
-        found
     }
 
     /// A message's timer has come.
     pub(super) fn message_due(&mut self, id: MessageId, now: &Now) {
-        let Ok(mut message) = self.message(id) else {
-            self.index.clear_timer(super::index::Timer::Message(id));
-            return;
-        };
+        let Ok(mut message) = self.message(id) else { return self.lose(id) };
         let event = match &message.state {
             State::Queued { .. } if message.deadline.passed(now) => Some(Event::Expire(Reason::TtlPassed)),
             State::Submitted { closes, .. } if closes.passed(now) => Some(Event::Close),
@@ -273,19 +192,21 @@ impl Engine {
         self.index.release(id);
         let Ok(mut message) = self.message(id) else { return };
         // A code is gone with its verification, and that is no loss.
-        let event = match self.verification_ended(&message) {
-            true => Event::Cancel(Reason::VerificationEnded),
-            false => Event::Fail(Reason::TextLost),
-        };
+        let event = self.outlived(&message).map_or(Event::Fail(Reason::TextLost), Event::Cancel);
         if self.applied(&mut message, now, event) {
             self.put_message(message, now);
         }
     }
 
-    /// Whether it carries the code of a verification that has ended. Only the last of its messages is called off with
-    /// it; an earlier one may be in the queue again for a resend.
-    fn verification_ended(&self, message: &Message) -> bool {
-        message.verification.and_then(|id| self.verification_record(id).ok()).is_some_and(|v| v.is_final())
+    /// Why its code need not go out any more: its verification has ended, or a newer message carries the code, or a fresh
+    /// one. Only the last message of a verification is called off with it; an earlier one may be in the queue again for
+    /// its resend.
+    fn outlived(&self, message: &Message) -> Option<Reason> {
+        let verification = self.verification_record(message.verification?).ok()?;
+        match verification.is_final() {
+            true => Some(Reason::VerificationEnded),
+            false => (verification.message != message.id).then_some(Reason::Superseded),
+        }
     }
 
     /// Calls off a message that has not left yet, if it can be.
@@ -329,7 +250,7 @@ impl Engine {
     }
 
     /// Applies an event; one that is not allowed is logged and keeps the state.
-    fn applied(&mut self, message: &mut Message, now: &Now, event: Event) -> bool {
+    pub(super) fn applied(&mut self, message: &mut Message, now: &Now, event: Event) -> bool {
         match message.apply(now, event) {
             Ok(()) => true,
             Err(why) => {

@@ -157,6 +157,19 @@ impl<B: Backend> Vault<B> {
         Record::decode(key, &plain).map(Some).ok_or(VaultError::Damaged)
     }
 
+    /// Copies a record that does not decode to the side file; the record itself stays where it is. `false`: there is none.
+    pub fn set_aside(&mut self, key: Key) -> Result<bool, VaultError> {
+        let bytes = key.to_bytes();
+        let Some(value) = self.backend.get(&bytes)? else { return Ok(false) };
+        let reason = match unseal(&self.masters, &bytes, &value) {
+            Ok(_) => "it holds something that this version does not know",
+            Err(bad) => bad.reason(),
+        };
+        let aside = Aside { key: bytes.to_vec(), value, reason };
+        self.backend.keep_aside(&[aside.line()])?;
+        Ok(true)
+    }
+
     /// Writes all changes or none; `None` erases a record. The last change of a key counts. Durable when it returns.
     pub fn commit(&mut self, now: Wall, changes: Vec<(Key, Option<Record>)>) -> Result<(), VaultError> {
         if self.quarantined.is_some() {

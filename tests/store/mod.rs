@@ -31,8 +31,8 @@ use otpgate::store::record::Key;
 use otpgate::store::sled_backend::SledBackend;
 use otpgate::store::vault::{Opened, StoreKind, VaultError};
 use otpgate::store::{
-    Access, Body, Check, Claim, Grant, NewCode, NewMessage, NewVerification, Outcome, Report, Resend, Store,
-    StoreError, Verdict,
+    Access, Body, Check, Claim, Grant, LateResult, NewCode, NewMessage, NewVerification, Outcome, Report, Resend,
+    Store, StoreError, Verdict,
 };
 use std::fs;
 use std::path::Path;
@@ -419,6 +419,11 @@ impl World {
         let sim_card = modem.sim_card.clone();
         let report = Report { sim_card, reference, recipient: Secret::new(digits), status, verdict };
         self.store().report(report).await.unwrap()
+    }
+
+    pub(crate) async fn late_result(&self, modem: &Modem, result: PartResult) -> Option<MessageId> {
+        let Modem { imei, sim_card } = modem.clone();
+        self.store().late_result(LateResult { modem: imei, sim_card, result }).await.unwrap()
     }
 
     pub(crate) async fn ready(&self, modems: &[&Modem]) {

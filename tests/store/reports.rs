@@ -20,6 +20,8 @@ on_both_stores! {
     a_repeated_report_changes_nothing
     a_repeated_report_is_not_taken_for_a_later_message
     the_newest_unresolved_part_is_meant_when_the_tp_mr_wraps
+    a_report_that_came_before_a_message_left_is_not_its_own
+    reports_that_fit_nothing_are_counted
     a_recipient_in_national_form_is_recognised
     a_report_of_another_recipient_or_sim_card_fits_nothing
     still_trying_changes_nothing
@@ -223,6 +225,32 @@ async fn the_newest_unresolved_part_is_meant_when_the_tp_mr_wraps(w: World) {
     assert_eq!(w.report(&one, 7, ReportVerdict::Delivered).await, Some(ids[1]), "the newer one first");
     assert_eq!(w.report(&one, 7, ReportVerdict::Failed).await, Some(ids[0]), "then the one that is left");
     assert_eq!((w.status(ids[0]).await, w.status(ids[1]).await), (Status::Undelivered, Status::Delivered));
+}
+
+/// With a modem that gives every message the same TP-MR, a report that fitted nothing for certain was kept, and the next
+/// message to the same number counted as delivered before anybody had it.
+async fn a_report_that_came_before_a_message_left_is_not_its_own(w: World) {
+    let one = modem(1);
+    assert_eq!(w.report(&one, 0, ReportVerdict::Delivered).await, None);
+    pass(secs(1)).await;
+    let id = w.accept(w.plain()).await;
+    w.send(&one, accepted(0)).await;
+    assert_eq!(w.status(id).await, Status::Submitted);
+    assert_eq!(w.report(&one, 0, ReportVerdict::Delivered).await, Some(id));
+}
+
+async fn reports_that_fit_nothing_are_counted(w: World) {
+    let (one, two) = (modem(1), modem(2));
+    let count = |modem: &Modem| w.store().health().unmatched_reports.get(&modem.sim_card).copied().unwrap_or(0);
+    let id = w.accept(w.plain()).await;
+    let (_claim, part) = w.put_on_air(&one).await;
+    assert_eq!(w.report(&one, 3, ReportVerdict::Delivered).await, None, "ahead of its result");
+    assert_eq!(w.report(&one, 4, ReportVerdict::Delivered).await, None, "another program's");
+    assert_eq!((count(&one), count(&two)), (2, 0));
+    w.settle(id, part, &one, accepted(3)).await;
+    assert_eq!((w.status(id).await, count(&one)), (Status::Delivered, 1));
+    pass(secs(301)).await;
+    assert_eq!(count(&one), 1, "given up, and counted all the same");
 }
 
 async fn a_recipient_in_national_form_is_recognised(w: World) {

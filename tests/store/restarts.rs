@@ -8,6 +8,8 @@ on_both_stores! {
     an_open_intent_of_a_plain_message_is_uncertain_after_a_crash
     an_open_intent_of_a_code_is_sent_once_more_after_a_crash
     a_late_result_settles_what_a_crash_left_open
+    a_late_result_is_credited_to_the_one_message_that_it_can_belong_to
+    a_port_lost_in_a_send_is_listened_to
     a_crash_between_two_parts_leaves_the_rest_to_the_same_sim_card
     a_claim_without_an_intent_leaves_no_trace_after_a_crash
     reports_find_their_parts_after_a_restart
@@ -73,6 +75,43 @@ async fn a_late_result_settles_what_a_crash_left_open(mut w: World) {
         assert_eq!((w.status(id).await, w.message(id).await.ever_uncertain), (status, true));
         assert_eq!(w.store().left_open().await, Ok(Vec::new()));
     }
+}
+
+/// Found by a schedule: of two messages that two crashes left open, a report had settled the older one. Its result came
+/// late, and the younger one, of which nothing had left, counted as sent.
+async fn a_late_result_is_credited_to_the_one_message_that_it_can_belong_to(mut w: World) {
+    let one = modem(1);
+    let (older, younger) = (w.accept(w.plain()).await, w.accept(NewMessage { to: bob(), ..w.plain() }).await);
+    w.put_on_air(&one).await;
+    w.crash().await;
+    assert_eq!(w.report(&one, 7, ReportVerdict::Delivered).await, Some(older));
+    w.put_on_air(&one).await;
+    w.crash().await;
+    assert_eq!(w.status(younger).await, Status::Uncertain);
+    assert_eq!(w.late_result(&one, PartResult::NotSent(Reason::Cms(38))).await, None, "an error may be either one's");
+    assert_eq!(w.late_result(&modem(2), accepted(8)).await, None, "another modem");
+    assert_eq!(w.late_result(&one, accepted(7)).await, None, "the report told that this is the older one's");
+    assert_eq!(w.status(younger).await, Status::Uncertain);
+    assert_eq!(w.late_result(&one, accepted(8)).await, Some(younger));
+    assert_eq!(w.status(younger).await, Status::Submitted);
+    assert_eq!(w.late_result(&one, accepted(9)).await, None, "each has but one result");
+}
+
+async fn a_port_lost_in_a_send_is_listened_to(w: World) {
+    let one = modem(1);
+    let id = w.accept(w.plain()).await;
+    let (claim, part) = w.put_on_air(&one).await;
+    drop(claim);
+    assert_eq!(w.status(id).await, Status::Uncertain, "a claim dropped by a driver that panicked");
+    let left_open: Vec<_> = w.store().left_open().await.unwrap().iter().map(|l| (l.message, l.part)).collect();
+    assert_eq!(left_open, [(id, part)]);
+    assert_eq!(w.late_result(&one, accepted(1)).await, Some(id));
+    let id = w.accept(w.plain()).await;
+    w.send(&one, PartResult::Uncertain(Reason::PortLost)).await;
+    assert_eq!(w.store().left_open().await.unwrap().len(), 1);
+    pass(secs(200)).await;
+    assert_eq!(w.store().left_open().await, Ok(Vec::new()));
+    assert_eq!((w.late_result(&one, accepted(2)).await, w.status(id).await), (None, Status::Uncertain));
 }
 
 async fn a_crash_between_two_parts_leaves_the_rest_to_the_same_sim_card(mut w: World) {

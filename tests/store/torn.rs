@@ -4,6 +4,22 @@ use super::*;
 use otpgate::store::backend::BackendError;
 use otpgate::store::memory_backend::Fault;
 
+/// A disk that loses a record under a running store. Before, the message stayed "queued" and counted until the next start.
+#[tokio::test(start_paused = true)]
+async fn a_record_damaged_while_it_waits_is_set_aside() {
+    let w = World::in_memory();
+    let damaged = w.accept(w.plain()).await;
+    let sound = w.accept(w.plain()).await;
+    w.disk().rot(&Key::Message(damaged).to_bytes());
+    assert_eq!(w.send(&modem(1), accepted(1)).await, sound);
+    pass(secs(1)).await;
+    let health = w.store().health();
+    assert_eq!((health.set_aside, health.queued, health.closed), (1, 0, false));
+    assert_eq!(w.disk().aside().len(), 1);
+    let next = w.accept(w.plain()).await;
+    assert_eq!(w.send(&modem(1), accepted(2)).await, next);
+}
+
 #[tokio::test(start_paused = true)]
 async fn unsynced_batches_are_dropped() {
     let (w, kept, in_doubt) = after_a_failed_sync(CrashMode::Drop).await;

@@ -17,6 +17,7 @@ on_both_stores! {
     another_purpose_client_or_number_takes_no_place
     a_resend_carries_the_same_code
     a_fresh_resend_carries_another_code_and_resets_nothing
+    a_stale_code_is_not_resent_behind_a_fresh_one
     a_resend_calls_the_unsent_message_off
     a_resend_is_refused_when_too_late_too_often_or_ended
     a_resend_of_what_has_just_expired_is_refused_and_it_ends
@@ -179,6 +180,23 @@ async fn a_fresh_resend_carries_another_code_and_resets_nothing(w: World) {
     assert_eq!((verdict.valid, verdict.attempts_left), (false, 3));
     assert_eq!(w.verification(id).await.expires, expires);
     assert!(w.check(id, &new).await.unwrap().valid);
+}
+
+async fn a_stale_code_is_not_resent_behind_a_fresh_one(w: World) {
+    let (id, first) = w.verify(w.code()).await;
+    let (_claim, part) = w.put_on_air(&modem(1)).await;
+    let second = w.resend(id, false).await.unwrap();
+    let fresh = w.resend(id, true).await.unwrap();
+    assert_eq!(w.state(second).await, State::Canceled(Reason::Superseded));
+    // The first one's automatic resend would carry the code that is no longer right.
+    w.settle(first, part, &modem(1), PartResult::Uncertain(Reason::NoResult)).await;
+    let claim = w.claim(&modem(2)).await;
+    let intent = w.intent(&claim, &modem(2)).await;
+    let granted = w.store().begin(claim.message.id, intent).await.unwrap();
+    assert_eq!((claim.message.id, granted), (first, Grant::Refused(Refused::Final)));
+    drop(claim);
+    assert_eq!(w.status(first).await, Status::Uncertain);
+    assert_eq!(w.send(&modem(2), accepted(1)).await, fresh);
 }
 
 async fn a_resend_calls_the_unsent_message_off(w: World) {

@@ -13,7 +13,12 @@ use serde::Serialize;
 /// All modems, in the order of the configuration.
 pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<List<ModemView>>, Problem> {
     caller.must(Scope::Read)?;
-    Ok(Json(List::new(cx.board.modems().into_iter().map(ModemView::from).collect())))
+    let unmatched = cx.store.health().unmatched_reports;
+    let view = |modem: Modem| {
+        let unmatched_reports = modem.sim_card.as_ref().and_then(|card| unmatched.get(card)).copied().unwrap_or(0);
+        ModemView { unmatched_reports, ..ModemView::from(modem) }
+    };
+    Ok(Json(List::new(cx.board.modems().into_iter().map(view).collect())))
 }
 
 #[derive(Serialize)]
@@ -36,6 +41,8 @@ pub(crate) struct ModemView {
     refused: u64,
     uncertain: u64,
     opened: u64,
+    /// Status reports of its SIM card that fit no message: as when another program sends over it.
+    unmatched_reports: u64,
 }
 
 impl From<Modem> for ModemView {
@@ -59,6 +66,7 @@ impl From<Modem> for ModemView {
             refused: modem.refused,
             uncertain: modem.uncertain,
             opened: modem.opened,
+            unmatched_reports: 0,
         }
     }
 }

@@ -1,0 +1,200 @@
+//! What is learned of a message after its send: status reports, and results that nobody waits for any more.
+
+use super::engine::Engine;
+use super::expected::{Kept, PartOf};
+use super::{LateResult, LeftOpen, Outcome, Report};
+use crate::dispatch::retry;
+use crate::domain::equipment::SimCard;
+use crate::domain::id::MessageId;
+use crate::domain::message::{Event, Message, PartId, PartReport, PartResult, PartState, RESULT_LIFE, ReportVerdict};
+use crate::domain::reason::Reason;
+use crate::domain::time::{Mono, Now, Wall};
+
+/// What a report speaks of.
+enum Fits<T> {
+    /// This.
+    Part(T),
+    /// A part whose report came already.
+    Repeated,
+    /// Nothing, or nothing for certain, yet.
+    Nothing,
+}
+
+/// Whether a result may be that of a send left open.
+enum Claim {
+    /// The part is uncertain: the result may be its own.
+    Open,
+    /// A report has settled it, but its result has not come: it may be this.
+    Settled,
+    /// The result is another's.
+    Not,
+}
+
+impl Engine {
+    /// Matches a report with a part, or keeps it for a while.
+    pub(super) fn report(&mut self, report: Report, now: &Now) -> Option<MessageId> {
+        self.refuse_writes().ok()?;
+        match self.matched(&report, now.mono, now) {
+            Fits::Part(id) => Some(id),
+            Fits::Repeated => None,
+            Fits::Nothing => {
+                tracing::info!(sim_card = %report.sim_card, "A status report fits no message yet");
+                self.unmatched.keep(Kept { report, came: now.mono });
+                None
+            }
+        }
+    }
+
+    /// A report may have come ahead of the result that tells its TP-MR.
+    pub(super) fn match_kept_reports(&mut self, sim_card: &SimCard, now: &Now) {
+        for kept in self.unmatched.take(sim_card) {
+            if matches!(self.matched(&kept.report, kept.came, now), Fits::Nothing) {
+                self.unmatched.keep(kept);
+            }
+        }
+    }
+
+    fn matched(&mut self, report: &Report, came: Mono, now: &Now) -> Fits<MessageId> {
+        match self.find_reported(report, came, now) {
+            Fits::Part((mut message, part)) => {
+                let id = message.id;
+                let &Report { reference, status, verdict, .. } = report;
+                let resend = retry::resend_reported(&message, verdict, now);
+                let report = PartReport { status, verdict, at: now.wall };
+                if self.applied(&mut message, now, Event::Reported { part, reference, report, resend }) {
+                    self.put_message(*message, now);
+                }
+                Fits::Part(id)
+            }
+            // Not to be kept: some modems give every message the same TP-MR, and the next one would be taken for it.
+            Fits::Repeated => Fits::Repeated,
+            Fits::Nothing => Fits::Nothing,
+        }
+    }
+
+    /// The part that a report speaks of: by SIM card, TP-MR and window, then the last digits of the recipient; newest
+    /// unresolved first. Failing that, an uncertain part, if it is the only one that fits.
+    fn find_reported(&self, report: &Report, came: Mono, now: &Now) -> Fits<(Box<Message>, PartId)> {
+        let tail = self.tail_hash(report.recipient.reveal());
+        let fitting = self.fitting(self.expected.referenced(report, tail, came, now.mono), report);
+        if !fitting.is_empty() {
+            let unresolved = |(m, p): &(Message, PartId)| {
+                m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
+            };
+            let newest = fitting.into_iter().filter(unresolved).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
+            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part((Box::new(message), part)));
+        }
+        let mut fitting = self.fitting(self.expected.unreferenced(report, tail, came, now.mono), report);
+        // With one open to the same number the report may be that one's, ahead of its result: then it waits for that.
+        match fitting.pop() {
+            Some((message, part)) if fitting.is_empty() && message.open_part() != Some(part) => {
+                Fits::Part((Box::new(message), part))
+            }
+            _ => Fits::Nothing,
+        }
+    }
+
+    fn fitting(&self, candidates: Vec<PartOf>, report: &Report) -> Vec<(Message, PartId)> {
+        let read = |(id, part)| Some((self.message(id).ok()?, part));
+        let is_its = |(message, _): &(Message, PartId)| message.to.ends_like(report.recipient.reveal());
+        candidates.into_iter().filter_map(read).filter(is_its).collect()
+    }
+
+    /// A part's outcome is recorded: whether its result may still come.
+    pub(super) fn note_outcome(&mut self, message: &Message, part: PartId, result: PartResult, now: &Now) {
+        self.left_open.retain(|l| (l.message, l.part) != (message.id, part) && may_come(l.intended, now.wall));
+        if matches!(result, PartResult::Uncertain(reason) if leaves_open(reason)) {
+            self.left_open.extend(left_open(message, part));
+        }
+    }
+
+    /// A result that nobody waits for any more settles the part whose it is, if it can be but one's.
+    pub(super) fn late_result(&mut self, late: LateResult, now: &Now) -> Option<MessageId> {
+        self.refuse_writes().ok()?;
+        let LateResult { modem, sim_card, result } = late;
+        let reference = if let PartResult::Accepted(reference) = result { reference } else { None };
+        let (mut open, mut settled) = (Vec::new(), Vec::new());
+        for l in &self.left_open {
+            if l.modem == modem && l.sim_card == sim_card && may_come(l.intended, now.wall) {
+                match self.claim_on_result(l, reference) {
+                    Claim::Open => open.push((l.message, l.part)),
+                    Claim::Settled => settled.push((l.message, l.part)),
+                    Claim::Not => {}
+                }
+            }
+        }
+        let (whose, others) = match (&open[..], &settled[..]) {
+            ([whose], []) => (*whose, false),
+            ([], [whose]) => (*whose, true),
+            _ => {
+                tracing::warn!(%sim_card, "A send result was heard that belongs to no one message for certain; it is credited to none");
+                return None;
+            }
+        };
+        let (message, part) = whose;
+        // Its result has come now, whatever it says.
+        self.left_open.retain(|l| (l.message, l.part) != whose);
+        if others || matches!(result, PartResult::Uncertain(_)) {
+            return None;
+        }
+        tracing::info!(message.id = %message, "A late result settles an uncertain part");
+        self.settle(Outcome { message, part, sim_card, result }, now).ok().map(|()| message)
+    }
+
+    /// A report that settled a part told its TP-MR: a result that bears another is not that part's.
+    fn claim_on_result(&self, left: &LeftOpen, reference: Option<u8>) -> Claim {
+        let state = self.message(left.message).ok().and_then(|m| m.part(left.part).map(|p| p.state));
+        match state {
+            Some(PartState::Uncertain(_)) => Claim::Open,
+            Some(PartState::Accepted(Some(known))) if reference.is_none_or(|heard| heard == known) => Claim::Settled,
+            _ => Claim::Not,
+        }
+    }
+
+    /// Sends whose result may still come, for the ports to listen for.
+    pub(super) fn still_open(&mut self, now: &Now) -> Vec<LeftOpen> {
+        self.left_open.retain(|l| may_come(l.intended, now.wall));
+        self.left_open.clone()
+    }
+}
+
+/// Sends of a message whose result may still come, as its record tells: parts that are uncertain, and those of a message
+/// that was, which a report has settled since.
+pub(super) fn left_open_of(message: &Message, now: &Now) -> Vec<LeftOpen> {
+    let mut found = Vec::new();
+    for (a, attempt) in message.attempts.iter().enumerate() {
+        for (p, part) in attempt.parts.iter().enumerate() {
+            let may_be = match part.state {
+                PartState::Uncertain(reason) => leaves_open(reason),
+                PartState::Accepted(Some(_)) => message.ever_uncertain && part.report.is_some(),
+                _ => false,
+            };
+            if may_be && may_come(part.intended, now.wall) {
+                found.extend(left_open(message, PartId { attempt: a as u8, part: p as u8 }));
+            }
+        }
+    }
+    found
+}
+
+/// The part, as one whose result may still come.
+pub(super) fn left_open(message: &Message, part: PartId) -> Option<LeftOpen> {
+    let attempt = message.attempts.get(usize::from(part.attempt))?;
+    Some(LeftOpen {
+        message: message.id,
+        part,
+        modem: attempt.modem.clone(),
+        sim_card: attempt.sim_card.clone(),
+        intended: message.part(part)?.intended,
+    })
+}
+
+/// Whether a part that is uncertain for this reason has had no answer at all yet. An error is one, though it leaves open
+/// what became of the message.
+fn leaves_open(reason: Reason) -> bool {
+    matches!(reason, Reason::NoResult | Reason::PortLost | Reason::Restarted)
+}
+
+fn may_come(intended: Wall, now: Wall) -> bool {
+    now - intended < RESULT_LIFE
+}
