@@ -1,3 +1,4 @@
 //! What is sent next, over what, and what follows from how it went.
 
 pub mod retry;
+pub mod unassigned;

@@ -51,6 +51,7 @@ pub(crate) enum Kind {
     InvalidValue,
     CodeTooShort,
     TtlTooLong,
+    NumberUnassigned,
     TooManyLogins,
     TooManyWaits,
     Internal,
@@ -145,6 +146,14 @@ impl From<StoreError> for Problem {
             StoreError::Full => Self::new(
                 Kind::DiskFull,
                 "The disk is full, or nearly: nothing new is taken in. Free space on the data directory's disk.",
+            ),
+            StoreError::Unassigned(left) => Self::field(
+                Kind::NumberUnassigned,
+                "to",
+                format!(
+                    "The network says that nobody has this number. It is not tried again for {} minutes; check it with whoever gave it.",
+                    left.as_secs().div_ceil(60)
+                ),
             ),
             StoreError::Busy => Self::new(Kind::Busy, "Too many requests wait for the disk; try again shortly."),
             StoreError::Closed => Self::new(Kind::Stopping, "otpgate is stopping; try again when it is back."),
@@ -265,6 +274,7 @@ impl Kind {
             Self::InvalidValue => ("invalid_value", S::UNPROCESSABLE_ENTITY, "A value can't be taken"),
             Self::CodeTooShort => ("code_too_short", S::UNPROCESSABLE_ENTITY, "The code would be too short"),
             Self::TtlTooLong => ("ttl_too_long", S::UNPROCESSABLE_ENTITY, "The code would live too long"),
+            Self::NumberUnassigned => ("number_unassigned", S::UNPROCESSABLE_ENTITY, "Nobody has the number"),
             Self::TooManyLogins => ("too_many_logins", S::TOO_MANY_REQUESTS, "Too many failed log-ins"),
             Self::TooManyWaits => ("too_many_waits", S::TOO_MANY_REQUESTS, "Too many requests wait"),
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "otpgate failed at this request"),
@@ -328,6 +338,7 @@ mod tests {
             (StoreError::LastAdminKey, 409, "last_admin_key"),
             (StoreError::TooLarge, 413, "body_too_large"),
             (StoreError::Damaged, 500, "damaged"),
+            (StoreError::Unassigned(std::time::Duration::from_secs(61)), 422, "number_unassigned"),
             (StoreError::Busy, 503, "busy"),
             (StoreError::Closed, 503, "stopping"),
             (StoreError::Quarantined, 503, "quarantined"),

@@ -11,6 +11,7 @@ use super::keyring::Keyring;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
 use super::{ApiKey, Claim, Health, LeftOpen, Rotation, StoreError};
+use crate::dispatch::unassigned::Unassigned;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
 use crate::domain::message::{Event, Message, State};
@@ -44,6 +45,7 @@ pub(super) struct Engine {
     pub(super) index: Index,
     pub(super) expected: Expected,
     pub(super) unmatched: Unmatched,
+    pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
@@ -172,6 +174,7 @@ impl Engine {
             index: loaded.index,
             expected: loaded.expected,
             unmatched: Unmatched::default(),
+            unassigned: Unassigned::default(),
             left_open: loaded.left_open,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),

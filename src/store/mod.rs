@@ -111,6 +111,8 @@ pub enum StoreError {
     AlreadyShown,
     /// The last admin key can't be revoked.
     LastAdminKey,
+    /// The network calls the number unassigned; it counts as that for so long yet.
+    Unassigned(Duration),
     /// Too many operations wait.
     Busy,
     /// The disk is full, or nearly: nothing new is taken in.
@@ -136,6 +138,7 @@ impl fmt::Display for StoreError {
             Self::IdempotencyMismatch => f.write_str("the idempotency key was used with another request"),
             Self::AlreadyShown => f.write_str("the secret was shown once already"),
             Self::LastAdminKey => f.write_str("the last admin key can't be revoked"),
+            Self::Unassigned(_) => f.write_str("the network says that the number is not assigned"),
             Self::Busy => f.write_str("too many operations wait for the disk"),
             Self::Full => f.write_str("the disk is full"),
             Self::TooLarge => f.write_str("the record is too large"),

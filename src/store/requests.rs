@@ -31,6 +31,7 @@ impl Engine {
             None => {}
         }
         self.refuse_new()?;
+        self.refuse_unassigned(&new.to, now)?;
         fits(&new.body)?;
         let message = self.take_in(new, None, now);
         self.remember(idempotency, Made::Message(message.id), now);
@@ -51,6 +52,7 @@ impl Engine {
             None => {}
         }
         self.refuse_new()?;
+        self.refuse_unassigned(&new.message.to, now)?;
         fits(&new.message.body)?;
         let NewVerification { id, purpose, brand, metadata, code, expires, message } = new;
         let (client, to, on_uncertain) = (message.client, message.to.clone(), message.on_uncertain);
@@ -139,6 +141,7 @@ impl Engine {
             None => {}
         }
         self.refuse_new()?;
+        self.refuse_unassigned(&verification.to, now)?;
         fits(&resend.body)?;
         let Resend { message, body, fresh } = resend;
         let older = verification.message;
@@ -318,6 +321,11 @@ impl Engine {
     /// Calls a message off if it has not left; if it has, that is no error here.
     fn call_off_quietly(&mut self, id: MessageId, reason: Reason, now: &Now) {
         let _ = self.call_off(id, reason, now);
+    }
+
+    fn refuse_unassigned(&self, to: &Msisdn, now: &Now) -> Result<(), StoreError> {
+        let still = self.unassigned.for_how_long(self.number_hash(to), now.mono);
+        still.map_or(Ok(()), |left| Err(StoreError::Unassigned(left)))
     }
 
     fn take_in(&mut self, new: NewMessage, verification: Option<VerificationId>, now: &Now) -> Message {

@@ -133,6 +133,12 @@ impl Engine {
             return Err(StoreError::Message(Refused::OutOfStep));
         }
         self.note_outcome(&message, part, result, now);
+        let number = self.number_hash(&message.to);
+        match result {
+            PartResult::Accepted(_) => self.unassigned.reached(&sim_card, number, now.mono),
+            PartResult::NotSent(Reason::Cms(1)) => self.unassigned.refused(&sim_card, number, now.mono),
+            _ => {}
+        }
         // Late news of an earlier attempt ends no claim: another modem may have made the message ready by now, and a
         // cancel must find that one's gate.
         if ours && matches!(message.state, State::Queued { .. }) {

@@ -26,6 +26,7 @@ on_both_stores! {
     a_part_that_its_sim_card_refuses_does_not_come_back_at_once
     temporary_refusals_pause_longer_each_time_and_end
     a_permanent_refusal_ends_it
+    a_number_that_the_network_calls_unassigned_is_refused_for_a_while
     a_refused_later_part_leaves_a_message_partial
     a_queued_message_is_canceled
     a_claimed_message_is_canceled_before_the_hand_over
@@ -309,6 +310,24 @@ async fn a_permanent_refusal_ends_it(w: World) {
     w.send(&modem(1), PartResult::NotSent(Reason::Cms(1))).await;
     assert_eq!(w.state(id).await, State::Failed(Reason::Cms(1)));
     assert!(w.has_nothing_for(&modem(2)).await);
+}
+
+async fn a_number_that_the_network_calls_unassigned_is_refused_for_a_while(w: World) {
+    let one = modem(1);
+    let to_bob = || NewMessage { to: bob(), ..w.plain() };
+    let unassigned = PartResult::NotSent(Reason::Cms(1));
+    w.accept(w.plain()).await;
+    w.send(&one, unassigned).await;
+    w.accept(to_bob()).await;
+    w.send(&one, accepted(1)).await;
+    w.accept(w.plain()).await;
+    w.send(&one, unassigned).await;
+    let refused = |answer: StoreError| matches!(answer, StoreError::Unassigned(left) if left > HOUR);
+    assert!(refused(w.store().accept(w.plain(), None).await.unwrap_err()));
+    assert!(refused(w.store().create_verification(w.code(), None).await.unwrap_err()));
+    w.accept(to_bob()).await;
+    pass(2 * HOUR).await;
+    w.accept(w.plain()).await;
 }
 
 async fn a_refused_later_part_leaves_a_message_partial(w: World) {
