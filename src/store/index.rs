@@ -18,6 +18,8 @@ pub(super) type NumberHash = [u8; 16];
 #[derive(Default)]
 pub(super) struct Index {
     messages: BTreeMap<MessageId, Entry>,
+    /// In the order of acceptance. Ids sort by the wall clock, which may be set back.
+    accepted: BTreeMap<u64, MessageId>,
     queues: BTreeMap<Route, BTreeSet<Turn>>,
     pub(super) sim_cards: SimCards,
     timers: Timers,
@@ -35,6 +37,7 @@ pub(super) struct Entry {
     pub status: Status,
     pub created: Wall,
     pub number: NumberHash,
+    sequence: u64,
     turn: Option<(Route, Turn)>,
 }
 
@@ -100,8 +103,10 @@ impl Index {
             status: message.status(),
             created: message.created,
             number,
+            sequence: message.sequence,
             turn: turn.clone(),
         };
+        self.accepted.insert(message.sequence, message.id);
         let old = self.messages.insert(message.id, entry);
         if let Some(old) = &old {
             self.leave_queue(old);
@@ -125,6 +130,7 @@ impl Index {
         if let Some(entry) = self.messages.remove(&id) {
             self.leave_queue(&entry);
             self.queued -= usize::from(entry.status == Status::Queued);
+            self.accepted.remove(&entry.sequence);
         }
         self.claimed.remove(&id);
         self.timers.clear(Timer::Message(id));
@@ -222,13 +228,10 @@ impl Index {
         self.messages.get(&id)
     }
 
-    /// Messages older than `before`, newest first.
+    /// Messages accepted before `before`, newest first.
     pub(super) fn newest_first(&self, before: Option<MessageId>) -> impl Iterator<Item = (MessageId, &Entry)> {
-        let range = match before {
-            Some(before) => self.messages.range(..before),
-            None => self.messages.range(..),
-        };
-        range.rev().map(|(id, entry)| (*id, entry))
+        let end = before.map_or(u64::MAX, |id| self.messages.get(&id).map_or(0, |entry| entry.sequence));
+        self.accepted.range(..end).rev().filter_map(|(_, id)| Some((*id, self.messages.get(id)?)))
     }
 
     /// How many messages wait.

@@ -16,6 +16,7 @@ on_both_stores! {
     another_clients_records_are_not_found
     lists_are_newest_first_by_filter_and_client
     lists_go_on_from_their_cursor
+    lists_keep_their_order_when_the_clock_is_set_back
     a_wait_answers_at_once_when_the_version_is_newer
     a_wait_answers_at_the_next_change
     a_wait_without_a_version_answers_at_once_when_it_is_final
@@ -166,6 +167,23 @@ async fn lists_are_newest_first_by_filter_and_client(w: World) {
         let ids: Vec<_> = page.items.iter().map(|m| m.id).collect();
         assert_eq!((ids, page.next), (expected, None), "{name}");
     }
+}
+
+async fn lists_keep_their_order_when_the_clock_is_set_back(mut w: World) {
+    let ids = |w: &World| {
+        let query = MessageQuery { limit: 10, ..MessageQuery::default() };
+        let page = w.store().messages(ME, query);
+        async move { page.await.unwrap().items.into_iter().map(|m| m.id).collect::<Vec<_>>() }
+    };
+    let new = |n: u128, w: &World| NewMessage { id: MessageId(n), ..w.plain() };
+    // Ids begin with the wall clock's time.
+    for id in [2, 3, 1] {
+        w.store().accept(new(id, &w), None).await.unwrap();
+    }
+    let newest_first = [1, 3, 2].map(MessageId);
+    assert_eq!(ids(&w).await, newest_first);
+    w.restart().await;
+    assert_eq!(ids(&w).await, newest_first);
 }
 
 async fn lists_go_on_from_their_cursor(w: World) {
