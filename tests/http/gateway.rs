@@ -17,9 +17,10 @@ use otpgate::store::memory_backend::{Disk, MemoryBackend};
 use otpgate::store::vault::StoreKind;
 use otpgate::store::{ApiKey, Claim, Permission, Scope, Store};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tower::ServiceExt;
+use tracing::subscriber::DefaultGuard;
 
 /// A gateway with an admin key. Clones are the same gateway.
 #[derive(Clone)]
@@ -183,6 +184,41 @@ impl Reply {
         for secret in SECRETS {
             assert!(!self.text.contains(secret), "{secret} in {}", self.text);
         }
+    }
+}
+
+/// What is logged in this thread while it lives, from `info` on.
+pub(crate) struct Log {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _until_dropped: DefaultGuard,
+}
+
+impl Log {
+    pub(crate) fn begin() -> Self {
+        let lines = Arc::<Mutex<Vec<u8>>>::default();
+        let writer = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || Writer(writer.clone())).finish();
+        Self { lines, _until_dropped: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// The lines that hold this.
+    pub(crate) fn with(&self, piece: &str) -> Vec<String> {
+        let text = String::from_utf8(self.lines.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| line.contains(piece)).map(str::to_owned).collect()
+    }
+}
+
+struct Writer(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Writer {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/v1/verifications`.
 
-use crate::gateway::{Gateway, NUMBER, PLAIN, equipment};
+use crate::gateway::{Gateway, Log, NUMBER, PLAIN, equipment};
 use otpgate::domain::id::MessageId;
 use otpgate::domain::message::{IntentOf, PartId};
 use otpgate::domain::time::Now;
@@ -211,6 +211,38 @@ async fn only_a_permission_lifts_a_cap_and_a_refusal_names_the_setting() {
         assert_eq!(reply.outcome(), expected, "{field}");
         assert!(reply.text.contains(word), "{word} in {}", reply.text);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_that_was_needed_is_in_the_log() {
+    let gateway = Gateway::start().await;
+    let key = gateway.key(&[Scope::Verify], &Permission::ALL).await;
+    let key_id = gateway.call("GET /v1/keys", "").await.json()["items"][1]["id"].as_str().unwrap().to_owned();
+    let rows: [(&str, &[&str]); 5] = [
+        (r#""code_length":6,"ttl_seconds":600"#, &[]),
+        (r#""code_length":5"#, &["short_codes"]),
+        (r#""code":"0011""#, &["short_codes"]),
+        (r#""ttl_seconds":601"#, &["long_ttl"]),
+        (r#""code_length":4,"ttl_seconds":3600"#, &["long_ttl", "short_codes"]),
+    ];
+    for (fields, permissions) in rows {
+        let log = Log::begin();
+        let body = format!(r#"{{"to":"+14155550123",{fields}}}"#);
+        for replay in [false, true] {
+            let headers = [("Idempotency-Key", fields)];
+            let reply = gateway.call_as(&key, "POST /v1/verifications", &body, &headers).await;
+            assert_eq!((reply.status.as_u16(), reply.is_replay()), (201, replay), "{fields}");
+            let lines = log.with("A permission lifted a limit");
+            assert_eq!(lines.len(), permissions.len(), "{fields}: {lines:?}");
+            let id = reply.json()["id"].as_str().unwrap().to_owned();
+            for (line, permission) in lines.iter().zip(permissions) {
+                assert!([&id, &key_id, *permission].iter().all(|piece| line.contains(*piece)), "{line}");
+            }
+        }
+    }
+    let log = Log::begin();
+    gateway.call("POST /v1/verifications", r#"{"to":"+14155550123","code_length":4}"#).await;
+    assert!(log.with("lifted").is_empty(), "a refusal lifts nothing");
 }
 
 #[tokio::test(start_paused = true)]

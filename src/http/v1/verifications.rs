@@ -27,11 +27,14 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Verify)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let new = prove(&cx, &caller, &fields)?;
+    let Proved { new, lifted } = prove(&cx, &caller, &fields)?;
     let accepted = cx.ask(cx.store.create_verification(new, idempotency)).await?;
     let verification = &accepted.value.verification;
     if !accepted.replayed {
         tracing::info!(verification.id = %verification.id, message.id = %verification.message, to = %verification.to, "Accepted a verification");
+        for permission in lifted {
+            tracing::info!(key.id = %caller.key.id, permission = permission.as_str(), verification.id = %verification.id, "A permission lifted a limit");
+        }
     }
     let location = format!("/v1/verifications/{}", verification.id);
     Ok(created(location, View::from(accepted.value), accepted.replayed))
@@ -118,15 +121,22 @@ pub(crate) async fn cancel(
     Ok(Json(view.into()))
 }
 
+/// A request that may be done, and the permissions without which it would not be.
+struct Proved {
+    new: NewVerification,
+    lifted: Vec<Permission>,
+}
+
 /// Proves a request, and draws what is random.
-fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewVerification, Problem> {
+fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Problem> {
     let to = fields.need("to", Fields::number)?;
     let brand = fields.parsed("brand", Brand::parse)?;
     let purpose = purpose(fields)?;
     let metadata = metadata(fields)?;
     let on_uncertain = fields.word("on_uncertain", ON_UNCERTAIN)?.unwrap_or(OnUncertain::ResendOnce);
-    let life = life(cx, caller, fields)?;
-    let code = code(cx, caller, fields)?;
+    let mut lifted = Vec::new();
+    let life = life(cx, caller, fields, &mut lifted)?;
+    let code = code(cx, caller, fields, &mut lifted)?;
     let now = cx.clock.now();
     let expires = now.after(life);
     let message = NewMessage {
@@ -142,7 +152,7 @@ fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewVerificati
         on_uncertain,
         client_reference: None,
     };
-    Ok(NewVerification {
+    let new = NewVerification {
         id: VerificationId::new(now.wall, random::bytes(&*cx.random)),
         purpose,
         brand: brand.map(|b| b.as_str().to_owned()),
@@ -150,7 +160,8 @@ fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewVerificati
         code,
         expires,
         message,
-    })
+    };
+    Ok(Proved { new, lifted })
 }
 
 fn text(brand: Option<&Brand>, life: Duration) -> Body {
@@ -158,21 +169,35 @@ fn text(brand: Option<&Brand>, life: Duration) -> Body {
     Body::Code { before: Secret::new(before), after: Secret::new(after) }
 }
 
-fn life(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Duration, Problem> {
+fn life(cx: &Context, caller: &Caller, fields: &Fields, lifted: &mut Vec<Permission>) -> Result<Duration, Problem> {
     let most = cx.settings.max_code_ttl;
     let Some(seconds) = fields.integer("ttl_seconds", 30..=3600)? else { return Ok(DEFAULT_TTL.min(most)) };
     let life = Duration::from_secs(seconds);
-    if life > most && !caller.has(Permission::LongTtl) {
+    if life > most {
         let most = most.as_secs();
         let detail = format!(
             "Codes live at most {most} seconds here: `[codes] max_ttl_seconds`, which a key with the permission `long_ttl` may pass."
         );
-        return Err(Problem::field(Kind::TtlTooLong, "ttl_seconds", detail));
+        lift(caller, Permission::LongTtl, Problem::field(Kind::TtlTooLong, "ttl_seconds", detail), lifted)?;
     }
     Ok(life)
 }
 
-fn code(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewCode, Problem> {
+/// Passes a limit if the caller has the permission, and notes that it was needed; else refuses.
+fn lift(
+    caller: &Caller,
+    permission: Permission,
+    refusal: Problem,
+    lifted: &mut Vec<Permission>,
+) -> Result<(), Problem> {
+    if !caller.has(permission) {
+        return Err(refusal);
+    }
+    lifted.push(permission);
+    Ok(())
+}
+
+fn code(cx: &Context, caller: &Caller, fields: &Fields, lifted: &mut Vec<Permission>) -> Result<NewCode, Problem> {
     let least = cx.settings.min_code_length;
     let length = fields.integer("code_length", 4..=10)?.and_then(|n| u8::try_from(n).ok());
     let supplied = fields.parsed("code", |text| entry::supplied(text).ok_or(NO_CODE))?;
@@ -181,11 +206,11 @@ fn code(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewCode, Probl
         (Some(code), None) => ("code", code.reveal().len()),
         (None, length) => ("code_length", usize::from(length.unwrap_or(DEFAULT_LENGTH.max(least)))),
     };
-    if given < usize::from(least) && !caller.has(Permission::ShortCodes) {
+    if given < usize::from(least) {
         let detail = format!(
             "Codes have at least {least} characters here: `[codes] min_length`, which a key with the permission `short_codes` may pass."
         );
-        return Err(Problem::field(Kind::CodeTooShort, field, detail));
+        lift(caller, Permission::ShortCodes, Problem::field(Kind::CodeTooShort, field, detail), lifted)?;
     }
     Ok(match supplied {
         Some(code) => NewCode::Supplied(code),
