@@ -13,6 +13,7 @@ use crate::domain::msisdn::Msisdn;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
+use crate::otp::challenge::Form;
 use keyring::MasterId;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,7 +40,8 @@ pub trait Store: Send + Sync + 'static {
         new: NewVerification,
         idempotency: Option<Idempotency>,
     ) -> Answer<Accepted<VerificationView>>;
-    /// Counts an attempt and gives the verdict, both in one commit, before the answer.
+    /// Counts an attempt and gives the verdict, both in one commit, before the answer. A code of another length or
+    /// alphabet than the one that was sent is refused, and nothing is counted.
     fn check(&self, who: Access, id: VerificationId, check: Check, idempotency: Option<Idempotency>)
     -> Answer<Verdict>;
     /// A further message with the same code (or a fresh one).
@@ -103,6 +105,8 @@ pub enum StoreError {
     Message(Refused),
     /// A verification can't do that as it stands.
     Verification(VerificationRefused),
+    /// The code that was given can't be the one that was sent, which has this form. No attempt was counted.
+    NotSuchACode(Form),
     /// The idempotency key was used before, with another body.
     IdempotencyMismatch,
     /// The idempotency key was used before, and the answer held a secret that is shown once.
@@ -131,6 +135,7 @@ impl fmt::Display for StoreError {
             Self::NotFound => f.write_str("there is no such record"),
             Self::Message(why) => write!(f, "the message can't do that: {why}"),
             Self::Verification(_) => f.write_str("the verification can't do that as it stands"),
+            Self::NotSuchACode(_) => f.write_str("the code that was sent has another length or alphabet"),
             Self::IdempotencyMismatch => f.write_str("the idempotency key was used with another request"),
             Self::AlreadyShown => f.write_str("the secret was shown once already"),
             Self::LastAdminKey => f.write_str("the last admin key can't be revoked"),

@@ -15,7 +15,7 @@ use crate::domain::time::Now;
 use crate::domain::verification::{
     CodeSource, Verification, VerificationEvent, VerificationRefused, VerificationState,
 };
-use crate::otp::challenge;
+use crate::otp::challenge::{self, Form};
 use std::time::Duration;
 
 impl Engine {
@@ -297,6 +297,11 @@ impl Engine {
             // Nobody could be right: that is our fault, and costs no attempt.
             None => return Err(StoreError::Damaged),
         };
+        // A slip, and no guess: it costs no attempt either.
+        let form = Form::of(&code);
+        if !form.allows(Form::of(&check.code)) {
+            return Err(StoreError::NotSuchACode(form));
+        }
         let same_code = challenge::matches(&code, &check.code);
         let same_number = check.to.as_ref().is_none_or(|to| *to == verification.to);
         let same_purpose = check.purpose.is_none() || check.purpose == verification.purpose;

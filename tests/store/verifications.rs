@@ -4,6 +4,7 @@ use super::*;
 use otpgate::domain::message::Refused;
 use otpgate::domain::reason::Reason;
 use otpgate::domain::verification::{CodeSource, VerificationRefused, VerificationState};
+use otpgate::otp::challenge::Form;
 
 on_both_stores! {
     a_derived_code_goes_out_and_is_right_once
@@ -24,6 +25,7 @@ on_both_stores! {
     a_right_code_calls_the_queued_message_off
     an_ended_verification_sends_nothing_again
     a_supplied_code_is_sent_checked_and_erased
+    a_code_that_it_can_not_be_costs_nothing
     a_supplied_code_is_erased_when_it_expires
     a_derived_codes_nonce_is_dropped_at_the_end
     attempts_outlive_a_crash
@@ -270,6 +272,31 @@ async fn a_supplied_code_is_sent_checked_and_erased(mut w: World) {
     assert!(!w.check(id, "135247").await.unwrap().valid);
     assert!(w.check(id, "135246").await.unwrap().valid);
     assert!(!w.has(Key::SuppliedCode(id)).await);
+}
+
+async fn a_code_that_it_can_not_be_costs_nothing(w: World) {
+    let rows: [(Option<&str>, &[&str], &[&str]); 3] = [
+        (None, &["12345", "1234567", "12345a", "abcdef"], &[]),
+        (Some("135246"), &["13524", "1352466", "13524a"], &["135247"]),
+        (Some("aB3xY9"), &["aB3xY", "aB3xY99"], &["ab3xy9", "135246"]),
+    ];
+    for (supplied, impossible, wrong) in rows {
+        let code = supplied.map_or(w.code().code, |code| NewCode::Supplied(Secret::new(code)));
+        let (id, _) = w.verify(NewVerification { code, ..w.code() }).await;
+        let form = Form { length: 6, digits: supplied != Some("aB3xY9") };
+        for code in impossible.iter().cycle().take(10) {
+            assert_eq!(w.check(id, code).await, Err(StoreError::NotSuchACode(form)), "{supplied:?} {code}");
+        }
+        let view = w.verification(id).await;
+        assert_eq!((view.failures, view.version), (0, 1), "{supplied:?}");
+        for code in wrong {
+            assert!(!w.check(id, code).await.unwrap().valid);
+        }
+        assert_eq!(usize::from(w.verification(id).await.failures), wrong.len(), "{supplied:?}");
+        if let Some(code) = supplied {
+            assert!(w.check(id, code).await.unwrap().valid);
+        }
+    }
 }
 
 async fn a_supplied_code_is_erased_when_it_expires(mut w: World) {
