@@ -208,8 +208,13 @@ impl Store for BoxStore {
         self.request(move |engine, now| engine.resend(who, id, resend, idempotency, now))
     }
 
-    fn cancel_verification(&self, who: Access, id: VerificationId) -> Answer<VerificationView> {
-        self.request(move |engine, now| engine.cancel_verification(who, id, now))
+    fn cancel_verification(
+        &self,
+        who: Access,
+        id: VerificationId,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<VerificationView>> {
+        self.request(move |engine, now| engine.cancel_verification(who, id, idempotency, now))
     }
 
     fn verification(&self, who: Access, id: VerificationId, wait: Option<Wait>) -> Answer<VerificationView> {
@@ -217,8 +222,13 @@ impl Store for BoxStore {
         self.read_when(id.0, wait, version_and_end, move |engine| engine.verification(who, id))
     }
 
-    fn cancel_message(&self, who: Access, id: MessageId) -> Answer<Message> {
-        self.request(move |engine, now| engine.cancel_message(who, id, now))
+    fn cancel_message(
+        &self,
+        who: Access,
+        id: MessageId,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<Message>> {
+        self.request(move |engine, now| engine.cancel_message(who, id, idempotency, now))
     }
 
     fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message> {

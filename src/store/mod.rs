@@ -53,11 +53,17 @@ pub trait Store: Send + Sync + 'static {
         idempotency: Option<Idempotency>,
     ) -> Answer<Accepted<VerificationView>>;
     /// Ends a pending verification and calls off its unsent message.
-    fn cancel_verification(&self, who: Access, id: VerificationId) -> Answer<VerificationView>;
+    fn cancel_verification(
+        &self,
+        who: Access,
+        id: VerificationId,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<VerificationView>>;
     /// One verification; with `wait`, as soon as it has changed.
     fn verification(&self, who: Access, id: VerificationId, wait: Option<Wait>) -> Answer<VerificationView>;
     /// Calls an unsent message off.
-    fn cancel_message(&self, who: Access, id: MessageId) -> Answer<Message>;
+    fn cancel_message(&self, who: Access, id: MessageId, idempotency: Option<Idempotency>)
+    -> Answer<Accepted<Message>>;
     /// One message; with `wait`, as soon as it has changed.
     fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message>;
     /// A page of messages, newest first.
@@ -168,12 +174,12 @@ impl Access {
     }
 }
 
-/// What was made, or had been made before under the same idempotency key.
+/// What was made or changed, or had been before under the same idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted<T> {
     /// The resource as it is now.
     pub value: T,
-    /// Whether an earlier request made it.
+    /// Whether an earlier request did it.
     pub replayed: bool,
 }
 

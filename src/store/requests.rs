@@ -172,9 +172,17 @@ impl Engine {
         &mut self,
         who: Access,
         id: VerificationId,
+        idempotency: Option<Idempotency>,
         now: &Now,
-    ) -> Result<VerificationView, StoreError> {
+    ) -> Result<Accepted<VerificationView>, StoreError> {
         let mut verification = self.seen(who, id)?;
+        match self.replayed(idempotency)? {
+            Some(Made::CanceledVerification(of)) if of == id => {
+                return Ok(Accepted { value: self.view(verification), replayed: true });
+            }
+            Some(_) => return Err(StoreError::IdempotencyMismatch),
+            None => {}
+        }
         self.refuse_writes()?;
         verification
             .apply(now, VerificationEvent::Cancel(Reason::CanceledByCaller))
@@ -182,17 +190,31 @@ impl Engine {
         let message = verification.message;
         self.put_verification(verification.clone(), now);
         self.call_off_quietly(message, Reason::VerificationEnded, now);
-        Ok(self.view(verification))
+        self.remember(idempotency, Made::CanceledVerification(id), now);
+        Ok(Accepted { value: self.view(verification), replayed: false })
     }
 
     pub(super) fn verification(&self, who: Access, id: VerificationId) -> Result<VerificationView, StoreError> {
         Ok(self.view(self.seen(who, id)?))
     }
 
-    pub(super) fn cancel_message(&mut self, who: Access, id: MessageId, now: &Now) -> Result<Message, StoreError> {
-        self.seen_message(who, id)?;
+    pub(super) fn cancel_message(
+        &mut self,
+        who: Access,
+        id: MessageId,
+        idempotency: Option<Idempotency>,
+        now: &Now,
+    ) -> Result<Accepted<Message>, StoreError> {
+        let known = self.seen_message(who, id)?;
+        match self.replayed(idempotency)? {
+            Some(Made::CanceledMessage(of)) if of == id => return Ok(Accepted { value: known, replayed: true }),
+            Some(_) => return Err(StoreError::IdempotencyMismatch),
+            None => {}
+        }
         self.refuse_writes()?;
-        self.call_off(id, Reason::CanceledByCaller, now)
+        let value = self.call_off(id, Reason::CanceledByCaller, now)?;
+        self.remember(idempotency, Made::CanceledMessage(id), now);
+        Ok(Accepted { value, replayed: false })
     }
 
     pub(super) fn seen_message(&self, who: Access, id: MessageId) -> Result<Message, StoreError> {

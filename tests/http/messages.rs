@@ -45,6 +45,26 @@ async fn a_message_is_taken_in_shown_and_called_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_same_cancel_again_is_the_same_answer() {
+    let gateway = Gateway::start().await;
+    let made = gateway.call("POST /v1/messages", &text("+14155550123", "sesame").to_string()).await.json();
+    let verification = gateway.verification(r#"{"to":"+14155550123"}"#).await;
+    let lines = [
+        format!("POST /v1/messages/{}/cancel", made["id"].as_str().unwrap()),
+        format!("POST /v1/verifications/{verification}/cancel"),
+    ];
+    for line in lines {
+        let cancel = async |key| gateway.call_as(&gateway.admin, &line, "", &[("Idempotency-Key", key)]).await;
+        let first = cancel("k").await;
+        assert!(first.status == 200 && !first.is_replay(), "{}", first.text);
+        let again = cancel("k").await;
+        assert!(again.status == 200 && again.is_replay(), "{}", again.text);
+        assert_eq!(again.json(), first.json());
+        assert_eq!(cancel("another").await.outcome(), "409 already_final");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused() {
     let gateway = Gateway::start().await;
     let ten_parts = "a".repeat(1530);

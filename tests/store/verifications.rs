@@ -204,7 +204,7 @@ async fn a_resend_is_refused_when_too_late_too_often_or_ended(w: World) {
         w.resend(id, false).await.unwrap();
     }
     assert_eq!(w.resend(id, false).await, too_often);
-    w.store().cancel_verification(ME, id).await.unwrap();
+    w.cancel_verification(id).await.unwrap();
     assert_eq!(w.resend(id, false).await, Err(ended(VerificationState::Canceled(Reason::CanceledByCaller))));
     let supplied = NewVerification { code: NewCode::Supplied(Secret::new("135246")), ..w.code() };
     let (id, _) = w.verify(supplied).await;
@@ -224,15 +224,15 @@ async fn a_resend_of_what_has_just_expired_is_refused_and_it_ends(w: World) {
 async fn cancel_ends_it_and_its_unsent_message(w: World) {
     let canceled = VerificationState::Canceled(Reason::CanceledByCaller);
     let (id, message) = w.verify(w.code()).await;
-    let view = w.store().cancel_verification(ME, id).await.unwrap();
+    let view = w.cancel_verification(id).await.unwrap();
     assert_eq!((view.verification.state, view.message), (canceled, Some(Status::Canceled)));
     assert_eq!(w.state(message).await, State::Canceled(Reason::VerificationEnded));
     assert!(w.has_nothing_for(&modem(1)).await);
-    assert_eq!(w.store().cancel_verification(ME, id).await, Err(ended(canceled)));
+    assert_eq!(w.cancel_verification(id).await, Err(ended(canceled)));
     // On the air it can be canceled as well; its message goes on.
     let (id, message) = w.verify(w.code()).await;
     let (_claim, _) = w.put_on_air(&modem(1)).await;
-    w.store().cancel_verification(ME, id).await.unwrap();
+    w.cancel_verification(id).await.unwrap();
     assert_eq!((w.verification(id).await.state, w.status(message).await), (canceled, Status::Submitting));
 }
 
@@ -254,7 +254,7 @@ async fn an_ended_verification_sends_nothing_again(w: World) {
     for (result, expected) in [(temporary, canceled), (uncertain, lost)] {
         let (id, message) = w.verify(w.code()).await;
         let (_claim, part) = w.put_on_air(&modem(1)).await;
-        w.store().cancel_verification(ME, id).await.unwrap();
+        w.cancel_verification(id).await.unwrap();
         w.settle(message, part, &modem(1), result).await;
         for _ in 0..20 {
             assert!(w.has_nothing_for(&modem(1)).await);
@@ -309,7 +309,7 @@ async fn a_supplied_code_is_erased_when_it_expires(mut w: World) {
 async fn a_derived_codes_nonce_is_dropped_at_the_end(w: World) {
     let (id, _) = w.verify(w.code()).await;
     assert!(matches!(w.verification(id).await.code, CodeSource::Derived { generation: 0, .. }));
-    w.store().cancel_verification(ME, id).await.unwrap();
+    w.cancel_verification(id).await.unwrap();
     assert_eq!(w.verification(id).await.code, CodeSource::Erased);
 }
 

@@ -63,7 +63,8 @@ pub(crate) async fn revoke(
     Ok(Json(View::new(&key, None)))
 }
 
-/// Makes a new master key; all that is on disk is sealed with it from now on.
+/// Makes a new master key; all that is on disk is sealed with it from now on. While that goes on it may be repeated, with
+/// an idempotency key or without: no other key is made.
 pub(crate) async fn rotate_master(State(cx): State<Cx>, caller: Caller) -> Result<Response, Problem> {
     caller.must(Scope::Admin)?;
     let rotation = cx.ask(cx.store.rotate_master()).await?;

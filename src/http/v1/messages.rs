@@ -9,7 +9,7 @@ use crate::domain::message::{
 use crate::domain::secret::Secret;
 use crate::domain::time::Now;
 use crate::http::auth::Caller;
-use crate::http::idempotency::idempotency;
+use crate::http::idempotency::{idempotency, mark};
 use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx, wait};
@@ -18,7 +18,7 @@ use crate::store::{Body, MessageQuery, NewMessage, Scope};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -76,13 +76,16 @@ pub(crate) async fn cancel(
     caller: Caller,
     Path(path): Path<String>,
     payload: Payload,
-) -> Result<Json<View>, Problem> {
+) -> Result<Response, Problem> {
     caller.must(Scope::Send)?;
     let id = id(&path, MessageId::parse)?;
-    payload.optional_fields(&[])?;
-    let message = cx.ask(cx.store.cancel_message(caller.access(), id)).await?;
-    tracing::info!(message.id = %id, "Canceled a message");
-    Ok(Json(View::from(&message)))
+    let fields = payload.optional_fields(&[])?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
+    let canceled = cx.ask(cx.store.cancel_message(caller.access(), id, idempotency)).await?;
+    if !canceled.replayed {
+        tracing::info!(message.id = %id, "Canceled a message");
+    }
+    Ok(mark(Json(View::from(&canceled.value)).into_response(), canceled.replayed))
 }
 
 /// Proves a request.

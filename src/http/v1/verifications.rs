@@ -110,13 +110,16 @@ pub(crate) async fn cancel(
     caller: Caller,
     Path(path): Path<String>,
     payload: Payload,
-) -> Result<Json<View>, Problem> {
+) -> Result<Response, Problem> {
     caller.must(Scope::Verify)?;
     let id = id(&path, VerificationId::parse)?;
-    payload.optional_fields(&[])?;
-    let view = cx.ask(cx.store.cancel_verification(caller.access(), id)).await?;
-    tracing::info!(verification.id = %id, "Canceled a verification");
-    Ok(Json(view.into()))
+    let fields = payload.optional_fields(&[])?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
+    let canceled = cx.ask(cx.store.cancel_verification(caller.access(), id, idempotency)).await?;
+    if !canceled.replayed {
+        tracing::info!(verification.id = %id, "Canceled a verification");
+    }
+    Ok(mark(Json(View::from(canceled.value)).into_response(), canceled.replayed))
 }
 
 /// A request that may be done, and the permissions without which it would not be.
