@@ -9,8 +9,9 @@ use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
-    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LeftOpen, MessageQuery, NewMessage,
-    NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict, VerificationView, Wait,
+    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LeftOpen, Made, MessageQuery,
+    NewMessage, NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict, VerificationView,
+    Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
@@ -242,6 +243,10 @@ impl Store for BoxStore {
 
     fn create_key(&self, new: ApiKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>> {
         self.request(move |engine, now| engine.create_key(new, idempotency, now))
+    }
+
+    fn made(&self, idempotency: Idempotency) -> Answer<Option<Made>> {
+        self.request(move |engine, _| engine.replayed(Some(idempotency)))
     }
 
     fn keys(&self) -> Answer<Vec<ApiKey>> {

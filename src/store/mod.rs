@@ -70,6 +70,8 @@ pub trait Store: Send + Sync + 'static {
     fn messages(&self, who: Access, query: MessageQuery) -> Answer<Page<Message>>;
     /// Takes an API key in.
     fn create_key(&self, new: ApiKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>>;
+    /// What an earlier request with this idempotency key did, for a caller that would refuse it by now.
+    fn made(&self, idempotency: Idempotency) -> Answer<Option<Made>>;
     /// All API keys, oldest first.
     fn keys(&self) -> Answer<Vec<ApiKey>>;
     /// Revokes an API key at once; the last admin key never.
@@ -495,6 +497,7 @@ pub struct Claim {
 }
 
 pub use gate::{Gate, Lease};
+pub use record::Made;
 
 /// What came of asking to record an intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

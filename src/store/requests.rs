@@ -378,7 +378,7 @@ impl Engine {
     }
 
     /// What an earlier request with this idempotency key made, if there was one.
-    fn replayed(&self, idempotency: Option<Idempotency>) -> Result<Option<Made>, StoreError> {
+    pub(super) fn replayed(&self, idempotency: Option<Idempotency>) -> Result<Option<Made>, StoreError> {
         let Some(Idempotency { key, fingerprint }) = idempotency else { return Ok(None) };
         // One from before a rotation is found by its older hash.
         for keyring in self.keyrings() {

@@ -30,6 +30,7 @@ pub(crate) struct Gateway {
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) random: Arc<SeededRandom>,
     pub(crate) board: Board,
+    simulator: Option<SimulatorHandle>,
     pub(crate) stop: Arc<watch::Sender<bool>>,
     pub(crate) disk: Disk,
     pub(crate) admin: String,
@@ -52,25 +53,39 @@ impl Gateway {
         let clock = Arc::new(VirtualClock::new(Wall(1_795_397_726_000)));
         let random = Arc::new(SeededRandom::new(7));
         let keyring = Keyring::new(&bytes(&*random));
-        let (board, (stop, stopping)) = (Board::default(), watch::channel(false));
+        let (board, (stop, _)) = (Board::default(), watch::channel(false));
         let backend = MemoryBackend::new();
         let disk = backend.disk();
         let (store, _, _) =
             BoxStore::open(Box::new(backend), keyring, random.clone(), StoreKind::Simulated, clock.clone()).unwrap();
-        let api = Api {
-            store: Arc::new(store.clone()),
-            clock: clock.clone(),
-            random: random.clone(),
-            board: board.clone(),
+        let mut gateway = Self {
+            router: Router::new(),
+            store,
+            clock,
+            random,
+            board,
             simulator,
-            stopping,
-            settings,
+            stop: Arc::new(stop),
+            disk,
+            admin: String::new(),
         };
-        let router = router(api);
-        let mut gateway =
-            Self { router, store, clock, random, board, stop: Arc::new(stop), disk, admin: String::new() };
+        gateway = gateway.set(settings);
         gateway.admin = gateway.key(&[Scope::Admin], &[]).await;
         gateway
+    }
+
+    /// The same gateway after a start with other settings.
+    pub(crate) fn set(&self, settings: Settings) -> Self {
+        let api = Api {
+            store: Arc::new(self.store.clone()),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            board: self.board.clone(),
+            simulator: self.simulator.clone(),
+            stopping: self.stop.subscribe(),
+            settings,
+        };
+        Self { router: router(api), ..self.clone() }
     }
 
     /// A new key, of a new client.

@@ -4,6 +4,7 @@ use crate::gateway::{Gateway, Log, NUMBER, PLAIN, equipment};
 use otpgate::domain::id::MessageId;
 use otpgate::domain::message::{IntentOf, PartId};
 use otpgate::domain::time::Now;
+use otpgate::http::Settings;
 use otpgate::ops::clock::Clock;
 use otpgate::store::{Grant, Permission, Scope, Store};
 use std::time::Duration;
@@ -281,6 +282,31 @@ async fn the_same_request_again_is_the_same_verification() {
     let twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")];
     let reply = gateway.call_as(&gateway.admin, "POST /v1/verifications", PLAIN, &twice).await;
     assert_eq!(reply.outcome(), "400 bad_request Idempotency-Key");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_is_answered_again_though_it_would_be_refused_by_now() {
+    let gateway = Gateway::start().await;
+    let body = r#"{"to":"+14155550123","code_length":6,"ttl_seconds":600}"#;
+    let post = async |gateway: &Gateway, key| {
+        gateway.call_as(&gateway.admin, "POST /v1/verifications", body, &[("Idempotency-Key", key)]).await
+    };
+    let first = post(&gateway, "k").await.json();
+    for settings in [
+        Settings { min_code_length: 7, ..Settings::default() },
+        Settings { max_code_ttl: Duration::from_secs(300), ..Settings::default() },
+    ] {
+        let stricter = gateway.set(settings);
+        assert_eq!(post(&stricter, "new").await.status, 422);
+        let again = post(&stricter, "k").await;
+        assert!(again.status == 201 && again.is_replay(), "{}", again.text);
+        assert_eq!(again.json()["id"], first["id"]);
+        assert_eq!(again.headers["location"], format!("/v1/verifications/{}", first["id"].as_str().unwrap()));
+        let line = "POST /v1/verifications";
+        let other = r#"{"to":"+14155550123","code_length":4}"#;
+        let other = stricter.call_as(&stricter.admin, line, other, &[("Idempotency-Key", "k")]).await;
+        assert_eq!(other.outcome(), "409 idempotency_mismatch Idempotency-Key");
+    }
 }
 
 #[tokio::test(start_paused = true)]

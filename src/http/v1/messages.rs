@@ -14,7 +14,7 @@ use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx, wait};
 use crate::ops::random;
-use crate::store::{Body, MessageQuery, NewMessage, Scope};
+use crate::store::{Accepted, Body, Made, MessageQuery, NewMessage, Scope, StoreError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -27,8 +27,15 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Send)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let new = prove(&cx, &caller, &fields)?;
-    let accepted = cx.ask(cx.store.accept(new, idempotency)).await?;
+    let accepted = match prove(&cx, &caller, &fields) {
+        Ok(new) => cx.ask(cx.store.accept(new, idempotency)).await?,
+        Err(refusal) => match cx.unless_done(idempotency, refusal).await? {
+            Made::Message(id) => {
+                Accepted { value: cx.ask(cx.store.message(caller.access(), id, None)).await?, replayed: true }
+            }
+            _ => return Err(StoreError::IdempotencyMismatch.into()),
+        },
+    };
     let message = &accepted.value;
     if !accepted.replayed {
         tracing::info!(message.id = %message.id, to = %message.to, parts = message.parts, "Accepted a message");

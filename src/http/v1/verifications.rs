@@ -13,7 +13,10 @@ use crate::http::{Context, Cx, wait};
 use crate::ops::random;
 use crate::otp::entry;
 use crate::otp::template::{Brand, Template};
-use crate::store::{Body, Check, NewCode, NewMessage, NewVerification, Permission, Resend, Scope, VerificationView};
+use crate::store::{
+    Accepted, Body, Check, Idempotency, Made, NewCode, NewMessage, NewVerification, Permission, Resend, Scope,
+    StoreError, VerificationView,
+};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -27,8 +30,10 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Verify)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let Proved { new, lifted } = prove(&cx, &caller, &fields)?;
-    let accepted = cx.ask(cx.store.create_verification(new, idempotency)).await?;
+    let (accepted, lifted) = match prove(&cx, &caller, &fields) {
+        Ok(Proved { new, lifted }) => (cx.ask(cx.store.create_verification(new, idempotency)).await?, lifted),
+        Err(refusal) => (done_before(&cx, &caller, idempotency, refusal).await?, Vec::new()),
+    };
     let verification = &accepted.value.verification;
     if !accepted.replayed {
         tracing::info!(verification.id = %verification.id, message.id = %verification.message, to = %verification.to, "Accepted a verification");
@@ -120,6 +125,21 @@ pub(crate) async fn cancel(
         tracing::info!(verification.id = %id, "Canceled a verification");
     }
     Ok(mark(Json(View::from(canceled.value)).into_response(), canceled.replayed))
+}
+
+/// The verification that a request made or sent again before it was refused.
+async fn done_before(
+    cx: &Context,
+    caller: &Caller,
+    idempotency: Option<Idempotency>,
+    refusal: Problem,
+) -> Result<Accepted<VerificationView>, Problem> {
+    match cx.unless_done(idempotency, refusal).await? {
+        Made::Verification(id) | Made::Resend { verification: id, .. } => {
+            Ok(Accepted { value: cx.ask(cx.store.verification(caller.access(), id, None)).await?, replayed: true })
+        }
+        _ => Err(StoreError::IdempotencyMismatch.into()),
+    }
 }
 
 /// A request that may be done, and the permissions without which it would not be.
