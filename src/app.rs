@@ -1,7 +1,7 @@
 //! The composition root: the whole daemon is a library call.
 //!
-//! [`App::start`] opens the store, starts a driver for each modem and the HTTP server; [`App::stop`] ends them in the
-//! reverse order, after what is on the air has ended, and returns when the last handle of the store is gone.
+//! [`App::start`] opens the store, starts a driver for each modem and the HTTP server; [`App::stop`] lets what is on the air
+//! end, then ends the server and the store, and returns when the last handle of the store is gone.
 
 use crate::config::{Config, ConfigError};
 use crate::domain::id::{ClientId, KeyId};
@@ -99,6 +99,7 @@ pub struct App {
     admin_key: Option<Secret>,
     clock: Arc<dyn Clock>,
     orders: watch::Sender<Order>,
+    draining: watch::Sender<bool>,
     stopping: watch::Sender<bool>,
     drivers: Vec<JoinHandle<()>>,
     server: JoinHandle<()>,
@@ -143,6 +144,7 @@ impl App {
             drivers.push(tokio::spawn(driver::drive(setting, orders_in.clone())));
         }
 
+        let (draining, draining_in) = watch::channel(false);
         let (stopping, stopping_in) = watch::channel(false);
         let api = Api {
             store: Arc::new(store.clone()),
@@ -150,6 +152,7 @@ impl App {
             random,
             board: board.clone(),
             simulator: simulator.clone(),
+            draining: draining_in,
             stopping: stopping_in.clone(),
             settings: settings(&config, addr),
         };
@@ -162,6 +165,7 @@ impl App {
             admin_key,
             clock,
             orders,
+            draining,
             stopping,
             drivers,
             server,
@@ -212,10 +216,11 @@ impl App {
         self.committer.abort();
     }
 
-    /// Ends it: nothing new is begun, what is past 0x1A is awaited, the rest is recorded uncertain.
+    /// Ends it: nothing new is taken in or begun, what is past 0x1A is awaited, the rest is recorded uncertain. Requests are
+    /// answered until then: a code that has arrived can be checked.
     pub async fn stop(self) {
         let until = Mono(self.clock.now().mono.0 + self.drain);
-        self.stopping.send_replace(true);
+        self.draining.send_replace(true);
         self.orders.send_replace(Order::Drain { until });
         let deadline = self.clock.instant(until + LAST_RECORDS);
         for driver in self.drivers {
@@ -224,7 +229,8 @@ impl App {
                 stop_it.abort();
             }
         }
-        let _ = tokio::time::timeout_at(deadline, self.server).await;
+        self.stopping.send_replace(true);
+        let _ = self.server.await;
         // What the drivers recorded last is ahead of this in the committer's lane.
         let _ = self.store.close().await;
         let _ = self.committer.await;

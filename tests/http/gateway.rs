@@ -31,6 +31,7 @@ pub(crate) struct Gateway {
     pub(crate) random: Arc<SeededRandom>,
     pub(crate) board: Board,
     simulator: Option<SimulatorHandle>,
+    pub(crate) drain: Arc<watch::Sender<bool>>,
     pub(crate) stop: Arc<watch::Sender<bool>>,
     pub(crate) disk: Disk,
     pub(crate) admin: String,
@@ -53,8 +54,7 @@ impl Gateway {
         let clock = Arc::new(VirtualClock::new(Wall(1_795_397_726_000)));
         let random = Arc::new(SeededRandom::new(7));
         let keyring = Keyring::new(&bytes(&*random));
-        let (board, (stop, _)) = (Board::default(), watch::channel(false));
-        let backend = MemoryBackend::new();
+        let (board, backend) = (Board::default(), MemoryBackend::new());
         let disk = backend.disk();
         let (store, _, _) =
             BoxStore::open(Box::new(backend), keyring, random.clone(), StoreKind::Simulated, clock.clone()).unwrap();
@@ -65,7 +65,8 @@ impl Gateway {
             random,
             board,
             simulator,
-            stop: Arc::new(stop),
+            drain: Arc::new(watch::channel(false).0),
+            stop: Arc::new(watch::channel(false).0),
             disk,
             admin: String::new(),
         };
@@ -82,6 +83,7 @@ impl Gateway {
             random: self.random.clone(),
             board: self.board.clone(),
             simulator: self.simulator.clone(),
+            draining: self.drain.subscribe(),
             stopping: self.stop.subscribe(),
             settings,
         };

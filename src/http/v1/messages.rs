@@ -27,7 +27,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Send)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let accepted = match prove(&cx, &caller, &fields) {
+    let accepted = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
         Ok(new) => cx.ask(cx.store.accept(new, idempotency)).await?,
         Err(refusal) => match cx.unless_done(idempotency, refusal).await? {
             Made::Message(id) => {

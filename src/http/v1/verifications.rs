@@ -30,7 +30,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Verify)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let (accepted, lifted) = match prove(&cx, &caller, &fields) {
+    let (accepted, lifted) = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
         Ok(Proved { new, lifted }) => (cx.ask(cx.store.create_verification(new, idempotency)).await?, lifted),
         Err(refusal) => (done_before(&cx, &caller, idempotency, refusal).await?, Vec::new()),
     };
@@ -96,6 +96,10 @@ pub(crate) async fn resend(
     let fields = payload.optional_fields(&["fresh"])?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
     let fresh = fields.flag("fresh")?.unwrap_or(false);
+    if let Err(refusal) = cx.takes_new() {
+        let accepted = done_before(&cx, &caller, idempotency, refusal).await?;
+        return Ok(mark(Json(View::from(accepted.value)).into_response(), accepted.replayed));
+    }
     // Only what never changes is taken from here: the brand and the time of expiry. The store decides.
     let known = cx.ask(cx.store.verification(caller.access(), id, None)).await?.verification;
     let now = cx.clock.now();
