@@ -45,6 +45,7 @@ pub(crate) enum Kind {
     MasterKey,
     LastAdminKey,
     BodyTooLarge,
+    HeadTooLarge,
     UnsupportedMediaType,
     UnknownHost,
     MissingField,
@@ -261,6 +262,9 @@ impl Kind {
             Self::MasterKey => ("master_key", S::CONFLICT, "The master key stays"),
             Self::LastAdminKey => ("last_admin_key", S::CONFLICT, "The last admin key stays"),
             Self::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The request is too large"),
+            Self::HeadTooLarge => {
+                ("head_too_large", S::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large")
+            }
             Self::UnsupportedMediaType => {
                 ("unsupported_media_type", S::UNSUPPORTED_MEDIA_TYPE, "The body's type is not JSON")
             }
