@@ -15,6 +15,7 @@ use crate::modem::port::{Port, Ports};
 use crate::modem::quirks::Configured;
 use crate::modem::serial::SerialPorts;
 use crate::ops::clock::{Clock, SystemClock};
+use crate::ops::files;
 use crate::ops::random::{self, Random, SystemRandom};
 use crate::simulator::Simulator;
 use crate::simulator::driver::SimulatorHandle;
@@ -30,9 +31,8 @@ use crate::store::{ApiKey, Scope, Store, StoreError};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 /// Everything outside the process, as the daemon meets it: another world makes a test.
 pub struct World {
@@ -346,7 +347,7 @@ async fn ensure_admin_key(
     make_admin_key(store, random, clock, data_dir).await.map(Some)
 }
 
-/// First the file, then the record: a crash between them leaves a file that the next start overwrites, and never a key
+/// First the file, durably, then the record: a crash between them leaves a file that the next start overwrites, and never a key
 /// that nobody has.
 async fn make_admin_key(
     store: &BoxStore,
@@ -357,7 +358,8 @@ async fn make_admin_key(
     let secret = http::new_secret(random);
     if let Some(dir) = data_dir {
         let path = dir.join(ADMIN_KEY);
-        write_secret(&path, &secret).map_err(|error| StartError::AdminKeyFile(path, error))?;
+        let line = Zeroizing::new(format!("{}\n", secret.reveal()));
+        files::write_secret(&path, line.as_bytes()).map_err(|error| StartError::AdminKeyFile(path, error))?;
     }
     let now = clock.now().wall;
     let key = ApiKey {
@@ -373,14 +375,6 @@ async fn make_admin_key(
     };
     store.create_key(key, None).await.map_err(StartError::AdminKey)?;
     Ok(secret)
-}
-
-fn write_secret(path: &Path, secret: &Secret) -> io::Result<()> {
-    let half = path.with_extension("new");
-    let mut file = std::fs::File::options().create(true).truncate(true).write(true).mode(0o600).open(&half)?;
-    file.write_all(format!("{}\n", secret.reveal()).as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(half, path)
 }
 
 fn modems(config: &Config, simulator: Option<&SimulatorHandle>) -> Vec<(String, Configured)> {
