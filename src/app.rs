@@ -1,7 +1,7 @@
 //! The composition root: the whole daemon is a library call.
 //!
-//! [`App::start`] opens the store, starts a driver for each modem and the HTTP server; [`App::stop`] ends them in the
-//! reverse order, after what is on the air has ended, and returns when the last handle of the store is gone.
+//! [`App::start`] opens the store, starts a driver for each modem and the HTTP server; [`App::stop`] lets what is on the air
+//! end, then ends the server and the store, and returns when the last handle of the store is gone.
 
 use crate::config::{Config, ConfigError};
 use crate::domain::id::{ClientId, KeyId};
@@ -15,6 +15,7 @@ use crate::modem::port::{Port, Ports};
 use crate::modem::quirks::Configured;
 use crate::modem::serial::SerialPorts;
 use crate::ops::clock::{Clock, SystemClock};
+use crate::ops::files;
 use crate::ops::random::{self, Random, SystemRandom};
 use crate::simulator::Simulator;
 use crate::simulator::driver::SimulatorHandle;
@@ -30,9 +31,8 @@ use crate::store::{ApiKey, Scope, Store, StoreError};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,6 +40,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
 
 /// Everything outside the process, as the daemon meets it: another world makes a test.
 pub struct World {
@@ -99,6 +100,7 @@ pub struct App {
     admin_key: Option<Secret>,
     clock: Arc<dyn Clock>,
     orders: watch::Sender<Order>,
+    draining: watch::Sender<bool>,
     stopping: watch::Sender<bool>,
     drivers: Vec<JoinHandle<()>>,
     server: JoinHandle<()>,
@@ -143,6 +145,7 @@ impl App {
             drivers.push(tokio::spawn(driver::drive(setting, orders_in.clone())));
         }
 
+        let (draining, draining_in) = watch::channel(false);
         let (stopping, stopping_in) = watch::channel(false);
         let api = Api {
             store: Arc::new(store.clone()),
@@ -150,6 +153,7 @@ impl App {
             random,
             board: board.clone(),
             simulator: simulator.clone(),
+            draining: draining_in,
             stopping: stopping_in.clone(),
             settings: settings(&config, addr),
         };
@@ -162,6 +166,7 @@ impl App {
             admin_key,
             clock,
             orders,
+            draining,
             stopping,
             drivers,
             server,
@@ -212,10 +217,11 @@ impl App {
         self.committer.abort();
     }
 
-    /// Ends it: nothing new is begun, what is past 0x1A is awaited, the rest is recorded uncertain.
+    /// Ends it: nothing new is taken in or begun, what is past 0x1A is awaited, the rest is recorded uncertain. Requests are
+    /// answered until then: a code that has arrived can be checked.
     pub async fn stop(self) {
         let until = Mono(self.clock.now().mono.0 + self.drain);
-        self.stopping.send_replace(true);
+        self.draining.send_replace(true);
         self.orders.send_replace(Order::Drain { until });
         let deadline = self.clock.instant(until + LAST_RECORDS);
         for driver in self.drivers {
@@ -224,7 +230,8 @@ impl App {
                 stop_it.abort();
             }
         }
-        let _ = tokio::time::timeout_at(deadline, self.server).await;
+        self.stopping.send_replace(true);
+        let _ = self.server.await;
         // What the drivers recorded last is ahead of this in the committer's lane.
         let _ = self.store.close().await;
         let _ = self.committer.await;
@@ -340,7 +347,7 @@ async fn ensure_admin_key(
     make_admin_key(store, random, clock, data_dir).await.map(Some)
 }
 
-/// First the file, then the record: a crash between them leaves a file that the next start overwrites, and never a key
+/// First the file, durably, then the record: a crash between them leaves a file that the next start overwrites, and never a key
 /// that nobody has.
 async fn make_admin_key(
     store: &BoxStore,
@@ -351,7 +358,8 @@ async fn make_admin_key(
     let secret = http::new_secret(random);
     if let Some(dir) = data_dir {
         let path = dir.join(ADMIN_KEY);
-        write_secret(&path, &secret).map_err(|error| StartError::AdminKeyFile(path, error))?;
+        let line = Zeroizing::new(format!("{}\n", secret.reveal()));
+        files::write_secret(&path, line.as_bytes()).map_err(|error| StartError::AdminKeyFile(path, error))?;
     }
     let now = clock.now().wall;
     let key = ApiKey {
@@ -367,14 +375,6 @@ async fn make_admin_key(
     };
     store.create_key(key, None).await.map_err(StartError::AdminKey)?;
     Ok(secret)
-}
-
-fn write_secret(path: &Path, secret: &Secret) -> io::Result<()> {
-    let half = path.with_extension("new");
-    let mut file = std::fs::File::options().create(true).truncate(true).write(true).mode(0o600).open(&half)?;
-    file.write_all(format!("{}\n", secret.reveal()).as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(half, path)
 }
 
 fn modems(config: &Config, simulator: Option<&SimulatorHandle>) -> Vec<(String, Configured)> {

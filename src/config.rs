@@ -15,7 +15,10 @@ pub use values::Country;
 use crate::http::Network;
 use source::Entry;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -181,13 +184,16 @@ impl Config {
 
     /// Reads file and environment, puts the flags on top. Tells everything that is wrong at once.
     pub fn load(flags: &Flags, environment: &Environment) -> Result<Loaded, ConfigError> {
-        let file = match &flags.file {
-            Some(path) => std::fs::read_to_string(path)
-                .map(|text| Some((path.as_path(), text)))
-                .map_err(|e| ConfigError(vec![format!("can't read {}: {e}", path.display())]))?,
-            None => None,
-        };
-        Self::from_sources(flags, environment, file.as_ref().map(|(path, text)| (*path, text.as_str())))
+        let Some(path) = &flags.file else { return Self::from_sources(flags, environment, None) };
+        let unreadable = |e| ConfigError(vec![format!("can't read {}: {e}", path.display())]);
+        let mut file = File::open(path).map_err(unreadable)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(unreadable)?;
+        let mut loaded = Self::from_sources(flags, environment, Some((path, &text)))?;
+        if !is_credential(path, environment) && others_may_read(&file).map_err(unreadable)? {
+            loaded.warnings.push(format!("others may read {0}; close it with: chmod 600 {0}", path.display()));
+        }
+        Ok(loaded)
     }
 
     fn from_sources(
@@ -346,6 +352,17 @@ pub fn default_data_dir(simulated: bool, environment: &Environment) -> PathBuf {
         (_, Some(home)) => Path::new(home).join(".local/state").join(name),
         (_, None) => Path::new("/var/lib").join(name),
     }
+}
+
+/// systemd alone decides who may read a credential; its mode says nothing.
+fn is_credential(path: &Path, environment: &Environment) -> bool {
+    environment.get("CREDENTIALS_DIRECTORY").is_some_and(|dir| path.starts_with(dir))
+}
+
+/// Whether anybody but its owner may do anything with a file. A pipe is no place where somebody else looks.
+fn others_may_read(file: &File) -> io::Result<bool> {
+    let found = file.metadata()?;
+    Ok(found.is_file() && found.permissions().mode() & 0o077 != 0)
 }
 
 fn modem_at(port: &Path, known: &[Modem]) -> Modem {

@@ -399,12 +399,12 @@ async fn a_message_can_be_called_off_until_0x1a() {
     let queued = house.accept("+14155550101", "queued").await;
     house.reaches(begun, Status::Submitting).await;
     for id in [begun, queued] {
-        let message = house.store().cancel_message(ME, id).await.unwrap();
+        let message = house.store().cancel_message(ME, id, None).await.unwrap().value;
         assert_eq!(message.state, State::Canceled(Reason::CanceledByCaller));
     }
     let sent = house.accept("+14155550102", "sent").await;
     house.handed_over(1).await;
-    assert!(matches!(house.store().cancel_message(ME, sent).await, Err(StoreError::Message(_))));
+    assert!(matches!(house.store().cancel_message(ME, sent, None).await, Err(StoreError::Message(_))));
     assert_eq!(house.settled(sent, MINUTE).await.status(), Status::Delivered);
     assert_eq!(house.all_copies().len(), 1);
     assert_eq!(house.status(begun).await, Status::Canceled);

@@ -215,14 +215,14 @@ impl Play {
     async fn cancel_message(&mut self) {
         if !self.taken.is_empty() {
             let taken = &self.taken[self.dice.below(self.taken.len())];
-            let _ = self.house.store().cancel_message(ME, taken.id).await;
+            let _ = self.house.store().cancel_message(ME, taken.id, None).await;
         }
     }
 
     async fn cancel_verification(&mut self) {
         if !self.codes.is_empty() {
             let code = &self.codes[self.dice.below(self.codes.len())];
-            let _ = self.house.store().cancel_verification(ME, code.id).await;
+            let _ = self.house.store().cancel_verification(ME, code.id, None).await;
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a test that skips says so")]
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -131,6 +132,23 @@ fn config_check_shows_what_holds_and_why() {
         ] {
             let found = shown.lines().any(|line| row.iter().all(|piece| line.contains(piece)));
             assert!(found, "{row:?} is not in\n{shown}");
+        }
+    });
+}
+
+#[test]
+fn a_config_that_others_may_read_is_told_before_and_at_the_start() {
+    with_file("country = \"DE\"\n[[modem]]\nport = \"/dev/serial/by-id/a\"\n", |path| {
+        for (mode, told) in [(0o644, true), (0o600, false)] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a mode");
+            let checked = otpgate(&["config", "check", "--config", path], &[], "");
+            // It ends at once, since there can be no such folder, but not before it has said what it was started with.
+            let serve = ["serve", "--config", path, "--listen", "127.0.0.1:0", "--data-dir", "/dev/null/x"];
+            let served = otpgate(&serve, &[], "");
+            for output in [checked, served] {
+                let err = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert_eq!(err.contains(&format!("chmod 600 {path}")), told, "{mode:o}: {err}");
+            }
         }
     });
 }

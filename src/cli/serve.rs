@@ -10,7 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Run the gateway
 ///
 /// Takes messages over HTTP, keeps them in the data folder, and sends them over the modems that are named, or over virtual
-/// ones. SIGTERM and Ctrl-C stop it after what is on the air has ended; a second one stops it at once.
+/// ones. SIGTERM and Ctrl-C stop it after what is on the air has ended; until then it can be read and codes checked, but
+/// nothing new is taken in (503). A second one stops it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {

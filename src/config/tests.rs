@@ -174,6 +174,24 @@ fn serve_needs_a_country_a_modem_and_a_safe_address() {
 }
 
 #[test]
+fn a_file_that_others_may_read_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("otpgate.toml");
+    std::fs::write(&path, "country = \"US\"").unwrap();
+    let flags = Flags { file: Some(path.clone()), ..Flags::default() };
+    for (mode, warned) in [(0o600, false), (0o400, false), (0o640, true), (0o604, true), (0o644, true)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let warnings = Config::load(&flags, &environment(&[])).unwrap().warnings;
+        let told = warnings.iter().any(|w| w.contains(&format!("chmod 600 {}", path.display())));
+        assert_eq!(told, warned, "{mode:o}: {warnings:?}");
+    }
+    let credentials = [("CREDENTIALS_DIRECTORY", dir.path().to_str().unwrap())];
+    assert!(Config::load(&flags, &environment(&credentials)).unwrap().warnings.is_empty(), "systemd's own");
+    let none = Flags { file: Some("/dev/null".into()), ..Flags::default() };
+    assert!(Config::load(&none, &environment(&[])).unwrap().warnings.is_empty(), "no file at all");
+}
+
+#[test]
 fn a_port_that_may_be_another_tomorrow_is_warned_of() {
     for (port, warnings) in [("/dev/ttyUSB0", 1), ("/dev/ttyACM3", 1), ("/dev/serial/by-id/x", 0), ("/tmp/ttyUSB0", 0)]
     {

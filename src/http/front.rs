@@ -2,10 +2,10 @@
 
 use super::Settings;
 use super::address::{self, Connection};
-use super::problem::{self, Problem};
+use super::problem::{self, Kind, Problem};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use std::future::Future;
@@ -31,7 +31,9 @@ pub(crate) fn around(router: Router, front: Front) -> Router {
 async fn pass(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
     let local = request.extensions().get::<Connection>().map(|c| c.local.ip());
     let line = Line::of(&request);
-    let answer = match address::check_host(request.headers(), request.uri(), local, &front.settings) {
+    let proved = check_head(&request)
+        .and_then(|()| address::check_host(request.headers(), request.uri(), local, &front.settings));
+    let answer = match proved {
         Ok(()) => unless_it_panics(next.run(request)).await,
         Err(problem) => problem.into_response(),
     };
@@ -44,6 +46,25 @@ async fn pass(State(front): State<Arc<Front>>, request: Request, next: Next) -> 
         headers.insert("otpgate-simulated", HeaderValue::from_static("true"));
     }
     answer
+}
+
+/// Refuses a head that is larger than any of ours. What is so large that hyper does not read it gets its bare answer.
+fn check_head(request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    // As they came, with a colon, a space and a line's end each.
+    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if headers.len() <= MAX_HEADERS && fields + target_length(request.uri()) <= HEAD_LIMIT {
+        return Ok(());
+    }
+    let (fields, kib) = (MAX_HEADERS, HEAD_LIMIT / 1024);
+    Err(Problem::new(
+        Kind::HeadTooLarge,
+        format!("A request has at most {fields} header fields, and {kib} KiB of them with its path; send less."),
+    ))
+}
+
+fn target_length(uri: &Uri) -> usize {
+    uri.path().len() + uri.query().map_or(0, str::len)
 }
 
 /// A request that panics is answered like any other. What the panic said stays with the panic hook.
@@ -90,6 +111,11 @@ impl Line {
         }
     }
 }
+
+/// Header fields of a request.
+pub(super) const MAX_HEADERS: usize = 64;
+/// Octets of a request's head.
+pub(super) const HEAD_LIMIT: usize = 32 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
 //! The header `Idempotency-Key`: the same request again gives the same resource again.
 
+use super::Context;
 use super::auth::Caller;
 use super::input::{Fields, Payload};
 use super::problem::{Kind, Problem};
-use crate::store::Idempotency;
+use crate::store::{Idempotency, Made};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use sha2::{Digest, Sha256};
@@ -24,6 +25,19 @@ pub(crate) fn idempotency(caller: &Caller, payload: &Payload, fields: &Fields) -
         key: digest(&[&client, payload.path.as_bytes(), key]),
         fingerprint: digest(&[fields.canonical().as_bytes()]),
     }))
+}
+
+impl Context {
+    /// What a request that is refused did before, under the same idempotency key: time may have passed since, or a setting
+    /// changed, and what was done is not undone by that.
+    pub(crate) async fn unless_done(
+        &self,
+        idempotency: Option<Idempotency>,
+        refusal: Problem,
+    ) -> Result<Made, Problem> {
+        let Some(idempotency) = idempotency else { return Err(refusal) };
+        self.ask(self.store.made(idempotency)).await?.ok_or(refusal)
+    }
 }
 
 /// SHA-256 over the parts, each with its length.

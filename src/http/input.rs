@@ -8,9 +8,11 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Query, Request};
 use axum::http::{HeaderMap, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
 
 /// A request's body as it came, whole, with what is needed to read it. The caller's scope is asked before it is read
@@ -47,23 +49,23 @@ impl Payload {
     /// The body's fields. Any that is not among `known` is refused: a misspelt option must not pass for its default.
     pub(crate) fn fields(&self, known: &'static [&'static str]) -> Result<Fields, Problem> {
         self.must_be_json()?;
-        let value = serde_json::from_slice(&self.bytes).map_err(|error| {
+        let members: Members = serde_json::from_slice(&self.bytes).map_err(|error| {
+            if error.is_data() {
+                return Problem::new(Kind::BadJson, "The body must be a JSON object, as in {\"to\": \"…\"}.");
+            }
             let (line, column) = (error.line(), error.column());
             Problem::new(
                 Kind::BadJson,
                 format!("The body can't be read as JSON, from line {line}, column {column} on."),
             )
         })?;
-        match value {
-            Value::Object(map) => Fields::new(map.into_iter().collect(), known, Origin::Body),
-            _ => Err(Problem::new(Kind::BadJson, "The body must be a JSON object, as in {\"to\": \"…\"}.")),
-        }
+        Fields::new(members.0, known, Origin::Body)
     }
 
     /// As [`Payload::fields`]; no body at all means no fields.
     pub(crate) fn optional_fields(&self, known: &'static [&'static str]) -> Result<Fields, Problem> {
         if self.bytes.is_empty() {
-            return Fields::new(BTreeMap::new(), known, Origin::Body);
+            return Fields::new(Vec::new(), known, Origin::Body);
         }
         self.fields(known)
     }
@@ -79,6 +81,33 @@ impl Payload {
             return Ok(());
         }
         refuse("Send JSON, with the header Content-Type: application/json.")
+    }
+}
+
+/// The members of a JSON object as they stand there, repeated ones too.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
     }
 }
 
@@ -99,23 +128,23 @@ impl Fields {
     pub(crate) fn of_query(uri: &Uri, known: &'static [&'static str]) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)
             .map_err(|_| Problem::new(Kind::BadRequest, "The query can't be read; percent-encode its values."))?;
-        let mut values = BTreeMap::new();
-        for (name, value) in pairs {
-            if values.insert(name.clone(), Value::String(value)).is_some() {
-                return Err(match known.iter().find(|k| **k == name) {
-                    Some(known) => Problem::invalid(*known, format!("`{known}` is given twice; give it once.")),
-                    None => unknown(&name, known),
-                });
-            }
-        }
-        Self::new(values, known, Origin::Query)
+        Self::new(pairs.into_iter().map(|(name, value)| (name, Value::String(value))), known, Origin::Query)
     }
 
-    fn new(values: BTreeMap<String, Value>, known: &'static [&'static str], origin: Origin) -> Result<Self, Problem> {
-        match values.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => Err(unknown(name, known)),
-            None => Ok(Self { values, origin }),
+    /// Takes each name once: of two values, who knows which one somebody before us has looked at?
+    fn new(
+        pairs: impl IntoIterator<Item = (String, Value)>,
+        known: &'static [&'static str],
+        origin: Origin,
+    ) -> Result<Self, Problem> {
+        let mut values = BTreeMap::new();
+        for (name, value) in pairs {
+            let Some(known) = known.iter().find(|k| **k == name) else { return Err(unknown(&name, known)) };
+            if values.insert(name, value).is_some() {
+                return Err(Problem::invalid(*known, format!("`{known}` is given twice; give it once.")));
+            }
         }
+        Ok(Self { values, origin })
     }
 
     /// The same text for the same fields, whatever their order and spacing.
@@ -307,6 +336,11 @@ mod tests {
             ("not in the list", r#"{"scopes":["write"]}"#, r#"InvalidValue Some("scopes")"#),
             ("a field that is not known", r#"{"ttl":30}"#, r#"UnknownField Some("ttl")"#),
             ("a number for a name", r#"{"+14155550100":1}"#, "UnknownField None"),
+            ("given twice", r#"{"to":"+14155550100","to":"+14155550101"}"#, r#"InvalidValue Some("to")"#),
+            ("the same twice", r#"{"flash":true,"name":"a","flash":true}"#, r#"InvalidValue Some("flash")"#),
+            ("twice, once with an escape", r#"{"to":"+14155550100","\u0074o":null}"#, r#"InvalidValue Some("to")"#),
+            ("twice and not known", r#"{"ot":1,"ot":1}"#, r#"UnknownField Some("ot")"#),
+            ("broken after an object", r#"{"to":null} {"#, "BadJson None"),
         ];
         for (name, json, expected) in rows {
             assert_eq!(refusal(body(json).and_then(all)), expected, "{name}");

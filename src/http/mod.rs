@@ -28,6 +28,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use front::Front;
+use problem::{Kind, Problem};
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -47,7 +48,9 @@ pub struct Api {
     pub board: Board,
     /// The virtual network behind the modems, if they are virtual.
     pub simulator: Option<SimulatorHandle>,
-    /// Becomes true when otpgate begins to stop: waits end, and nothing is ready any more.
+    /// Becomes true when otpgate begins to stop: nothing new is taken in, and nothing is ready any more.
+    pub draining: watch::Receiver<bool>,
+    /// Becomes true when the modems have ended: waits end.
     pub stopping: watch::Receiver<bool>,
     /// What may be set.
     pub settings: Settings,
@@ -116,6 +119,20 @@ pub(crate) struct Context {
     api: Api,
     logins: auth::Logins,
     waits: wait::Waits,
+}
+
+impl Context {
+    /// Refuses what makes new work when otpgate has begun to stop: no modem would take it up before the next start. What
+    /// was accepted before may still be read, checked and called off.
+    fn takes_new(&self) -> Result<(), Problem> {
+        if *self.draining.borrow() {
+            return Err(Problem::new(
+                Kind::Stopping,
+                "otpgate is stopping and takes nothing new in; try again when it is back.",
+            ));
+        }
+        Ok(())
+    }
 }
 
 type Cx = Arc<Context>;

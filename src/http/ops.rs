@@ -36,7 +36,7 @@ pub(crate) async fn readyz(State(cx): State<Cx>) -> Result<Json<Ready>, Problem>
     let states: Vec<ModemState> = cx.board.modems().iter().map(|m| m.state).collect();
     let modems_ready = states.iter().filter(|s| s.is_ready()).count();
     let mut reasons = Vec::new();
-    if *cx.stopping.borrow() {
+    if *cx.draining.borrow() {
         reasons.push("otpgate is stopping.".to_owned());
     }
     if health.closed {

@@ -4,6 +4,7 @@
 
 use crate::domain::message::Refused;
 use crate::domain::verification::VerificationRefused;
+use crate::otp::challenge::Form;
 use crate::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -44,6 +45,7 @@ pub(crate) enum Kind {
     MasterKey,
     LastAdminKey,
     BodyTooLarge,
+    HeadTooLarge,
     UnsupportedMediaType,
     UnknownHost,
     MissingField,
@@ -123,6 +125,10 @@ impl From<StoreError> for Problem {
             }
             StoreError::Message(why) => why.into(),
             StoreError::Verification(why) => why.into(),
+            StoreError::NotSuchACode(Form { length, digits }) => {
+                let what = if digits { "digits" } else { "characters" };
+                Self::invalid("code", format!("`code`: the code that was sent has {length} {what}; nothing was counted."))
+            }
             StoreError::IdempotencyMismatch => Self::field(
                 Kind::IdempotencyMismatch,
                 "Idempotency-Key",
@@ -265,6 +271,9 @@ impl Kind {
             Self::MasterKey => ("master_key", S::CONFLICT, "The master key stays"),
             Self::LastAdminKey => ("last_admin_key", S::CONFLICT, "The last admin key stays"),
             Self::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The request is too large"),
+            Self::HeadTooLarge => {
+                ("head_too_large", S::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large")
+            }
             Self::UnsupportedMediaType => {
                 ("unsupported_media_type", S::UNSUPPORTED_MEDIA_TYPE, "The body's type is not JSON")
             }
@@ -332,6 +341,7 @@ mod tests {
             (StoreError::Verification(V::NotDerived), 409, "code_supplied"),
             (StoreError::Verification(V::TooManySends), 409, "too_many_sends"),
             (StoreError::Verification(V::NotYet), 409, "out_of_step"),
+            (StoreError::NotSuchACode(Form { length: 6, digits: true }), 422, "invalid_value"),
             (StoreError::IdempotencyMismatch, 409, "idempotency_mismatch"),
             (StoreError::AlreadyShown, 409, "already_shown"),
             (StoreError::MasterKey("why".into()), 409, "master_key"),

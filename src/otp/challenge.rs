@@ -38,6 +38,28 @@ pub fn matches(expected: &Secret, given: &Secret) -> bool {
     expected.reveal().as_bytes().ct_eq(given.reveal().as_bytes()).into()
 }
 
+/// What is told of a code that was sent to one who gave another that it can't be: never more than this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// How many characters it has.
+    pub length: usize,
+    /// Whether all of them are digits.
+    pub digits: bool,
+}
+
+impl Form {
+    /// The form of a code, in a time that depends on its length only.
+    pub fn of(code: &Secret) -> Self {
+        let code = code.reveal().as_bytes();
+        Self { length: code.len(), digits: code.iter().fold(true, |all, octet| all & octet.is_ascii_digit()) }
+    }
+
+    /// Whether a code of that form may be one of this. Where letters are sent, digits alone may be meant as well.
+    pub fn allows(&self, given: Form) -> bool {
+        self.length == given.length && (given.digits || !self.digits)
+    }
+}
+
 const VERSION: u8 = 1;
 /// The largest multiple of ten that fits in a word: words from there on would favour the small digits.
 const REJECT_FROM: u64 = u64::MAX - u64::MAX % 10;
@@ -79,6 +101,23 @@ mod tests {
         }
         // 20,000 digits: 2,000 of each, with a standard deviation of 42. Six of those is never seen by chance.
         assert!(counts.iter().all(|&n| (1_745..=2_255).contains(&n)), "{counts:?}");
+    }
+
+    #[test]
+    fn a_code_can_be_no_other_than_one_of_its_form() {
+        let rows = [
+            ("digits", "123456", "654321", true),
+            ("too few", "123456", "12345", false),
+            ("too many", "123456", "1234567", false),
+            ("a letter for a digit", "123456", "12345a", false),
+            ("letters", "aB3xY9", "zzzzzz", true),
+            ("digits for letters", "aB3xY9", "123456", true),
+            ("too few letters", "aB3xY9", "aB3xY", false),
+        ];
+        for (name, sent, given, possible) in rows {
+            let [sent, given] = [sent, given].map(|code| Form::of(&Secret::new(code)));
+            assert_eq!(sent.allows(given), possible, "{name}");
+        }
     }
 
     #[test]

@@ -9,9 +9,9 @@ use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
-    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LateResult, LeftOpen, MessageQuery,
-    NewMessage, NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict, VerificationView,
-    Wait,
+    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LateResult, LeftOpen, Made,
+    MessageQuery, NewMessage, NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict,
+    VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
@@ -209,8 +209,13 @@ impl Store for BoxStore {
         self.request(move |engine, now| engine.resend(who, id, resend, idempotency, now))
     }
 
-    fn cancel_verification(&self, who: Access, id: VerificationId) -> Answer<VerificationView> {
-        self.request(move |engine, now| engine.cancel_verification(who, id, now))
+    fn cancel_verification(
+        &self,
+        who: Access,
+        id: VerificationId,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<VerificationView>> {
+        self.request(move |engine, now| engine.cancel_verification(who, id, idempotency, now))
     }
 
     fn verification(&self, who: Access, id: VerificationId, wait: Option<Wait>) -> Answer<VerificationView> {
@@ -218,8 +223,13 @@ impl Store for BoxStore {
         self.read_when(id.0, wait, version_and_end, move |engine| engine.verification(who, id))
     }
 
-    fn cancel_message(&self, who: Access, id: MessageId) -> Answer<Message> {
-        self.request(move |engine, now| engine.cancel_message(who, id, now))
+    fn cancel_message(
+        &self,
+        who: Access,
+        id: MessageId,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<Message>> {
+        self.request(move |engine, now| engine.cancel_message(who, id, idempotency, now))
     }
 
     fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message> {
@@ -233,6 +243,10 @@ impl Store for BoxStore {
 
     fn create_key(&self, new: ApiKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>> {
         self.request(move |engine, now| engine.create_key(new, idempotency, now))
+    }
+
+    fn made(&self, idempotency: Idempotency) -> Answer<Option<Made>> {
+        self.request(move |engine, _| engine.replayed(Some(idempotency)))
     }
 
     fn keys(&self) -> Answer<Vec<ApiKey>> {

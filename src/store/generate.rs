@@ -123,6 +123,8 @@ pub(crate) fn idempotency() -> impl Strategy<Value = IdempotencyRecord> {
             |(verification, valid, state, attempts_left)| Made::Verdict { verification, valid, state, attempts_left }
         ),
         (verification_id(), message_id()).prop_map(|(verification, message)| Made::Resend { verification, message }),
+        message_id().prop_map(Made::CanceledMessage),
+        verification_id().prop_map(Made::CanceledVerification),
     ];
     (any::<[u8; 16]>(), made, deadline()).prop_map(|(fingerprint, made, until)| IdempotencyRecord {
         fingerprint,

@@ -3,12 +3,12 @@
 
 use super::keyring::Keyring;
 use super::masters::{KeyKeeper, Masters};
-use super::sled_backend::sync_dir;
+use crate::ops::files;
 use crate::ops::random::{self, Random};
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -111,17 +111,7 @@ impl KeyFile {
     fn write(&self, keys: &[Keyring]) -> io::Result<()> {
         let mut text = Zeroizing::new(String::with_capacity(keys.len() * 65));
         keys.iter().for_each(|key| hex(key.master(), &mut text));
-        // Under another name until it is whole: half a key would be refused at every start.
-        let unfinished = self.path.with_extension("key.new");
-        match fs::remove_file(&unfinished) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &self.path)?;
-        self.path.parent().map_or(Ok(()), sync_dir)
+        files::write_secret(&self.path, text.as_bytes())
     }
 
     fn error(&self, problem: Problem) -> KeyError {
@@ -209,6 +199,7 @@ const READ_AT_MOST: u64 = 1024;
 mod tests {
     use super::*;
     use crate::ops::random::SeededRandom;
+    use std::fs;
 
     #[test]
     fn reads_both_forms_and_nothing_else() {

@@ -13,6 +13,7 @@ use crate::domain::msisdn::Msisdn;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
+use crate::otp::challenge::Form;
 use keyring::MasterId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -39,7 +40,8 @@ pub trait Store: Send + Sync + 'static {
         new: NewVerification,
         idempotency: Option<Idempotency>,
     ) -> Answer<Accepted<VerificationView>>;
-    /// Counts an attempt and gives the verdict, both in one commit, before the answer.
+    /// Counts an attempt and gives the verdict, both in one commit, before the answer. A code of another length or
+    /// alphabet than the one that was sent is refused, and nothing is counted.
     fn check(&self, who: Access, id: VerificationId, check: Check, idempotency: Option<Idempotency>)
     -> Answer<Verdict>;
     /// A further message with the same code (or a fresh one).
@@ -51,17 +53,25 @@ pub trait Store: Send + Sync + 'static {
         idempotency: Option<Idempotency>,
     ) -> Answer<Accepted<VerificationView>>;
     /// Ends a pending verification and calls off its unsent message.
-    fn cancel_verification(&self, who: Access, id: VerificationId) -> Answer<VerificationView>;
+    fn cancel_verification(
+        &self,
+        who: Access,
+        id: VerificationId,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<VerificationView>>;
     /// One verification; with `wait`, as soon as it has changed.
     fn verification(&self, who: Access, id: VerificationId, wait: Option<Wait>) -> Answer<VerificationView>;
     /// Calls an unsent message off.
-    fn cancel_message(&self, who: Access, id: MessageId) -> Answer<Message>;
+    fn cancel_message(&self, who: Access, id: MessageId, idempotency: Option<Idempotency>)
+    -> Answer<Accepted<Message>>;
     /// One message; with `wait`, as soon as it has changed.
     fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message>;
     /// A page of messages, newest first.
     fn messages(&self, who: Access, query: MessageQuery) -> Answer<Page<Message>>;
     /// Takes an API key in.
     fn create_key(&self, new: ApiKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>>;
+    /// What an earlier request with this idempotency key did, for a caller that would refuse it by now.
+    fn made(&self, idempotency: Idempotency) -> Answer<Option<Made>>;
     /// All API keys, oldest first.
     fn keys(&self) -> Answer<Vec<ApiKey>>;
     /// Revokes an API key at once; the last admin key never.
@@ -105,6 +115,8 @@ pub enum StoreError {
     Message(Refused),
     /// A verification can't do that as it stands.
     Verification(VerificationRefused),
+    /// The code that was given can't be the one that was sent, which has this form. No attempt was counted.
+    NotSuchACode(Form),
     /// The idempotency key was used before, with another body.
     IdempotencyMismatch,
     /// The idempotency key was used before, and the answer held a secret that is shown once.
@@ -135,6 +147,7 @@ impl fmt::Display for StoreError {
             Self::NotFound => f.write_str("there is no such record"),
             Self::Message(why) => write!(f, "the message can't do that: {why}"),
             Self::Verification(_) => f.write_str("the verification can't do that as it stands"),
+            Self::NotSuchACode(_) => f.write_str("the code that was sent has another length or alphabet"),
             Self::IdempotencyMismatch => f.write_str("the idempotency key was used with another request"),
             Self::AlreadyShown => f.write_str("the secret was shown once already"),
             Self::LastAdminKey => f.write_str("the last admin key can't be revoked"),
@@ -168,12 +181,12 @@ impl Access {
     }
 }
 
-/// What was made, or had been made before under the same idempotency key.
+/// What was made or changed, or had been before under the same idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted<T> {
     /// The resource as it is now.
     pub value: T,
-    /// Whether an earlier request made it.
+    /// Whether an earlier request did it.
     pub replayed: bool,
 }
 
@@ -491,6 +504,7 @@ pub struct Claim {
 }
 
 pub use gate::{Gate, Lease};
+pub use record::Made;
 
 /// What came of asking to record an intent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -82,6 +82,10 @@ pub enum Made {
         /// Its new message.
         message: MessageId,
     },
+    /// A message was called off.
+    CanceledMessage(MessageId),
+    /// A verification was ended.
+    CanceledVerification(VerificationId),
 }
 
 impl Key {

@@ -15,7 +15,7 @@ use crate::domain::time::Now;
 use crate::domain::verification::{
     CodeSource, Verification, VerificationEvent, VerificationRefused, VerificationState,
 };
-use crate::otp::challenge;
+use crate::otp::challenge::{self, Form};
 use std::time::Duration;
 
 impl Engine {
@@ -175,9 +175,17 @@ impl Engine {
         &mut self,
         who: Access,
         id: VerificationId,
+        idempotency: Option<Idempotency>,
         now: &Now,
-    ) -> Result<VerificationView, StoreError> {
+    ) -> Result<Accepted<VerificationView>, StoreError> {
         let mut verification = self.seen(who, id)?;
+        match self.replayed(idempotency)? {
+            Some(Made::CanceledVerification(of)) if of == id => {
+                return Ok(Accepted { value: self.view(verification), replayed: true });
+            }
+            Some(_) => return Err(StoreError::IdempotencyMismatch),
+            None => {}
+        }
         self.refuse_writes()?;
         verification
             .apply(now, VerificationEvent::Cancel(Reason::CanceledByCaller))
@@ -185,17 +193,31 @@ impl Engine {
         let message = verification.message;
         self.put_verification(verification.clone(), now);
         self.call_off_quietly(message, Reason::VerificationEnded, now);
-        Ok(self.view(verification))
+        self.remember(idempotency, Made::CanceledVerification(id), now);
+        Ok(Accepted { value: self.view(verification), replayed: false })
     }
 
     pub(super) fn verification(&self, who: Access, id: VerificationId) -> Result<VerificationView, StoreError> {
         Ok(self.view(self.seen(who, id)?))
     }
 
-    pub(super) fn cancel_message(&mut self, who: Access, id: MessageId, now: &Now) -> Result<Message, StoreError> {
-        self.seen_message(who, id)?;
+    pub(super) fn cancel_message(
+        &mut self,
+        who: Access,
+        id: MessageId,
+        idempotency: Option<Idempotency>,
+        now: &Now,
+    ) -> Result<Accepted<Message>, StoreError> {
+        let known = self.seen_message(who, id)?;
+        match self.replayed(idempotency)? {
+            Some(Made::CanceledMessage(of)) if of == id => return Ok(Accepted { value: known, replayed: true }),
+            Some(_) => return Err(StoreError::IdempotencyMismatch),
+            None => {}
+        }
         self.refuse_writes()?;
-        self.call_off(id, Reason::CanceledByCaller, now)
+        let value = self.call_off(id, Reason::CanceledByCaller, now)?;
+        self.remember(idempotency, Made::CanceledMessage(id), now);
+        Ok(Accepted { value, replayed: false })
     }
 
     pub(super) fn seen_message(&self, who: Access, id: MessageId) -> Result<Message, StoreError> {
@@ -300,6 +322,11 @@ impl Engine {
             // Nobody could be right: that is our fault, and costs no attempt.
             None => return Err(StoreError::Damaged),
         };
+        // A slip, and no guess: it costs no attempt either.
+        let form = Form::of(&code);
+        if !form.allows(Form::of(&check.code)) {
+            return Err(StoreError::NotSuchACode(form));
+        }
         let same_code = challenge::matches(&code, &check.code);
         let same_number = check.to.as_ref().is_none_or(|to| *to == verification.to);
         let same_purpose = check.purpose.is_none() || check.purpose == verification.purpose;
@@ -359,7 +386,7 @@ impl Engine {
     }
 
     /// What an earlier request with this idempotency key made, if there was one.
-    fn replayed(&self, idempotency: Option<Idempotency>) -> Result<Option<Made>, StoreError> {
+    pub(super) fn replayed(&self, idempotency: Option<Idempotency>) -> Result<Option<Made>, StoreError> {
         let Some(Idempotency { key, fingerprint }) = idempotency else { return Ok(None) };
         // One from before a rotation is found by its older hash.
         for keyring in self.keyrings() {

@@ -242,6 +242,8 @@ variants!(Made as MadeShape {
     Key(id: KeyId),
     Verdict { verification: VerificationId, valid: bool, state: VerificationState, attempts_left: u8 },
     Resend { verification: VerificationId, message: MessageId },
+    CanceledMessage(id: MessageId),
+    CanceledVerification(id: VerificationId),
 });
 
 impl<T: Disk> Disk for Option<T> {

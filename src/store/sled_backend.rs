@@ -9,6 +9,7 @@
 //! Layout of the data directory: `store/` is sled's own, `mark` the mark, `set-aside.jsonl` what did not decode.
 
 use super::backend::{Backend, BackendError, Change, SLOT, Slot};
+use crate::ops::files::sync_dir;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::ops::Bound;
@@ -233,12 +234,6 @@ pub(super) fn make_dir(path: &Path) -> io::Result<()> {
     }
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     path.parent().map_or(Ok(()), sync_dir)
-}
-
-/// Makes what was made or renamed in a directory durable.
-pub(super) fn sync_dir(path: &Path) -> io::Result<()> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    File::open(path)?.sync_all()
 }
 
 /// sled's directory in the data directory.

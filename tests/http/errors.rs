@@ -84,6 +84,23 @@ async fn a_body_that_does_not_come_is_408() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_member_that_is_given_twice_is_refused() {
+    let gateway = Gateway::start().await;
+    let rows = [
+        ("POST /v1/verifications", r#"{"to":"+14155550123","to":"+14155550124"}"#, "422 invalid_value to"),
+        ("POST /v1/verifications", r#"{"to":"+14155550123","code":null,"code":"123456"}"#, "422 invalid_value code"),
+        ("POST /v1/messages", r#"{"to":"+14155550123","text":"sesame","text":"sesame"}"#, "422 invalid_value text"),
+        ("POST /v1/verifications", r#"{"to":"+14155550123","metadata":{"a":1,"a":2}}"#, "201"),
+    ];
+    for (line, body, expected) in rows {
+        let reply = gateway.call(line, body).await;
+        assert_eq!(reply.outcome(), expected, "{body}: {}", reply.text);
+    }
+    let reply = gateway.call("POST /v1/estimate", r#"{"text":"a","text":"b"}"#).await;
+    assert_eq!(reply.json()["detail"], "`text` is given twice; give it once.");
+}
+
+#[tokio::test(start_paused = true)]
 async fn scopes_allow_what_they_name_and_nothing_else() {
     let gateway = Gateway::start().await;
     let id = gateway.verification(PLAIN).await;

@@ -17,9 +17,10 @@ use otpgate::store::memory_backend::{Disk, MemoryBackend};
 use otpgate::store::vault::StoreKind;
 use otpgate::store::{ApiKey, Claim, Permission, Scope, Store};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use tower::ServiceExt;
+use tracing::subscriber::DefaultGuard;
 
 /// A gateway with an admin key. Clones are the same gateway.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct Gateway {
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) random: Arc<SeededRandom>,
     pub(crate) board: Board,
+    simulator: Option<SimulatorHandle>,
+    pub(crate) drain: Arc<watch::Sender<bool>>,
     pub(crate) stop: Arc<watch::Sender<bool>>,
     pub(crate) disk: Disk,
     pub(crate) admin: String,
@@ -51,25 +54,40 @@ impl Gateway {
         let clock = Arc::new(VirtualClock::new(Wall(1_795_397_726_000)));
         let random = Arc::new(SeededRandom::new(7));
         let keyring = Keyring::new(&bytes(&*random));
-        let (board, (stop, stopping)) = (Board::default(), watch::channel(false));
-        let backend = MemoryBackend::new();
+        let (board, backend) = (Board::default(), MemoryBackend::new());
         let disk = backend.disk();
         let (store, _, _) =
             BoxStore::open(Box::new(backend), keyring, random.clone(), StoreKind::Simulated, clock.clone()).unwrap();
-        let api = Api {
-            store: Arc::new(store.clone()),
-            clock: clock.clone(),
-            random: random.clone(),
-            board: board.clone(),
+        let mut gateway = Self {
+            router: Router::new(),
+            store,
+            clock,
+            random,
+            board,
             simulator,
-            stopping,
-            settings,
+            drain: Arc::new(watch::channel(false).0),
+            stop: Arc::new(watch::channel(false).0),
+            disk,
+            admin: String::new(),
         };
-        let router = router(api);
-        let mut gateway =
-            Self { router, store, clock, random, board, stop: Arc::new(stop), disk, admin: String::new() };
+        gateway = gateway.set(settings);
         gateway.admin = gateway.key(&[Scope::Admin], &[]).await;
         gateway
+    }
+
+    /// The same gateway after a start with other settings.
+    pub(crate) fn set(&self, settings: Settings) -> Self {
+        let api = Api {
+            store: Arc::new(self.store.clone()),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            board: self.board.clone(),
+            simulator: self.simulator.clone(),
+            draining: self.drain.subscribe(),
+            stopping: self.stop.subscribe(),
+            settings,
+        };
+        Self { router: router(api), ..self.clone() }
     }
 
     /// A new key, of a new client.
@@ -183,6 +201,41 @@ impl Reply {
         for secret in SECRETS {
             assert!(!self.text.contains(secret), "{secret} in {}", self.text);
         }
+    }
+}
+
+/// What is logged in this thread while it lives, from `info` on.
+pub(crate) struct Log {
+    lines: Arc<Mutex<Vec<u8>>>,
+    _until_dropped: DefaultGuard,
+}
+
+impl Log {
+    pub(crate) fn begin() -> Self {
+        let lines = Arc::<Mutex<Vec<u8>>>::default();
+        let writer = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || Writer(writer.clone())).finish();
+        Self { lines, _until_dropped: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// The lines that hold this.
+    pub(crate) fn with(&self, piece: &str) -> Vec<String> {
+        let text = String::from_utf8(self.lines.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| line.contains(piece)).map(str::to_owned).collect()
+    }
+}
+
+struct Writer(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Writer {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

@@ -72,6 +72,17 @@ async fn a_secret_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_secret_is_not_repeated_after_its_end_either() {
+    let gateway = Gateway::start().await;
+    let body = r#"{"name":"guest","scopes":["read"],"expires_at":"2026-11-23T01:36:26Z"}"#;
+    let post = async |key| gateway.call_as(&gateway.admin, "POST /v1/keys", body, &[("Idempotency-Key", key)]).await;
+    assert_eq!(post("k").await.outcome(), "201");
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(post("k").await.outcome(), "409 already_shown");
+    assert_eq!(post("another").await.outcome(), "422 invalid_value expires_at");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused() {
     let gateway = Gateway::start().await;
     let rows = [

@@ -4,6 +4,7 @@ use crate::gateway::Gateway;
 use otpgate::domain::message::{IntentOf, PartId, PartResult, ReportVerdict};
 use otpgate::domain::reason::Reason;
 use otpgate::domain::secret::Secret;
+use otpgate::http::Settings;
 use otpgate::ops::clock::Clock;
 use otpgate::store::{Claim, Grant, Outcome, Report, Store};
 use serde_json::{Value, json};
@@ -45,6 +46,26 @@ async fn a_message_is_taken_in_shown_and_called_off() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_same_cancel_again_is_the_same_answer() {
+    let gateway = Gateway::start().await;
+    let made = gateway.call("POST /v1/messages", &text("+14155550123", "sesame").to_string()).await.json();
+    let verification = gateway.verification(r#"{"to":"+14155550123"}"#).await;
+    let lines = [
+        format!("POST /v1/messages/{}/cancel", made["id"].as_str().unwrap()),
+        format!("POST /v1/verifications/{verification}/cancel"),
+    ];
+    for line in lines {
+        let cancel = async |key| gateway.call_as(&gateway.admin, &line, "", &[("Idempotency-Key", key)]).await;
+        let first = cancel("k").await;
+        assert!(first.status == 200 && !first.is_replay(), "{}", first.text);
+        let again = cancel("k").await;
+        assert!(again.status == 200 && again.is_replay(), "{}", again.text);
+        assert_eq!(again.json(), first.json());
+        assert_eq!(cancel("another").await.outcome(), "409 already_final");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused() {
     let gateway = Gateway::start().await;
     let ten_parts = "a".repeat(1530);
@@ -76,6 +97,27 @@ async fn what_is_refused() {
         fields.as_object().unwrap().iter().for_each(|(k, v)| body[k] = v.clone());
         let reply = gateway.call("POST /v1/messages", &body.to_string()).await;
         assert_eq!(reply.outcome(), expected, "{name}: {}", reply.text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_is_answered_again_though_it_would_be_refused_by_now() {
+    let gateway = Gateway::start().await;
+    let two_parts = text("+14155550123", &"a".repeat(200));
+    let mut later = text("+14155550123", "sesame");
+    later["send_at"] = json!("2026-11-30T01:35:26Z");
+    let post = async |gateway: &Gateway, key, body: &Value| {
+        gateway.call_as(&gateway.admin, "POST /v1/messages", &body.to_string(), &[("Idempotency-Key", key)]).await
+    };
+    let ids = [post(&gateway, "a", &two_parts).await.json(), post(&gateway, "b", &later).await.json()];
+    // Fewer parts are taken now, and a clock that was set back makes a time lie further ahead.
+    let stricter = gateway.set(Settings { max_parts: 1, ..Settings::default() });
+    gateway.clock.jump_wall(-60_000);
+    for (key, body, made) in [("a", &two_parts, &ids[0]), ("b", &later, &ids[1])] {
+        assert_eq!(post(&stricter, "new", body).await.status, 422);
+        let again = post(&stricter, key, body).await;
+        assert!(again.status == 201 && again.is_replay(), "{}", again.text);
+        assert_eq!(again.json()["id"], made["id"]);
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::gateway::{Gateway, PLAIN};
 use otpgate::domain::equipment::{Imei, SimCard};
 use otpgate::modem::board::ModemState;
+use otpgate::ops::clock::Clock;
 
 #[tokio::test(start_paused = true)]
 async fn ready_means_that_a_modem_can_send() {
@@ -25,10 +26,49 @@ async fn ready_means_that_a_modem_can_send() {
         assert_eq!((&reply.json()["modems_ready"], &reply.json()["queued"]), (&1.into(), &1.into()));
     }
     assert_eq!(gateway.call_as("", "GET /healthz", "", &[]).await.outcome(), "200");
-    gateway.stop.send(true).unwrap();
+    gateway.drain.send(true).unwrap();
     let reply = ready().await;
     assert_eq!(reply.outcome(), "503 not_ready");
     assert!(reply.text.contains("stopping"), "{}", reply.text);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_drains_takes_nothing_new_but_goes_on_with_what_it_has() {
+    let gateway = Gateway::start().await;
+    let with_key =
+        async |line: &str, body: &str| gateway.call_as(&gateway.admin, line, body, &[("Idempotency-Key", "k")]).await;
+    let text = r#"{"to":"+14155550123","text":"sesame"}"#;
+    let message = with_key("POST /v1/messages", text).await.json()["id"].as_str().unwrap().to_owned();
+    let id = with_key("POST /v1/verifications", PLAIN).await.json()["id"].as_str().unwrap().to_owned();
+    let resend = format!("POST /v1/verifications/{id}/resend");
+    assert_eq!(with_key(&resend, "").await.json()["sends"], 2);
+    let code = gateway.code().await;
+    let other = gateway.verification(r#"{"to":"+14155550124"}"#).await;
+    gateway.drain.send(true).unwrap();
+
+    let made = [("POST /v1/verifications", PLAIN), ("POST /v1/messages", text), (resend.as_str(), "")];
+    for (line, body) in made {
+        let reply = gateway.call(line, body).await;
+        assert_eq!(reply.outcome(), "503 stopping", "{line}: a 503 has its Retry-After");
+        let again = with_key(line, body).await;
+        assert!(again.status.is_success() && again.is_replay(), "{line}: it was done before");
+    }
+    let waits = format!("GET /v1/messages/{message}?wait=20&after=1000");
+    let began = gateway.clock.now().mono;
+    let check = format!(r#"{{"code":"{code}"}}"#);
+    for (line, body) in [
+        ("GET /v1/messages", ""),
+        (&waits, ""),
+        (&format!("POST /v1/verifications/{id}/check"), &check),
+        (&format!("POST /v1/verifications/{other}/cancel"), ""),
+        (&format!("POST /v1/messages/{message}/cancel"), ""),
+        ("GET /healthz", ""),
+    ] {
+        assert_eq!(gateway.call(line, body).await.outcome(), "200", "{line}");
+    }
+    assert_eq!((gateway.clock.now().mono - began).as_secs(), 20, "a wait goes on as well");
+    let approved = gateway.call(&format!("GET /v1/verifications/{id}"), "").await.json();
+    assert_eq!(approved["status"], "approved");
 }
 
 #[tokio::test(start_paused = true)]

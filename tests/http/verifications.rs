@@ -1,9 +1,10 @@
 //! `/v1/verifications`.
 
-use crate::gateway::{Gateway, NUMBER, PLAIN, equipment};
+use crate::gateway::{Gateway, Log, NUMBER, PLAIN, equipment};
 use otpgate::domain::id::MessageId;
 use otpgate::domain::message::{IntentOf, PartId};
 use otpgate::domain::time::Now;
+use otpgate::http::Settings;
 use otpgate::ops::clock::Clock;
 use otpgate::store::{Grant, Permission, Scope, Store};
 use std::time::Duration;
@@ -130,7 +131,12 @@ async fn a_code_of_the_callers_own() {
     let fresh = gateway.call(&format!("POST /v1/verifications/{id}/resend"), r#"{"fresh":true}"#).await;
     assert_eq!(fresh.outcome(), "409 code_supplied fresh");
     let check = format!("POST /v1/verifications/{id}/check");
-    assert_eq!(gateway.call(&check, &body("ab3xy9")).await.json()["valid"], false);
+    for slip in ["aB3xY", "aB3xY99"].iter().cycle().take(10) {
+        let reply = gateway.call(&check, &body(slip)).await;
+        assert_eq!(reply.outcome(), "422 invalid_value code", "{slip}");
+        assert!(reply.text.contains("has 6 characters; nothing was counted"), "{}", reply.text);
+    }
+    assert_eq!(gateway.call(&check, &body("ab3xy9")).await.json()["attempts_left"], 4);
     assert_eq!(gateway.call(&check, &body("aB3-xY9")).await.json()["valid"], true);
 }
 
@@ -214,6 +220,38 @@ async fn only_a_permission_lifts_a_cap_and_a_refusal_names_the_setting() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_permission_that_was_needed_is_in_the_log() {
+    let gateway = Gateway::start().await;
+    let key = gateway.key(&[Scope::Verify], &Permission::ALL).await;
+    let key_id = gateway.call("GET /v1/keys", "").await.json()["items"][1]["id"].as_str().unwrap().to_owned();
+    let rows: [(&str, &[&str]); 5] = [
+        (r#""code_length":6,"ttl_seconds":600"#, &[]),
+        (r#""code_length":5"#, &["short_codes"]),
+        (r#""code":"0011""#, &["short_codes"]),
+        (r#""ttl_seconds":601"#, &["long_ttl"]),
+        (r#""code_length":4,"ttl_seconds":3600"#, &["long_ttl", "short_codes"]),
+    ];
+    for (fields, permissions) in rows {
+        let log = Log::begin();
+        let body = format!(r#"{{"to":"+14155550123",{fields}}}"#);
+        for replay in [false, true] {
+            let headers = [("Idempotency-Key", fields)];
+            let reply = gateway.call_as(&key, "POST /v1/verifications", &body, &headers).await;
+            assert_eq!((reply.status.as_u16(), reply.is_replay()), (201, replay), "{fields}");
+            let lines = log.with("A permission lifted a limit");
+            assert_eq!(lines.len(), permissions.len(), "{fields}: {lines:?}");
+            let id = reply.json()["id"].as_str().unwrap().to_owned();
+            for (line, permission) in lines.iter().zip(permissions) {
+                assert!([&id, &key_id, *permission].iter().all(|piece| line.contains(*piece)), "{line}");
+            }
+        }
+    }
+    let log = Log::begin();
+    gateway.call("POST /v1/verifications", r#"{"to":"+14155550123","code_length":4}"#).await;
+    assert!(log.with("lifted").is_empty(), "a refusal lifts nothing");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_request_again_is_the_same_verification() {
     let gateway = Gateway::start().await;
     let other = gateway.key(&[Scope::Verify], &[]).await;
@@ -244,6 +282,31 @@ async fn the_same_request_again_is_the_same_verification() {
     let twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")];
     let reply = gateway.call_as(&gateway.admin, "POST /v1/verifications", PLAIN, &twice).await;
     assert_eq!(reply.outcome(), "400 bad_request Idempotency-Key");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_is_answered_again_though_it_would_be_refused_by_now() {
+    let gateway = Gateway::start().await;
+    let body = r#"{"to":"+14155550123","code_length":6,"ttl_seconds":600}"#;
+    let post = async |gateway: &Gateway, key| {
+        gateway.call_as(&gateway.admin, "POST /v1/verifications", body, &[("Idempotency-Key", key)]).await
+    };
+    let first = post(&gateway, "k").await.json();
+    for settings in [
+        Settings { min_code_length: 7, ..Settings::default() },
+        Settings { max_code_ttl: Duration::from_secs(300), ..Settings::default() },
+    ] {
+        let stricter = gateway.set(settings);
+        assert_eq!(post(&stricter, "new").await.status, 422);
+        let again = post(&stricter, "k").await;
+        assert!(again.status == 201 && again.is_replay(), "{}", again.text);
+        assert_eq!(again.json()["id"], first["id"]);
+        assert_eq!(again.headers["location"], format!("/v1/verifications/{}", first["id"].as_str().unwrap()));
+        let line = "POST /v1/verifications";
+        let other = r#"{"to":"+14155550123","code_length":4}"#;
+        let other = stricter.call_as(&stricter.admin, line, other, &[("Idempotency-Key", "k")]).await;
+        assert_eq!(other.outcome(), "409 idempotency_mismatch Idempotency-Key");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -112,12 +112,17 @@ impl Gateway {
     /// SIGTERM, and how it ended.
     pub(crate) fn terminate(&mut self, within: Duration) -> ExitStatus {
         signal(self.child.id(), "TERM");
+        self.ended(within)
+    }
+
+    /// How it ended, after a signal.
+    pub(crate) fn ended(&mut self, within: Duration) -> ExitStatus {
         let began = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 return status;
             }
-            assert!(began.elapsed() < within, "SIGTERM did not end it in {within:?}");
+            assert!(began.elapsed() < within, "it did not end in {within:?}");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -75,8 +75,8 @@ async fn a_quarantined_store_can_be_read_and_nothing_else(mut w: World) {
     let no = StoreError::Quarantined;
     assert_eq!(w.check(verification, &code_in(&code)).await.unwrap_err(), no);
     assert_eq!(w.resend(verification, false).await.unwrap_err(), no);
-    assert_eq!(s.cancel_verification(ME, verification).await.unwrap_err(), no);
-    assert_eq!(s.cancel_message(ME, message).await.unwrap_err(), no);
+    assert_eq!(w.cancel_verification(verification).await.unwrap_err(), no);
+    assert_eq!(w.cancel(message).await.unwrap_err(), no);
     assert_eq!(w.report(&modem(1), 7, ReportVerdict::Delivered).await, None);
     let outcome = Outcome { message: sent, part, sim_card: modem(1).sim_card, result: accepted(8) };
     assert_eq!(s.settle(outcome, None).await, Ok(None));

@@ -32,7 +32,7 @@ use otpgate::store::sled_backend::SledBackend;
 use otpgate::store::vault::{Opened, StoreKind, VaultError};
 use otpgate::store::{
     Access, Body, Check, Claim, Grant, LateResult, NewCode, NewMessage, NewVerification, Outcome, Report, Resend,
-    Store, StoreError, Verdict,
+    Store, StoreError, Verdict, VerificationView,
 };
 use std::fs;
 use std::path::Path;
@@ -318,6 +318,14 @@ impl World {
     pub(crate) async fn resend(&self, id: VerificationId, fresh: bool) -> Result<MessageId, StoreError> {
         let resend = Resend { message: self.message_id(), body: code_body(), fresh };
         Ok(self.store().resend(ME, id, resend, None).await?.value.verification.message)
+    }
+
+    pub(crate) async fn cancel(&self, id: MessageId) -> Result<Message, StoreError> {
+        Ok(self.store().cancel_message(ME, id, None).await?.value)
+    }
+
+    pub(crate) async fn cancel_verification(&self, id: VerificationId) -> Result<VerificationView, StoreError> {
+        Ok(self.store().cancel_verification(ME, id, None).await?.value)
     }
 
     pub(crate) async fn message(&self, id: MessageId) -> Message {

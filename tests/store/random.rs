@@ -245,7 +245,7 @@ impl Life {
     async fn cancel(&mut self) {
         let ids: Vec<_> = self.accepted.keys().copied().collect();
         let Some(id) = self.pick(&ids) else { return };
-        let done = self.world.store().cancel_message(ADMIN, id).await.map(|m| m.status());
+        let done = self.world.store().cancel_message(ADMIN, id, None).await.map(|m| m.value.status());
         self.note(format!("cancel {id}: {done:?}"));
     }
 

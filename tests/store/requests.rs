@@ -10,6 +10,7 @@ on_both_stores! {
     a_repeated_creation_of_a_verification_supersedes_nothing
     a_repeated_resend_sends_nothing
     a_repeated_check_repeats_the_verdict_and_spends_nothing
+    a_repeated_cancel_is_done_once
     an_idempotency_key_ends_after_24_hours
     an_idempotency_key_outlives_a_crash
     a_refused_request_is_not_remembered
@@ -93,6 +94,24 @@ async fn a_repeated_check_repeats_the_verdict_and_spends_nothing(w: World) {
     assert!(!check("000000".into(), key(1)).await.unwrap().valid, "what was wrong stays wrong");
 }
 
+async fn a_repeated_cancel_is_done_once(mut w: World) {
+    let message = w.accept(w.plain()).await;
+    let (id, _) = w.verify(w.code()).await;
+    let first = w.store().cancel_message(ME, message, key(1)).await.unwrap();
+    let ended = w.store().cancel_verification(ME, id, key(2)).await.unwrap();
+    assert!(!first.replayed && !ended.replayed);
+    w.crash().await;
+    let again = w.store().cancel_message(ME, message, key(1)).await.unwrap();
+    assert_eq!((again.value, again.replayed), (first.value, true));
+    let again = w.store().cancel_verification(ME, id, key(2)).await.unwrap();
+    assert_eq!((again.value, again.replayed), (ended.value, true));
+    let mismatch = StoreError::IdempotencyMismatch;
+    assert_eq!(w.store().cancel_message(ME, message, other_body(1)).await, Err(mismatch.clone()));
+    assert_eq!(w.store().cancel_message(ME, message, key(2)).await, Err(mismatch), "another operation's");
+    assert!(w.cancel(message).await.is_err() && w.cancel_verification(id).await.is_err(), "without a key, or");
+    assert!(w.store().cancel_message(ME, message, key(3)).await.is_err(), "with a new one");
+}
+
 async fn an_idempotency_key_ends_after_24_hours(w: World) {
     let first = w.accept(w.plain()).await;
     let first = w.store().accept(NewMessage { deadline: w.now().after(3 * DAY), ..w.plain() }, key(1)).await.map(|a| {
@@ -130,9 +149,9 @@ async fn another_clients_records_are_not_found(w: World) {
     let not_found = StoreError::NotFound;
     let s = w.store();
     assert_eq!(s.message(STRANGER, message, None).await, Err(not_found.clone()));
-    assert_eq!(s.cancel_message(STRANGER, message).await, Err(not_found.clone()));
+    assert_eq!(s.cancel_message(STRANGER, message, None).await, Err(not_found.clone()));
     assert_eq!(s.verification(STRANGER, id, None).await, Err(not_found.clone()));
-    assert_eq!(s.cancel_verification(STRANGER, id).await, Err(not_found.clone()));
+    assert_eq!(s.cancel_verification(STRANGER, id, None).await, Err(not_found.clone()));
     assert_eq!(s.check(STRANGER, id, given("000000"), None).await, Err(not_found.clone()));
     let resend = Resend { message: w.message_id(), body: code_body(), fresh: false };
     assert_eq!(s.resend(STRANGER, id, resend, None).await, Err(not_found.clone()));
@@ -219,7 +238,7 @@ async fn wait_for(w: &World, id: MessageId, after: Option<u32>) -> (Status, u32,
 async fn a_wait_answers_at_once_when_the_version_is_newer(w: World) {
     let id = w.accept(w.plain()).await;
     let version = w.message(id).await.version;
-    w.store().cancel_message(ME, id).await.unwrap();
+    w.cancel(id).await.unwrap();
     let rows = [(Some(0), Duration::ZERO), (Some(version), Duration::ZERO), (Some(version + 1), MINUTE)];
     for (after, time) in rows {
         assert_eq!(wait_for(&w, id, after).await, (Status::Canceled, version + 1, time), "after {after:?}");
@@ -233,7 +252,7 @@ async fn a_wait_answers_at_the_next_change(w: World) {
         pass(secs(5)).await;
         w.accept(w.plain()).await;
         pass(secs(5)).await;
-        w.store().cancel_message(ME, id).await.unwrap();
+        w.cancel(id).await.unwrap();
     };
     let (with, without, ()) = tokio::join!(wait_for(&w, id, Some(version)), wait_for(&w, id, None), change);
     assert_eq!(with, (Status::Canceled, version + 1, secs(10)), "another message's news are not its own");
@@ -242,7 +261,7 @@ async fn a_wait_answers_at_the_next_change(w: World) {
 
 async fn a_wait_without_a_version_answers_at_once_when_it_is_final(w: World) {
     let id = w.accept(w.plain()).await;
-    let canceled = w.store().cancel_message(ME, id).await.unwrap();
+    let canceled = w.cancel(id).await.unwrap();
     assert_eq!(wait_for(&w, id, None).await, (Status::Canceled, canceled.version, Duration::ZERO));
 }
 

@@ -342,22 +342,22 @@ async fn a_refused_later_part_leaves_a_message_partial(w: World) {
 
 async fn a_queued_message_is_canceled(w: World) {
     let id = w.accept(w.plain()).await;
-    let canceled = w.store().cancel_message(ME, id).await.unwrap();
+    let canceled = w.cancel(id).await.unwrap();
     assert_eq!(canceled.state, State::Canceled(Reason::CanceledByCaller));
     assert!(w.has_nothing_for(&modem(1)).await);
-    assert_eq!(w.store().cancel_message(ME, id).await, Err(StoreError::Message(Refused::Final)));
+    assert_eq!(w.cancel(id).await, Err(StoreError::Message(Refused::Final)));
 }
 
 async fn a_claimed_message_is_canceled_before_the_hand_over(w: World) {
     let one = modem(1);
     let id = w.accept(w.plain()).await;
     let claim = w.claim(&one).await;
-    w.store().cancel_message(ME, id).await.unwrap();
+    w.cancel(id).await.unwrap();
     assert_eq!(w.begin(&claim, &one).await, Grant::Refused(Refused::Final));
     let id = w.accept(w.plain()).await;
     let claim = w.claim(&one).await;
     assert_eq!(w.begin(&claim, &one).await, Grant::Granted);
-    w.store().cancel_message(ME, id).await.unwrap();
+    w.cancel(id).await.unwrap();
     assert!(!claim.gate.pass(), "the cancel was first");
     drop(claim);
     let message = w.message(id).await;
@@ -370,12 +370,12 @@ async fn a_message_on_the_air_is_not_canceled(w: World) {
     let one = modem(1);
     let id = w.accept(NewMessage { parts: 2, ..w.plain() }).await;
     let (claim, part) = w.put_on_air(&one).await;
-    assert_eq!(w.store().cancel_message(ME, id).await, on_air);
+    assert_eq!(w.cancel(id).await, on_air);
     w.settle(id, part, &one, accepted(1)).await;
-    assert_eq!(w.store().cancel_message(ME, id).await, on_air, "between two parts");
+    assert_eq!(w.cancel(id).await, on_air, "between two parts");
     let part = w.put_part_on_air(&claim, &one).await;
     w.settle(id, part, &one, accepted(2)).await;
-    assert_eq!(w.store().cancel_message(ME, id).await, on_air, "submitted");
+    assert_eq!(w.cancel(id).await, on_air, "submitted");
 }
 
 async fn its_deadline_ends_a_message_that_waits(w: World) {
@@ -402,7 +402,7 @@ async fn a_text_is_erased_when_it_can_not_be_needed_any_more(mut w: World) {
     let lost = w.accept(w.plain()).await;
     w.send(&one, PartResult::Uncertain(Reason::NoResult)).await;
     let canceled = w.accept(w.plain()).await;
-    w.store().cancel_message(ME, canceled).await.unwrap();
+    w.cancel(canceled).await.unwrap();
     let again = NewMessage { on_uncertain: OnUncertain::ResendOnce, deadline: w.now().after(HOUR), ..w.plain() };
     let reported = w.accept(again).await;
     w.send(&one, accepted(2)).await;

@@ -4,6 +4,7 @@ use super::*;
 use otpgate::domain::message::Refused;
 use otpgate::domain::reason::Reason;
 use otpgate::domain::verification::{CodeSource, VerificationRefused, VerificationState};
+use otpgate::otp::challenge::Form;
 
 on_both_stores! {
     a_derived_code_goes_out_and_is_right_once
@@ -25,6 +26,7 @@ on_both_stores! {
     a_right_code_calls_the_queued_message_off
     an_ended_verification_sends_nothing_again
     a_supplied_code_is_sent_checked_and_erased
+    a_code_that_it_can_not_be_costs_nothing
     a_supplied_code_is_erased_when_it_expires
     a_derived_codes_nonce_is_dropped_at_the_end
     attempts_outlive_a_crash
@@ -220,7 +222,7 @@ async fn a_resend_is_refused_when_too_late_too_often_or_ended(w: World) {
         w.resend(id, false).await.unwrap();
     }
     assert_eq!(w.resend(id, false).await, too_often);
-    w.store().cancel_verification(ME, id).await.unwrap();
+    w.cancel_verification(id).await.unwrap();
     assert_eq!(w.resend(id, false).await, Err(ended(VerificationState::Canceled(Reason::CanceledByCaller))));
     let supplied = NewVerification { code: NewCode::Supplied(Secret::new("135246")), ..w.code() };
     let (id, _) = w.verify(supplied).await;
@@ -240,15 +242,15 @@ async fn a_resend_of_what_has_just_expired_is_refused_and_it_ends(w: World) {
 async fn cancel_ends_it_and_its_unsent_message(w: World) {
     let canceled = VerificationState::Canceled(Reason::CanceledByCaller);
     let (id, message) = w.verify(w.code()).await;
-    let view = w.store().cancel_verification(ME, id).await.unwrap();
+    let view = w.cancel_verification(id).await.unwrap();
     assert_eq!((view.verification.state, view.message), (canceled, Some(Status::Canceled)));
     assert_eq!(w.state(message).await, State::Canceled(Reason::VerificationEnded));
     assert!(w.has_nothing_for(&modem(1)).await);
-    assert_eq!(w.store().cancel_verification(ME, id).await, Err(ended(canceled)));
+    assert_eq!(w.cancel_verification(id).await, Err(ended(canceled)));
     // On the air it can be canceled as well; its message goes on.
     let (id, message) = w.verify(w.code()).await;
     let (_claim, _) = w.put_on_air(&modem(1)).await;
-    w.store().cancel_verification(ME, id).await.unwrap();
+    w.cancel_verification(id).await.unwrap();
     assert_eq!((w.verification(id).await.state, w.status(message).await), (canceled, Status::Submitting));
 }
 
@@ -270,7 +272,7 @@ async fn an_ended_verification_sends_nothing_again(w: World) {
     for (result, expected) in [(temporary, canceled), (uncertain, lost)] {
         let (id, message) = w.verify(w.code()).await;
         let (_claim, part) = w.put_on_air(&modem(1)).await;
-        w.store().cancel_verification(ME, id).await.unwrap();
+        w.cancel_verification(id).await.unwrap();
         w.settle(message, part, &modem(1), result).await;
         for _ in 0..20 {
             assert!(w.has_nothing_for(&modem(1)).await);
@@ -290,6 +292,31 @@ async fn a_supplied_code_is_sent_checked_and_erased(mut w: World) {
     assert!(!w.has(Key::SuppliedCode(id)).await);
 }
 
+async fn a_code_that_it_can_not_be_costs_nothing(w: World) {
+    let rows: [(Option<&str>, &[&str], &[&str]); 3] = [
+        (None, &["12345", "1234567", "12345a", "abcdef"], &[]),
+        (Some("135246"), &["13524", "1352466", "13524a"], &["135247"]),
+        (Some("aB3xY9"), &["aB3xY", "aB3xY99"], &["ab3xy9", "135246"]),
+    ];
+    for (supplied, impossible, wrong) in rows {
+        let code = supplied.map_or(w.code().code, |code| NewCode::Supplied(Secret::new(code)));
+        let (id, _) = w.verify(NewVerification { code, ..w.code() }).await;
+        let form = Form { length: 6, digits: supplied != Some("aB3xY9") };
+        for code in impossible.iter().cycle().take(10) {
+            assert_eq!(w.check(id, code).await, Err(StoreError::NotSuchACode(form)), "{supplied:?} {code}");
+        }
+        let view = w.verification(id).await;
+        assert_eq!((view.failures, view.version), (0, 1), "{supplied:?}");
+        for code in wrong {
+            assert!(!w.check(id, code).await.unwrap().valid);
+        }
+        assert_eq!(usize::from(w.verification(id).await.failures), wrong.len(), "{supplied:?}");
+        if let Some(code) = supplied {
+            assert!(w.check(id, code).await.unwrap().valid);
+        }
+    }
+}
+
 async fn a_supplied_code_is_erased_when_it_expires(mut w: World) {
     let supplied = NewVerification { code: NewCode::Supplied(Secret::new("135246")), ..w.code() };
     let (id, message) = w.verify(supplied).await;
@@ -300,7 +327,7 @@ async fn a_supplied_code_is_erased_when_it_expires(mut w: World) {
 async fn a_derived_codes_nonce_is_dropped_at_the_end(w: World) {
     let (id, _) = w.verify(w.code()).await;
     assert!(matches!(w.verification(id).await.code, CodeSource::Derived { generation: 0, .. }));
-    w.store().cancel_verification(ME, id).await.unwrap();
+    w.cancel_verification(id).await.unwrap();
     assert_eq!(w.verification(id).await.code, CodeSource::Erased);
 }
 

@@ -20,9 +20,14 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Admin)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let client = client(&cx, &fields).await?;
     let secret = auth::new_secret(&*cx.random);
-    let new = prove(&cx, &fields, client, auth::secret_sha256(secret.reveal()))?;
+    let new = match prove(&cx, &fields, auth::secret_sha256(secret.reveal())).await {
+        Ok(new) => new,
+        Err(refusal) => {
+            cx.unless_done(idempotency, refusal).await?;
+            return Err(StoreError::AlreadyShown.into());
+        }
+    };
     let accepted = cx.ask(cx.store.create_key(new, idempotency)).await?;
     let key = &accepted.value;
     tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Created an API key");
@@ -63,7 +68,8 @@ pub(crate) async fn revoke(
     Ok(Json(View::new(&key, None)))
 }
 
-/// Makes a new master key; all that is on disk is sealed with it from now on.
+/// Makes a new master key; all that is on disk is sealed with it from now on. While that goes on it may be repeated, with
+/// an idempotency key or without: no other key is made.
 pub(crate) async fn rotate_master(State(cx): State<Cx>, caller: Caller) -> Result<Response, Problem> {
     caller.must(Scope::Admin)?;
     let rotation = cx.ask(cx.store.rotate_master()).await?;
@@ -77,7 +83,8 @@ pub(crate) async fn rotation(State(cx): State<Cx>, caller: Caller) -> Result<Jso
     Ok(Json(cx.ask(cx.store.rotation()).await?.into()))
 }
 
-fn prove(cx: &Context, fields: &Fields, client: Option<ClientId>, secret_sha256: [u8; 32]) -> Result<ApiKey, Problem> {
+async fn prove(cx: &Context, fields: &Fields, secret_sha256: [u8; 32]) -> Result<ApiKey, Problem> {
+    let client = client(cx, fields).await?;
     let now = cx.clock.now().wall;
     let expires = fields.time("expires_at")?;
     if expires.is_some_and(|at| at <= now) {

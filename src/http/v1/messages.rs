@@ -9,16 +9,16 @@ use crate::domain::message::{
 use crate::domain::secret::Secret;
 use crate::domain::time::Now;
 use crate::http::auth::Caller;
-use crate::http::idempotency::idempotency;
+use crate::http::idempotency::{idempotency, mark};
 use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx, wait};
 use crate::ops::random;
-use crate::store::{Body, MessageQuery, NewMessage, Scope};
+use crate::store::{Accepted, Body, Made, MessageQuery, NewMessage, Scope, StoreError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -27,8 +27,15 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Send)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let new = prove(&cx, &caller, &fields)?;
-    let accepted = cx.ask(cx.store.accept(new, idempotency)).await?;
+    let accepted = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
+        Ok(new) => cx.ask(cx.store.accept(new, idempotency)).await?,
+        Err(refusal) => match cx.unless_done(idempotency, refusal).await? {
+            Made::Message(id) => {
+                Accepted { value: cx.ask(cx.store.message(caller.access(), id, None)).await?, replayed: true }
+            }
+            _ => return Err(StoreError::IdempotencyMismatch.into()),
+        },
+    };
     let message = &accepted.value;
     if !accepted.replayed {
         tracing::info!(message.id = %message.id, to = %message.to, parts = message.parts, "Accepted a message");
@@ -76,13 +83,16 @@ pub(crate) async fn cancel(
     caller: Caller,
     Path(path): Path<String>,
     payload: Payload,
-) -> Result<Json<View>, Problem> {
+) -> Result<Response, Problem> {
     caller.must(Scope::Send)?;
     let id = id(&path, MessageId::parse)?;
-    payload.optional_fields(&[])?;
-    let message = cx.ask(cx.store.cancel_message(caller.access(), id)).await?;
-    tracing::info!(message.id = %id, "Canceled a message");
-    Ok(Json(View::from(&message)))
+    let fields = payload.optional_fields(&[])?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
+    let canceled = cx.ask(cx.store.cancel_message(caller.access(), id, idempotency)).await?;
+    if !canceled.replayed {
+        tracing::info!(message.id = %id, "Canceled a message");
+    }
+    Ok(mark(Json(View::from(&canceled.value)).into_response(), canceled.replayed))
 }
 
 /// Proves a request.

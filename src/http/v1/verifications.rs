@@ -4,7 +4,7 @@ use super::{ReasonView, created, id};
 use crate::domain::id::{MessageId, VerificationId};
 use crate::domain::message::{OnUncertain, Priority};
 use crate::domain::secret::Secret;
-use crate::domain::verification::{CodeSource, VerificationState};
+use crate::domain::verification::VerificationState;
 use crate::http::auth::Caller;
 use crate::http::idempotency::{idempotency, mark};
 use crate::http::input::{Fields, Payload};
@@ -13,7 +13,10 @@ use crate::http::{Context, Cx, wait};
 use crate::ops::random;
 use crate::otp::entry;
 use crate::otp::template::{Brand, Template};
-use crate::store::{Body, Check, NewCode, NewMessage, NewVerification, Permission, Resend, Scope, VerificationView};
+use crate::store::{
+    Accepted, Body, Check, Idempotency, Made, NewCode, NewMessage, NewVerification, Permission, Resend, Scope,
+    StoreError, VerificationView,
+};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -27,11 +30,16 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Verify)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let new = prove(&cx, &caller, &fields)?;
-    let accepted = cx.ask(cx.store.create_verification(new, idempotency)).await?;
+    let (accepted, lifted) = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
+        Ok(Proved { new, lifted }) => (cx.ask(cx.store.create_verification(new, idempotency)).await?, lifted),
+        Err(refusal) => (done_before(&cx, &caller, idempotency, refusal).await?, Vec::new()),
+    };
     let verification = &accepted.value.verification;
     if !accepted.replayed {
         tracing::info!(verification.id = %verification.id, message.id = %verification.message, to = %verification.to, "Accepted a verification");
+        for permission in lifted {
+            tracing::info!(key.id = %caller.key.id, permission = permission.as_str(), verification.id = %verification.id, "A permission lifted a limit");
+        }
     }
     let location = format!("/v1/verifications/{}", verification.id);
     Ok(created(location, View::from(accepted.value), accepted.replayed))
@@ -64,8 +72,6 @@ pub(crate) async fn check(
     let idempotency = idempotency(&caller, &payload, &fields)?;
     let code = fields.need("code", |f, name| f.parsed(name, |text| entry::typed(text).ok_or(NO_CODE)))?;
     let check = Check { code, to: fields.number("to")?, purpose: purpose(&fields)? };
-    let known = cx.ask(cx.store.verification(caller.access(), id, None)).await?.verification;
-    must_be_possible(&check.code, &known.code)?;
     let verdict = cx.ask(cx.store.check(caller.access(), id, check, idempotency)).await?;
     tracing::info!(verification.id = %id, valid = verdict.valid, status = verdict.state.as_str(), "Checked a code");
     let answer = VerdictView {
@@ -90,6 +96,10 @@ pub(crate) async fn resend(
     let fields = payload.optional_fields(&["fresh"])?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
     let fresh = fields.flag("fresh")?.unwrap_or(false);
+    if let Err(refusal) = cx.takes_new() {
+        let accepted = done_before(&cx, &caller, idempotency, refusal).await?;
+        return Ok(mark(Json(View::from(accepted.value)).into_response(), accepted.replayed));
+    }
     // Only what never changes is taken from here: the brand and the time of expiry. The store decides.
     let known = cx.ask(cx.store.verification(caller.access(), id, None)).await?.verification;
     let now = cx.clock.now();
@@ -109,24 +119,49 @@ pub(crate) async fn cancel(
     caller: Caller,
     Path(path): Path<String>,
     payload: Payload,
-) -> Result<Json<View>, Problem> {
+) -> Result<Response, Problem> {
     caller.must(Scope::Verify)?;
     let id = id(&path, VerificationId::parse)?;
-    payload.optional_fields(&[])?;
-    let view = cx.ask(cx.store.cancel_verification(caller.access(), id)).await?;
-    tracing::info!(verification.id = %id, "Canceled a verification");
-    Ok(Json(view.into()))
+    let fields = payload.optional_fields(&[])?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
+    let canceled = cx.ask(cx.store.cancel_verification(caller.access(), id, idempotency)).await?;
+    if !canceled.replayed {
+        tracing::info!(verification.id = %id, "Canceled a verification");
+    }
+    Ok(mark(Json(View::from(canceled.value)).into_response(), canceled.replayed))
+}
+
+/// The verification that a request made or sent again before it was refused.
+async fn done_before(
+    cx: &Context,
+    caller: &Caller,
+    idempotency: Option<Idempotency>,
+    refusal: Problem,
+) -> Result<Accepted<VerificationView>, Problem> {
+    match cx.unless_done(idempotency, refusal).await? {
+        Made::Verification(id) | Made::Resend { verification: id, .. } => {
+            Ok(Accepted { value: cx.ask(cx.store.verification(caller.access(), id, None)).await?, replayed: true })
+        }
+        _ => Err(StoreError::IdempotencyMismatch.into()),
+    }
+}
+
+/// A request that may be done, and the permissions without which it would not be.
+struct Proved {
+    new: NewVerification,
+    lifted: Vec<Permission>,
 }
 
 /// Proves a request, and draws what is random.
-fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewVerification, Problem> {
+fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Problem> {
     let to = fields.need("to", Fields::number)?;
     let brand = fields.parsed("brand", Brand::parse)?;
     let purpose = purpose(fields)?;
     let metadata = metadata(fields)?;
     let on_uncertain = fields.word("on_uncertain", ON_UNCERTAIN)?.unwrap_or(OnUncertain::ResendOnce);
-    let life = life(cx, caller, fields)?;
-    let code = code(cx, caller, fields)?;
+    let mut lifted = Vec::new();
+    let life = life(cx, caller, fields, &mut lifted)?;
+    let code = code(cx, caller, fields, &mut lifted)?;
     let now = cx.clock.now();
     let expires = now.after(life);
     let message = NewMessage {
@@ -142,7 +177,7 @@ fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewVerificati
         on_uncertain,
         client_reference: None,
     };
-    Ok(NewVerification {
+    let new = NewVerification {
         id: VerificationId::new(now.wall, random::bytes(&*cx.random)),
         purpose,
         brand: brand.map(|b| b.as_str().to_owned()),
@@ -150,7 +185,8 @@ fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewVerificati
         code,
         expires,
         message,
-    })
+    };
+    Ok(Proved { new, lifted })
 }
 
 fn text(brand: Option<&Brand>, life: Duration) -> Body {
@@ -158,21 +194,35 @@ fn text(brand: Option<&Brand>, life: Duration) -> Body {
     Body::Code { before: Secret::new(before), after: Secret::new(after) }
 }
 
-fn life(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Duration, Problem> {
+fn life(cx: &Context, caller: &Caller, fields: &Fields, lifted: &mut Vec<Permission>) -> Result<Duration, Problem> {
     let most = cx.settings.max_code_ttl;
     let Some(seconds) = fields.integer("ttl_seconds", 30..=3600)? else { return Ok(DEFAULT_TTL.min(most)) };
     let life = Duration::from_secs(seconds);
-    if life > most && !caller.has(Permission::LongTtl) {
+    if life > most {
         let most = most.as_secs();
         let detail = format!(
             "Codes live at most {most} seconds here: `[codes] max_ttl_seconds`, which a key with the permission `long_ttl` may pass."
         );
-        return Err(Problem::field(Kind::TtlTooLong, "ttl_seconds", detail));
+        lift(caller, Permission::LongTtl, Problem::field(Kind::TtlTooLong, "ttl_seconds", detail), lifted)?;
     }
     Ok(life)
 }
 
-fn code(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewCode, Problem> {
+/// Passes a limit if the caller has the permission, and notes that it was needed; else refuses.
+fn lift(
+    caller: &Caller,
+    permission: Permission,
+    refusal: Problem,
+    lifted: &mut Vec<Permission>,
+) -> Result<(), Problem> {
+    if !caller.has(permission) {
+        return Err(refusal);
+    }
+    lifted.push(permission);
+    Ok(())
+}
+
+fn code(cx: &Context, caller: &Caller, fields: &Fields, lifted: &mut Vec<Permission>) -> Result<NewCode, Problem> {
     let least = cx.settings.min_code_length;
     let length = fields.integer("code_length", 4..=10)?.and_then(|n| u8::try_from(n).ok());
     let supplied = fields.parsed("code", |text| entry::supplied(text).ok_or(NO_CODE))?;
@@ -181,27 +231,16 @@ fn code(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewCode, Probl
         (Some(code), None) => ("code", code.reveal().len()),
         (None, length) => ("code_length", usize::from(length.unwrap_or(DEFAULT_LENGTH.max(least)))),
     };
-    if given < usize::from(least) && !caller.has(Permission::ShortCodes) {
+    if given < usize::from(least) {
         let detail = format!(
             "Codes have at least {least} characters here: `[codes] min_length`, which a key with the permission `short_codes` may pass."
         );
-        return Err(Problem::field(Kind::CodeTooShort, field, detail));
+        lift(caller, Permission::ShortCodes, Problem::field(Kind::CodeTooShort, field, detail), lifted)?;
     }
     Ok(match supplied {
         Some(code) => NewCode::Supplied(code),
         None => NewCode::Derived { length: given as u8, nonce: random::bytes(&*cx.random) },
     })
-}
-
-/// A code of another length or alphabet than the one that was sent is a slip, not a guess, and costs no attempt. Both
-/// are fixed for a verification's life, so that it does no harm to look at them here.
-fn must_be_possible(given: &Secret, source: &CodeSource) -> Result<(), Problem> {
-    let CodeSource::Derived { length, .. } = source else { return Ok(()) };
-    let given = given.reveal();
-    if given.len() == usize::from(*length) && given.bytes().all(|b| b.is_ascii_digit()) {
-        return Ok(());
-    }
-    Err(Problem::invalid("code", format!("`code`: the code that was sent has {length} digits; nothing was counted.")))
 }
 
 fn purpose(fields: &Fields) -> Result<Option<String>, Problem> {
