@@ -99,6 +99,19 @@ fn wrong_calls_end_with_2() {
 }
 
 #[test]
+fn simulate_makes_no_link_when_its_address_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let prefix = folder.path().join("modem");
+    let arguments = ["simulate", "--link", prefix.to_str().expect("a path"), "--listen", &address];
+    let output = otpgate(&arguments, &[], "");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("is taken; choose another address with --listen"), "{said}");
+    assert!(output.stdout.is_empty(), "no modem is told of: {output:?}");
+}
+
+#[test]
 fn serve_without_a_country_or_a_modem_names_the_line_to_write() {
     check(&["serve"], &[], 2, &["country = \"US\"", "--modem", "--simulate 2"]);
     check(&["serve", "--modem", "/dev/null"], &[], 2, &["country = \"US\""]);

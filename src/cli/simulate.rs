@@ -3,12 +3,11 @@ use super::{Stop, console};
 use crate::http;
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::telemetry::{self, Level};
-use crate::simulator::driver::SimulatorHandle;
 use crate::simulator::faults::Faults;
 use crate::simulator::modem::ModemOptions;
 use crate::simulator::network::{NetworkOptions, NumberRule};
 use crate::simulator::standalone;
-use std::future::Future;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,14 +75,25 @@ pub(super) fn run(args: Args) -> Result<(), Stop> {
     let runtime = runtime.map_err(|error| Stop::Failed(format!("can't start: {error}")))?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
+        // First the address: if it is taken, nobody is to find modems that go again at once.
+        let listener = match args.listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         let modems = standalone::run(options).map_err(|error| Stop::Failed(error.to_string()))?;
         for index in 0..modems.modem_count() {
             let number = modems.identity(index).map(|identity| identity.number).unwrap_or_default();
             console::line(format!("{}{index}  number {number}", args.link.display()))?;
         }
         let (stop, stopping) = watch::channel(false);
-        let server = match args.listen {
-            Some(address) => Some(tokio::spawn(listen(address, modems.clone(), stopping).await?)),
+        let server = match listener {
+            Some((address, listener)) => {
+                console::line(format!("http://{address}/simulator/inbox"))?;
+                // The same `/simulator` that a gateway with virtual modems has, but without keys: it stays on this machine.
+                let settings = http::Settings { listen: vec![address], ..http::Settings::default() };
+                let router = http::simulator_router(modems.clone(), stopping.clone(), settings);
+                Some(tokio::spawn(http::serve(listener, router, stopping)))
+            }
             None => None,
         };
         signals.next().await;
@@ -96,18 +106,15 @@ pub(super) fn run(args: Args) -> Result<(), Stop> {
     })
 }
 
-/// The same `/simulator` that a gateway with virtual modems has, but without keys: it must stay on this machine.
-async fn listen(
-    address: SocketAddr,
-    modems: SimulatorHandle,
-    stopping: watch::Receiver<bool>,
-) -> Result<impl Future<Output = ()>, Stop> {
-    let failed = |error: std::io::Error| Stop::Failed(format!("can't listen on {address}: {error}"));
+async fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Stop> {
+    let failed = |error: std::io::Error| {
+        Stop::Failed(match error.kind() {
+            ErrorKind::AddrInUse => format!("{address} is taken; choose another address with --listen"),
+            _ => format!("can't listen on {address} ({error}); choose another with --listen"),
+        })
+    };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    console::line(format!("http://{address}/simulator/inbox"))?;
-    let settings = http::Settings { listen: vec![address], ..http::Settings::default() };
-    Ok(http::serve(listener, http::simulator_router(modems, stopping.clone(), settings), stopping))
+    Ok((listener.local_addr().map_err(failed)?, listener))
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
