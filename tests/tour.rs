@@ -2,11 +2,11 @@
 
 mod machine;
 
-use machine::{Gateway, OTPGATE, free_port, signal, until};
+use machine::{Gateway, OTPGATE, Simulate, free_port, signal, until};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 const NUMBER: &str = "+14155550123";
@@ -118,6 +118,35 @@ fn the_supervisor_starts_what_was_killed_and_stops_with_it() {
     until(Duration::from_secs(10), "it answers again", || otpgate(&supervisor, &["modems"]).status.success());
     assert!(supervisor.terminate(Duration::from_secs(15)).success(), "a stop that was asked for is no fault");
     assert!(!lives(second), "the child is gone with it");
+}
+
+/// What the end of an SSH session sends.
+#[test]
+fn a_hang_up_is_a_stop_like_any_other() {
+    for flags in [&[] as &[&str], &["--supervise"]] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut gateway = start(dir.path(), free_port(), flags);
+        assert!(gateway.end_by("HUP", Duration::from_secs(15)).success(), "{flags:?}");
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut modems = Simulate::start(dir.path(), 1, &[]);
+    assert!(modems.end_by("HUP", Duration::from_secs(5)).success());
+    assert!(modems.links[0].symlink_metadata().is_err(), "the link is taken away");
+}
+
+/// Under `nohup` it goes on, whatever becomes of the terminal.
+#[test]
+fn a_hang_up_that_is_to_be_ignored_is_ignored() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let script = format!("trap '' HUP; exec {OTPGATE} simulate --link {}/modem", dir.path().display());
+    let mut child = Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).spawn().expect("a shell");
+    let link = dir.path().join("modem0");
+    until(Duration::from_secs(10), "the modem is there", || link.exists());
+    signal(child.id(), "HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(link.exists());
+    signal(child.id(), "TERM");
+    assert!(child.wait().expect("an end").success());
 }
 
 #[test]

@@ -5,12 +5,12 @@ use crate::ops::telemetry::{self, Level};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
 
 /// Run the gateway
 ///
 /// Takes messages over HTTP, keeps them in the data folder, and sends them over the modems that are named, or over virtual
-/// ones. SIGTERM and Ctrl-C stop it after what is on the air has ended; a second one stops it at once.
+/// ones. SIGTERM, SIGHUP and Ctrl-C stop it after what is on the air has ended; a second one stops it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {
@@ -111,21 +111,46 @@ async fn serve(config: Config) -> Result<(), Stop> {
     }
 }
 
-/// SIGTERM and SIGINT.
-pub(super) struct Signals(tokio::signal::unix::Signal, tokio::signal::unix::Signal);
+/// SIGTERM, SIGINT and SIGHUP: the end of a terminal or an SSH session is no reason to leave a message uncertain.
+pub(super) struct Signals {
+    terminate: Listener,
+    interrupt: Listener,
+    /// `None` under `nohup`, which asks that it be ignored.
+    hang_up: Option<Listener>,
+}
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, Stop> {
         let listen = |kind| signal(kind).map_err(|error| Stop::Failed(format!("can't listen for signals: {error}")));
-        Ok(Self(listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?))
+        let hang_up = if hang_up_is_ignored() { None } else { Some(listen(SignalKind::hangup())?) };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up,
+        })
     }
 
     pub(super) async fn next(&mut self) {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.0.recv() => {}
-            _ = self.1.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = hang_up => {}
         }
     }
+}
+
+/// Whether this process was started with SIGHUP ignored.
+fn hang_up_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // The lowest bit is signal 1.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Says where it listens, where the data is, how to begin. The key is shown to a person only, and once.

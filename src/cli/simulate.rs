@@ -17,7 +17,7 @@ use tokio::sync::watch;
 /// Put virtual modems on pseudo-terminals, for this gateway or any other program
 ///
 /// Each answers AT commands as a GSM modem does, on a virtual network that counts what it accepts. Nothing leaves this
-/// machine. Ends at SIGTERM or Ctrl-C.
+/// machine. Ends at SIGTERM, SIGHUP or Ctrl-C.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = examples())]
 pub(super) struct Args {
