@@ -2,7 +2,7 @@
 
 mod machine;
 
-use machine::{Gateway, OTPGATE, Simulate, free_port, signal, until};
+use machine::{Gateway, OTPGATE, Simulate, end_by, free_port, signal, until};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -132,6 +132,24 @@ fn a_hang_up_is_a_stop_like_any_other() {
     let mut modems = Simulate::start(dir.path(), 1, &[]);
     assert!(modems.end_by("HUP", Duration::from_secs(5)).success());
     assert!(modems.links[0].symlink_metadata().is_err(), "the link is taken away");
+}
+
+/// A start that waits, here to write into a pipe that nobody reads, can be called off.
+#[test]
+fn a_start_that_waits_heeds_signals() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let pipe = dir.path().join("admin.new");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let port = free_port();
+    let mut child = Command::new(OTPGATE)
+        .args(["serve", "--simulate", "1", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"])
+        .arg(dir.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("otpgate serve starts");
+    until(Duration::from_secs(10), "it has made its master key", || dir.path().join("master.key").exists());
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(end_by(&mut child, "TERM", Duration::from_secs(5)).success());
 }
 
 /// Under `nohup` it goes on, whatever becomes of the terminal.

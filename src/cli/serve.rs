@@ -94,11 +94,14 @@ pub(super) fn run(args: Args) -> Result<(), Stop> {
 /// Starts the daemon and attends to it until it ends by itself or by a signal.
 async fn serve(config: Config) -> Result<(), Stop> {
     let mut signals = Signals::listen()?;
-    let world = match config.simulate {
-        Some(Simulate { modems, air_time }) => World::simulated(usize::from(modems), air_time),
-        None => World::real(),
+    let starting = start(config.clone());
+    let mut app = tokio::select! {
+        started = starting => started?,
+        () = signals.next() => {
+            tracing::info!("Stopped while starting; nothing was sent");
+            return Ok(());
+        }
     };
-    let mut app = App::start(config.clone(), world).await.map_err(|error| Stop::Failed(error.to_string()))?;
     // Nobody may be reading; the gateway runs all the same.
     let _ = announce(&config, app.addr(), app.admin_key().is_some());
     tokio::select! {
@@ -108,6 +111,24 @@ async fn serve(config: Config) -> Result<(), Stop> {
     tokio::select! {
         () = app.stop() => Ok(()),
         () = signals.next() => Err(Stop::Failed("ended at once; what was on the air is uncertain".to_owned())),
+    }
+}
+
+/// Opening a store reads much and may wait for a disk: on a thread of its own, so that signals are heard meanwhile.
+async fn start(config: Config) -> Result<App, Stop> {
+    let runtime = tokio::runtime::Handle::current();
+    let starting = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async {
+            let world = match config.simulate {
+                Some(Simulate { modems, air_time }) => World::simulated(usize::from(modems), air_time),
+                None => World::real(),
+            };
+            App::start(config, world).await
+        })
+    });
+    match starting.await {
+        Ok(started) => started.map_err(|error| Stop::Failed(error.to_string())),
+        Err(_) => Err(Stop::Failed("the start panicked; the log names the place to report".to_owned())),
     }
 }
 

@@ -256,7 +256,8 @@ pub(crate) fn signal(pid: u32, name: &str) {
     let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
 }
 
-fn end_by(child: &mut Child, name: &str, within: Duration) -> ExitStatus {
+/// Sends a signal by name; how it ended.
+pub(crate) fn end_by(child: &mut Child, name: &str, within: Duration) -> ExitStatus {
     signal(child.id(), name);
     let began = Instant::now();
     loop {
