@@ -2,7 +2,7 @@ use super::{Stop, console, supervise};
 use crate::app::{ADMIN_KEY, App, World};
 use crate::config::{Config, ConfigError, Environment, Flags, Loaded, Simulate, default_data_dir};
 use crate::ops::telemetry::{self, Level};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
@@ -203,25 +203,58 @@ fn announce(config: &Config, address: SocketAddr, first_start: bool) -> Result<(
     Ok(())
 }
 
-/// How this very program is called from the folder in which it was started, with what it needs to find this gateway.
+/// How this very program is called from the folder in which it was started, with what it needs to find this gateway: to be
+/// copied into a shell.
 fn own_call(config: &Config, address: SocketAddr) -> (String, String) {
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("otpgate"));
     let here = std::env::current_dir().unwrap_or_default();
-    let is_installed = std::env::var_os("PATH")
-        .is_some_and(|path| std::env::split_paths(&path).any(|dir| Some(dir.as_path()) == program.parent()));
+    // What the shell finds by that name: the first one.
+    let installed = std::env::var_os("PATH").and_then(|path| {
+        std::env::split_paths(&path).map(|dir| dir.join("otpgate")).find_map(|file| file.canonicalize().ok())
+    });
     let program = match program.strip_prefix(&here) {
-        _ if is_installed => Path::new("otpgate"),
-        Ok(relative) => relative,
-        Err(_) => &program,
+        _ if installed.as_ref() == Some(&program) => "otpgate".to_owned(),
+        Ok(relative) => quoted(&called_as(relative)),
+        Err(_) => quoted(&program.display().to_string()),
     };
     let mut flags = String::new();
-    if address.port() != crate::config::DEFAULT_PORT {
-        flags.push_str(&format!(" --url http://{address}"));
+    let reached = reached_at(address);
+    if reached != SocketAddr::from(([127, 0, 0, 1], crate::config::DEFAULT_PORT)) {
+        flags.push_str(&format!(" --url http://{reached}"));
     }
-    if config.data_dir != default_data_dir(config.simulate.is_some(), &Environment::of_process()) {
-        flags.push_str(&format!(" --data-dir {}", config.data_dir.display()));
+    let default = default_data_dir(config.simulate.is_some(), &Environment::of_process());
+    // A client shows the key in a file to its own machine only, unless the folder is named.
+    if config.data_dir != default || !reached.ip().is_loopback() {
+        flags.push_str(&format!(" --data-dir {}", quoted(&config.data_dir.display().to_string())));
     }
-    (program.display().to_string(), flags)
+    (program, flags)
+}
+
+/// A program in this folder or below it. Without a slash the shell would look for it in `PATH` only.
+fn called_as(relative: &Path) -> String {
+    match relative.components().count() {
+        1 => format!("./{}", relative.display()),
+        _ => relative.display().to_string(),
+    }
+}
+
+/// From this machine, what listens on every address is reached by loopback.
+fn reached_at(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn level(flag: Option<Level>) -> Result<Level, Stop> {
@@ -253,3 +286,32 @@ Examples:
   otpgate serve --simulate 2 --air-time 3s --data-dir /tmp/try --listen 127.0.0.1:9000
   otpgate serve --config /etc/otpgate/otpgate.toml
   OTPGATE_COUNTRY=US otpgate serve --modem /dev/serial/by-id/usb-Example_Modem_0123456789-if02-port0";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_can_be_copied_into_a_shell() {
+        for (word, expected) in [
+            ("/tmp/try", "/tmp/try"),
+            ("/tmp/a b", "'/tmp/a b'"),
+            ("/tmp/it's", r"'/tmp/it'\''s'"),
+            ("$HOME/x", "'$HOME/x'"),
+            ("~/x", "'~/x'"),
+            ("a=b/otpgate", "'a=b/otpgate'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+        assert_eq!(called_as(Path::new("otpgate")), "./otpgate");
+        assert_eq!(called_as(Path::new("target/release/otpgate")), "target/release/otpgate");
+        for (listens, reached) in [
+            ("0.0.0.0:9000", "127.0.0.1:9000"),
+            ("[::]:8480", "[::1]:8480"),
+            ("192.0.2.1:8480", "192.0.2.1:8480"),
+        ] {
+            assert_eq!(reached_at(listens.parse().unwrap()).to_string(), reached);
+        }
+    }
+}
