@@ -1,6 +1,6 @@
 //! The client commands' way to the daemon: HTTP/1.1 over one connection per request.
 
-use super::Stop;
+use super::{Stop, console};
 use crate::app::ADMIN_KEY;
 use crate::config::{DEFAULT_PORT, Environment, default_data_dir};
 use http_body_util::{BodyExt, Full, Limited};
@@ -215,7 +215,7 @@ struct Answer {
 
 /// A problem (RFC 9457) in a sentence, with what to do.
 fn explain(status: StatusCode, retry_after: Option<&str>, problem: &Value) -> String {
-    let text = |field: &str| problem.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text = |field: &str| problem.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(console::clean);
     let mut sentence = match text("detail").or(text("title")) {
         Some(detail) => detail.trim_end_matches('.').to_owned(),
         None => format!("{status} is all that was answered; is it otpgate that listens there? check --url"),
@@ -321,6 +321,10 @@ mod tests {
         assert_eq!(
             explain(StatusCode::UNPROCESSABLE_ENTITY, None, &problem),
             "Give a number (field to) [invalid_value]"
+        );
+        assert_eq!(
+            explain(StatusCode::BAD_REQUEST, None, &json!({"detail": "a\u{1b}[2Jb", "code": "c\u{202e}d"})),
+            "a·[2Jb [c·d]"
         );
         assert_eq!(
             explain(StatusCode::SERVICE_UNAVAILABLE, Some("3"), &Value::Null),

@@ -76,7 +76,8 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
     } else {
         let reason = Some(console::cell(&known, "reason.text")).filter(|reason| reason != "-");
         console::line(format!(
-            "{id}  {}{}",
+            "{}  {}{}",
+            console::clean(&id),
             console::cell(&known, "status"),
             reason.map_or_else(String::new, |r| format!(": {r}"))
         ))?;
