@@ -54,18 +54,23 @@ pub(super) fn from_environment(environment: &Environment, errors: &mut Vec<Strin
                 value: Value::from_word(value),
                 origin: Origin::Environment(variable.to_owned()),
             }),
-            None => {
-                let known: Vec<String> = settings::names().map(settings::variable).collect();
-                let known = known.iter().map(String::as_str).chain(RESERVED);
-                let hint = nearest(variable, known).map_or_else(
-                    || "otpgate.sample.toml has all settings".to_owned(),
-                    |name| format!("did you mean {name}?"),
-                );
-                errors.push(format!("{variable}: there is no such setting; {hint}"));
-            }
+            None => errors.push(format!("{variable}: {}", unknown_variable(variable))),
         }
     }
     entries
+}
+
+fn unknown_variable(variable: &str) -> String {
+    if variable.starts_with(&settings::variable(MODEM)) {
+        return "a modem can't be named in the environment; give --modem /dev/serial/by-id/…, or write [[modem]] with its \
+                port into otpgate.toml"
+            .to_owned();
+    }
+    let known: Vec<String> = settings::names().filter(|name| *name != MODEM).map(settings::variable).collect();
+    match nearest(variable, known.iter().map(String::as_str).chain(RESERVED)) {
+        Some(name) => format!("there is no such setting; did you mean {name}?"),
+        None => "there is no such setting; otpgate.sample.toml has all settings".to_owned(),
+    }
 }
 
 /// The known name that is most like this one, if any is like it.

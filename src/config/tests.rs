@@ -124,7 +124,10 @@ fn the_environment_is_read_as_what_its_setting_wants() {
     assert_eq!(config.http.allowed_hosts, ["a.example", "b.example"]);
     assert!(config.http.plain_http && !config.status_reports);
     assert_eq!(config.country, None, "an empty variable says nothing");
-    assert!(load("", &[("OTPGATE_MODEM", "/dev/a")], Flags::default()).is_err());
+    for (variable, hint) in [("OTPGATE_MODEM", "[[modem]]"), ("OTPGATE_MODEMS", "--modem"), ("OTPGATE_MODE", "")] {
+        let told = load("", &[(variable, "/dev/a")], Flags::default()).unwrap_err();
+        assert!(told.contains(hint) && !told.contains("did you mean OTPGATE_MODEM?"), "{told}");
+    }
     assert!(!format!("{:?}", environment(&variables)).contains("secret"));
 }
 
