@@ -119,6 +119,17 @@ fn serve_without_a_country_or_a_modem_names_the_line_to_write() {
 }
 
 #[test]
+fn a_data_folder_that_is_none_is_no_broken_disk() {
+    for arguments in [
+        &["serve", "--simulate", "1", "--listen", "127.0.0.1:0", "--data-dir", "/dev/null"] as &[&str],
+        &["keys", "reset-admin", "--data-dir", "/dev/null/below"],
+        &["store", "verify", "--data-dir", "/dev/null"],
+    ] {
+        check(arguments, &[], 2, &["/dev/null is no folder", "--data-dir"]);
+    }
+}
+
+#[test]
 fn a_wrong_configuration_is_told_with_its_place() {
     with_file("lissten = \"127.0.0.1:1\"\n\n[codes]\nmin_length = \"six\"\n", |path| {
         let says = ["line 1: there is no setting lissten; did you mean listen?", "line 4: codes.min_length must be"];

@@ -215,7 +215,8 @@ struct Answer {
 
 /// A problem (RFC 9457) in a sentence, with what to do.
 fn explain(status: StatusCode, retry_after: Option<&str>, problem: &Value) -> String {
-    let text = |field: &str| problem.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(console::clean);
+    let text =
+        |field: &str| problem.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(console::clean);
     let mut sentence = match text("detail").or(text("title")) {
         Some(detail) => detail.trim_end_matches('.').to_owned(),
         None => format!("{status} is all that was answered; is it otpgate that listens there? check --url"),

@@ -1,6 +1,6 @@
 use super::client::{Client, Options, encoded};
 use super::store::Place;
-use super::{Stop, console};
+use super::{Stop, console, folder};
 use crate::app;
 use crate::store::sled_backend::STORE;
 use crate::store::vault::StoreKind;
@@ -139,6 +139,7 @@ fn rotate_master(options: &Options) -> Result<(), Stop> {
 
 fn reset_admin(place: &Place) -> Result<(), Stop> {
     let config = place.load()?;
+    folder::check(&config, folder::Need::Write)?;
     // A slip in the folder's name must not make a new store there.
     if !config.data_dir.join(STORE).is_dir() {
         return Err(Stop::Failed(format!(

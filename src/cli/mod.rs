@@ -11,6 +11,7 @@ mod completions;
 mod config;
 mod console;
 mod decode;
+mod folder;
 mod inbox;
 mod keys;
 mod man;
@@ -61,6 +62,15 @@ enum Stop {
     No,
     /// Nobody reads any more: 0, as `| head` expects.
     PipeClosed,
+}
+
+impl From<folder::Wrong> for Stop {
+    fn from(wrong: folder::Wrong) -> Self {
+        match wrong {
+            folder::Wrong::Lasting(why) => Self::Usage(why),
+            folder::Wrong::Passing(why) => Self::Failed(why),
+        }
+    }
 }
 
 /// Runs the command that the process's arguments name.

@@ -1,4 +1,4 @@
-use super::{Stop, console, supervise};
+use super::{Stop, console, folder, supervise};
 use crate::app::{ADMIN_KEY, App, World};
 use crate::config::{Config, ConfigError, Environment, Flags, Loaded, Simulate, default_data_dir};
 use crate::ops::telemetry::{self, Level};
@@ -118,16 +118,17 @@ async fn serve(config: Config) -> Result<(), Stop> {
 async fn start(config: Config) -> Result<App, Stop> {
     let runtime = tokio::runtime::Handle::current();
     let starting = tokio::task::spawn_blocking(move || {
+        folder::check(&config, folder::Need::Make)?;
         runtime.block_on(async {
             let world = match config.simulate {
                 Some(Simulate { modems, air_time }) => World::simulated(usize::from(modems), air_time),
                 None => World::real(),
             };
-            App::start(config, world).await
+            App::start(config, world).await.map_err(|error| Stop::Failed(error.to_string()))
         })
     });
     match starting.await {
-        Ok(started) => started.map_err(|error| Stop::Failed(error.to_string())),
+        Ok(started) => started,
         Err(_) => Err(Stop::Failed("the start panicked; the log names the place to report".to_owned())),
     }
 }
@@ -144,11 +145,7 @@ impl Signals {
     pub(super) fn listen() -> Result<Self, Stop> {
         let listen = |kind| signal(kind).map_err(|error| Stop::Failed(format!("can't listen for signals: {error}")));
         let hang_up = if hang_up_is_ignored() { None } else { Some(listen(SignalKind::hangup())?) };
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up,
-        })
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())?, hang_up })
     }
 
     pub(super) async fn next(&mut self) {
@@ -306,11 +303,9 @@ mod tests {
         }
         assert_eq!(called_as(Path::new("otpgate")), "./otpgate");
         assert_eq!(called_as(Path::new("target/release/otpgate")), "target/release/otpgate");
-        for (listens, reached) in [
-            ("0.0.0.0:9000", "127.0.0.1:9000"),
-            ("[::]:8480", "[::1]:8480"),
-            ("192.0.2.1:8480", "192.0.2.1:8480"),
-        ] {
+        for (listens, reached) in
+            [("0.0.0.0:9000", "127.0.0.1:9000"), ("[::]:8480", "[::1]:8480"), ("192.0.2.1:8480", "192.0.2.1:8480")]
+        {
             assert_eq!(reached_at(listens.parse().unwrap()).to_string(), reached);
         }
     }

@@ -155,7 +155,11 @@ impl Value {
     }
 
     pub(super) fn absolute_path(&self) -> Result<PathBuf, String> {
-        let path = PathBuf::from(self.text()?);
+        let text = self.text()?;
+        if text.contains('\0') {
+            return Err("must be a path, and no path can hold the character U+0000".to_owned());
+        }
+        let path = PathBuf::from(text);
         // A relative one would depend on the folder that somebody happened to be in.
         if path.is_absolute() { Ok(path) } else { Err("must be an absolute path: one that begins with /".to_owned()) }
     }

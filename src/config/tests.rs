@@ -51,6 +51,7 @@ fn what_is_wrong_is_told_with_line_and_remedy() {
         ("type", "listen = 8480", "line 1: listen must be an address and a port"),
         ("no port", "listen = \"127.0.0.1\"", "line 1: listen must be an address and a port"),
         ("path", "data_dir = \"data\"", "line 1: data_dir must be an absolute path"),
+        ("a path that none can be", "data_dir = \"/a\\u0000b\"", "line 1: data_dir must be a path"),
         ("boolean", "[http]\nplain_http = \"true\"", "line 2: http.plain_http must be true or false"),
         ("range", "[codes]\nmin_length = 3", "line 2: codes.min_length must be a whole number from 4 to 10"),
         (

@@ -44,7 +44,8 @@ impl Pty {
                 fs::remove_file(link).map_err(named)?;
             }
             Ok(_) => {
-                let why = format!("{} exists and is no link to a pseudo-terminal; choose another --link", link.display());
+                let why =
+                    format!("{} exists and is no link to a pseudo-terminal; choose another --link", link.display());
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
             }
             Err(_) => {}
