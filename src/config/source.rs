@@ -92,10 +92,18 @@ impl File<'_> {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
             let origin = Origin::File(self.path.to_owned(), line(self.text, key.span().start));
+            if key.get_ref().contains('.') {
+                self.errors.push(format!(
+                    "{origin}: there is no setting \"{}\" in quotation marks; write the name without them",
+                    key.get_ref()
+                ));
+                continue;
+            }
             match value.get_ref() {
                 DeValue::Table(inner) if name != MODEM => {
                     let any = settings::names().any(|known| known.starts_with(&format!("{name}.")));
-                    if any || !prefix.is_empty() {
+                    // An empty one within another would say nothing, and be taken for a setting that is heeded.
+                    if any || !prefix.is_empty() && !inner.is_empty() {
                         self.table(&format!("{name}."), inner);
                     } else {
                         self.entries.push(Entry { name, value: Value::Other, origin });

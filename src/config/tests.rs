@@ -35,6 +35,16 @@ fn what_is_wrong_is_told_with_line_and_remedy() {
         ("nothing like it", "zzz = 1", "line 1: there is no setting zzz; otpgate.sample.toml has them all"),
         ("a table nobody knows", "[guard]\nmode = \"off\"", "line 1: there is no setting guard"),
         ("a table in a table", "[http.tls]\ncert = \"x\"", "line 2: there is no setting http.tls.cert"),
+        ("an empty table in a table", "[http.tls]", "line 1: there is no setting http.tls"),
+        ("an empty table in two", "[http]\n[http.a.b]\n", "line 2: there is no setting http.a.b"),
+        ("an empty table for a value", "[http.plain_http]", "line 1: http.plain_http must be true or false"),
+        ("an empty table in a modem", "[[modem]]\nport = \"/dev/a\"\n[modem.x]", "line 3: there is no setting modem.x"),
+        (
+            "a name in quotation marks",
+            "\"http.plain_http\" = true",
+            "line 1: there is no setting \"http.plain_http\" in quotation marks",
+        ),
+        ("a table in quotation marks", "[\"http.x\"]", "line 1: there is no setting \"http.x\" in quotation marks"),
         (
             "modem key",
             "[[modem]]\nport = \"/dev/a\"\nprompt_delay = 5",
