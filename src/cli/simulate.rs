@@ -39,8 +39,8 @@ pub(super) struct Args {
     /// What happens to numbers that end so, as 0199=refuse:1, 0198=report:0x46 or 0197=no-report; any number of times
     #[arg(long, value_name = "RULE", value_parser = NumberRule::parse)]
     number: Vec<NumberRule>,
-    /// The PIN that the SIM cards ask for
-    #[arg(long, value_name = "PIN")]
+    /// The PIN that the SIM cards ask for: 4 to 8 digits
+    #[arg(long, value_name = "PIN", value_parser = pin)]
     pin: Option<String>,
     /// Append a JSON line for each copy of a message that the network accepts
     #[arg(long, value_name = "FILE")]
@@ -115,6 +115,14 @@ async fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Stop> {
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     Ok((listener.local_addr().map_err(failed)?, listener))
+}
+
+/// As many digits as a SIM card takes (3GPP TS 31.101).
+fn pin(text: &str) -> Result<String, String> {
+    match (4..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("a PIN has 4 to 8 digits".to_owned()),
+    }
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {
