@@ -205,6 +205,7 @@ fn decode_reads_each_kind_of_pdu() {
     assert!(String::from_utf8_lossy(&piped.stdout).contains("Hello"));
     check(&["decode", "0001"], &[], 1, &["mr at octet 2"]);
     check(&["decode", "hello"], &[], 1, &["hexadecimal"]);
+    check(&["decode", "0001zz0B"], &[], 1, &["hex at octet 2"]);
     check(&["decode", " "], &[], 2, &["there is no PDU"]);
 }
 
