@@ -167,6 +167,27 @@ fn a_hang_up_that_is_to_be_ignored_is_ignored() {
     assert!(child.wait().expect("an end").success());
 }
 
+/// What no start mends is tried once, and told.
+#[test]
+fn the_supervisor_does_not_start_again_without_the_right_key() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut gateway = start(dir.path(), free_port(), &[]);
+    assert!(gateway.terminate(Duration::from_secs(15)).success());
+    let serve = |flags: &[&str]| {
+        let listen = ["--listen", "127.0.0.1:0"];
+        let output =
+            Command::new(OTPGATE).arg("serve").args(listen).args(flags).arg("--data-dir").arg(&gateway.data).output();
+        let output = output.expect("the binary");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    fs::write(gateway.data.join("master.key"), "0f".repeat(32)).expect("another key");
+    let (code, said) = serve(&["--simulate", "1", "--supervise"]);
+    assert!(code == Some(2) && said.contains("master key"), "{code:?} {said}");
+    fs::remove_file(gateway.data.join("master.key")).expect("the key");
+    let (code, said) = serve(&["--simulate", "1", "--supervise"]);
+    assert!(code == Some(2) && said.contains("put it back"), "{code:?} {said}");
+}
+
 #[test]
 fn a_supervisor_that_is_killed_leaves_no_child_behind() {
     let dir = tempfile::tempdir().expect("a folder");

@@ -1,7 +1,10 @@
 use super::{Stop, console, folder, supervise};
-use crate::app::{ADMIN_KEY, App, World};
+use crate::app::{ADMIN_KEY, App, StartError, World};
 use crate::config::{Config, ConfigError, Environment, Flags, Loaded, Simulate, default_data_dir};
 use crate::ops::telemetry::{self, Level};
+use crate::store::data_dir::DataDirError;
+use crate::store::vault::OpenError;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +19,7 @@ use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
 pub(super) struct Args {
     #[command(flatten)]
     settings: Settings,
-    /// Start the gateway again when it ends by a fault; for where no systemd does that
+    /// Start the gateway again when it ends by a fault, but not when it is set up wrongly; for where no systemd does that
     #[arg(long)]
     supervise: bool,
     /// How much to log [default: OTPGATE_LOG, else info]
@@ -124,13 +127,25 @@ async fn start(config: Config) -> Result<App, Stop> {
                 Some(Simulate { modems, air_time }) => World::simulated(usize::from(modems), air_time),
                 None => World::real(),
             };
-            App::start(config, world).await.map_err(|error| Stop::Failed(error.to_string()))
+            App::start(config, world).await.map_err(not_started)
         })
     });
     match starting.await {
         Ok(started) => started,
         Err(_) => Err(Stop::Failed("the start panicked; the log names the place to report".to_owned())),
     }
+}
+
+/// Whether a supervisor is to try again: not if somebody must change something first. A disk or an address may be there
+/// at the next start.
+fn not_started(error: StartError) -> Stop {
+    let lasts = match &error {
+        StartError::Config(_) | StartError::Store(DataDirError::Key(_)) => true,
+        StartError::Store(DataDirError::Open { error, .. }) => !matches!(error, OpenError::Backend(_)),
+        StartError::Listen(_, error) => error.kind() == ErrorKind::PermissionDenied,
+        _ => false,
+    };
+    if lasts { Stop::Usage(error.to_string()) } else { Stop::Failed(error.to_string()) }
 }
 
 /// SIGTERM, SIGINT and SIGHUP: the end of a terminal or an SSH session is no reason to leave a message uncertain.
