@@ -27,7 +27,7 @@ enum Command {
         #[arg(long, required = true, value_name = "SCOPE", value_delimiter = ',',
               value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)))]
         scope: Vec<String>,
-        /// Which limit it may pass; any number of times
+        /// Which limit it may pass; any number of times. return_code is not in use yet
         #[arg(long, value_name = "PERMISSION", value_delimiter = ',',
               value_parser = PossibleValuesParser::new(Permission::ALL.map(Permission::as_str)))]
         permission: Vec<String>,
