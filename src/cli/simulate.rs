@@ -24,7 +24,7 @@ pub(super) struct Args {
     /// How many modems
     #[arg(value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     modems: u8,
-    /// The ports are links at this path with 0, 1 … behind it
+    /// The ports are links at this path with 0, 1 … behind it; while one is in use there is a .lock beside it
     #[arg(long, value_name = "PREFIX", default_value = "/tmp/otpgate-modem")]
     link: PathBuf,
     /// What the network takes for each message, as 2.5s or 300ms
