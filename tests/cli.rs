@@ -89,6 +89,9 @@ fn wrong_calls_end_with_2() {
         &["serve", "--simulate", "0"],
         &["serve", "--simulate", "2", "--modem", "/dev/a"],
         &["serve", "--air-time", "soon", "--simulate", "1"],
+        &["simulate", "--pin", "abc"],
+        &["simulate", "--pin", ""],
+        &["simulate", "--pin", "123456789"],
         &["keys", "create", "shop", "--scope", "everything"],
         &["keys", "create", "shop"],
         &["check", "ver_0"],
@@ -100,10 +103,34 @@ fn wrong_calls_end_with_2() {
 }
 
 #[test]
+fn simulate_makes_no_link_when_its_address_is_taken() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let folder = tempfile::tempdir().expect("a folder");
+    let prefix = folder.path().join("modem");
+    let arguments = ["simulate", "--link", prefix.to_str().expect("a path"), "--listen", &address];
+    let output = otpgate(&arguments, &[], "");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("is taken; choose another address with --listen"), "{said}");
+    assert!(output.stdout.is_empty(), "no modem is told of: {output:?}");
+}
+
+#[test]
 fn serve_without_a_country_or_a_modem_names_the_line_to_write() {
     check(&["serve"], &[], 2, &["country = \"US\"", "--modem", "--simulate 2"]);
     check(&["serve", "--modem", "/dev/null"], &[], 2, &["country = \"US\""]);
     check(&["serve", "--supervise"], &[], 2, &["country = \"US\""]);
+}
+
+#[test]
+fn a_data_folder_that_is_none_is_no_broken_disk() {
+    for arguments in [
+        &["serve", "--simulate", "1", "--listen", "127.0.0.1:0", "--data-dir", "/dev/null"] as &[&str],
+        &["keys", "reset-admin", "--data-dir", "/dev/null/below"],
+        &["store", "verify", "--data-dir", "/dev/null"],
+    ] {
+        check(arguments, &[], 2, &["/dev/null is no folder", "--data-dir"]);
+    }
 }
 
 #[test]
@@ -196,6 +223,7 @@ fn decode_reads_each_kind_of_pdu() {
     assert!(String::from_utf8_lossy(&piped.stdout).contains("Hello"));
     check(&["decode", "0001"], &[], 1, &["mr at octet 2"]);
     check(&["decode", "hello"], &[], 1, &["hexadecimal"]);
+    check(&["decode", "0001zz0B"], &[], 1, &["hex at octet 2"]);
     check(&["decode", " "], &[], 2, &["there is no PDU"]);
 }
 

@@ -140,4 +140,38 @@ async fn a_file_in_the_place_of_a_link_is_left_alone() {
     let error = standalone::run(options(folder.path())).err().unwrap().to_string();
     assert!(error.contains("choose another --link"), "{error}");
     assert!(folder.path().join("modem0").symlink_metadata().is_err(), "what was made before is gone again");
+    // Nor is a link that leads to something else.
+    std::fs::remove_file(folder.path().join("modem1")).unwrap();
+    std::os::unix::fs::symlink("precious", folder.path().join("modem1")).unwrap();
+    let error = standalone::run(options(folder.path())).err().unwrap().to_string();
+    assert!(error.contains("choose another --link"), "{error}");
+}
+
+#[tokio::test]
+async fn modems_that_run_are_left_alone_and_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = standalone::run(options(folder.path())).unwrap();
+    let targets = || ["modem0", "modem1"].map(|name| std::fs::read_link(folder.path().join(name)).unwrap());
+    let before = targets();
+    let error = standalone::run(options(folder.path())).err().unwrap().to_string();
+    assert!(error.contains("modem0 belongs to virtual modems that run already"), "{error}");
+    // Another prefix, the same link.
+    let overlapping = Options { link_prefix: folder.path().join("modem1"), modems: 1, ..options(folder.path()) };
+    let eleven = Options { link_prefix: folder.path().join("modem"), modems: 11, ..options(folder.path()) };
+    let other = standalone::run(overlapping).unwrap();
+    assert!(standalone::run(eleven).is_err(), "modem10 is the other's");
+    assert_eq!(targets(), before);
+    // Unplugged it has no link, but nobody else may take its place.
+    simulator.unplug(1);
+    while folder.path().join("modem1").symlink_metadata().is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(standalone::run(options(folder.path())).is_err());
+    other.stop().await;
+    simulator.stop().await;
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert_eq!(left, ["log.jsonl"], "locks go with the links");
+    // What a crash leaves behind is in nobody's way.
+    std::fs::write(folder.path().join("modem0.lock"), "").unwrap();
+    standalone::run(options(folder.path())).unwrap().stop().await;
 }

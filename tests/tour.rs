@@ -2,11 +2,11 @@
 
 mod machine;
 
-use machine::{Gateway, OTPGATE, free_port, signal, until};
+use machine::{Gateway, OTPGATE, Simulate, end_by, free_port, signal, until};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 const NUMBER: &str = "+14155550123";
@@ -118,6 +118,74 @@ fn the_supervisor_starts_what_was_killed_and_stops_with_it() {
     until(Duration::from_secs(10), "it answers again", || otpgate(&supervisor, &["modems"]).status.success());
     assert!(supervisor.terminate(Duration::from_secs(15)).success(), "a stop that was asked for is no fault");
     assert!(!lives(second), "the child is gone with it");
+}
+
+/// What the end of an SSH session sends.
+#[test]
+fn a_hang_up_is_a_stop_like_any_other() {
+    for flags in [&[] as &[&str], &["--supervise"]] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut gateway = start(dir.path(), free_port(), flags);
+        assert!(gateway.end_by("HUP", Duration::from_secs(15)).success(), "{flags:?}");
+    }
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut modems = Simulate::start(dir.path(), 1, &[]);
+    assert!(modems.end_by("HUP", Duration::from_secs(5)).success());
+    assert!(modems.links[0].symlink_metadata().is_err(), "the link is taken away");
+}
+
+/// A start that waits, here to write into a pipe that nobody reads, can be called off.
+#[test]
+fn a_start_that_waits_heeds_signals() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let pipe = dir.path().join("admin.new");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    let port = free_port();
+    let mut child = Command::new(OTPGATE)
+        .args(["serve", "--simulate", "1", "--listen", &format!("127.0.0.1:{port}"), "--data-dir"])
+        .arg(dir.path())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("otpgate serve starts");
+    until(Duration::from_secs(10), "it has made its master key", || dir.path().join("master.key").exists());
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(end_by(&mut child, "TERM", Duration::from_secs(5)).success());
+}
+
+/// Under `nohup` it goes on, whatever becomes of the terminal.
+#[test]
+fn a_hang_up_that_is_to_be_ignored_is_ignored() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let script = format!("trap '' HUP; exec {OTPGATE} simulate --link {}/modem", dir.path().display());
+    let mut child = Command::new("sh").args(["-c", &script]).stdout(Stdio::null()).spawn().expect("a shell");
+    let link = dir.path().join("modem0");
+    until(Duration::from_secs(10), "the modem is there", || link.exists());
+    signal(child.id(), "HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(link.exists());
+    signal(child.id(), "TERM");
+    assert!(child.wait().expect("an end").success());
+}
+
+/// What no start mends is tried once, and told.
+#[test]
+fn the_supervisor_does_not_start_again_without_the_right_key() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut gateway = start(dir.path(), free_port(), &[]);
+    assert!(gateway.terminate(Duration::from_secs(15)).success());
+    let serve = |flags: &[&str]| {
+        let listen = ["--listen", "127.0.0.1:0"];
+        let output =
+            Command::new(OTPGATE).arg("serve").args(listen).args(flags).arg("--data-dir").arg(&gateway.data).output();
+        let output = output.expect("the binary");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    fs::write(gateway.data.join("master.key"), "0f".repeat(32)).expect("another key");
+    let (code, said) = serve(&["--simulate", "1", "--supervise"]);
+    assert!(code == Some(2) && said.contains("master key"), "{code:?} {said}");
+    fs::remove_file(gateway.data.join("master.key")).expect("the key");
+    let (code, said) = serve(&["--simulate", "1", "--supervise"]);
+    assert!(code == Some(2) && said.contains("put it back"), "{code:?} {said}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The client commands' way to the daemon: HTTP/1.1 over one connection per request.
 
-use super::Stop;
+use super::{Stop, console};
 use crate::app::ADMIN_KEY;
 use crate::config::{DEFAULT_PORT, Environment, default_data_dir};
 use http_body_util::{BodyExt, Full, Limited};
@@ -215,7 +215,8 @@ struct Answer {
 
 /// A problem (RFC 9457) in a sentence, with what to do.
 fn explain(status: StatusCode, retry_after: Option<&str>, problem: &Value) -> String {
-    let text = |field: &str| problem.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text =
+        |field: &str| problem.get(field).and_then(Value::as_str).filter(|text| !text.is_empty()).map(console::clean);
     let mut sentence = match text("detail").or(text("title")) {
         Some(detail) => detail.trim_end_matches('.').to_owned(),
         None => format!("{status} is all that was answered; is it otpgate that listens there? check --url"),
@@ -235,8 +236,17 @@ fn explain(status: StatusCode, retry_after: Option<&str>, problem: &Value) -> St
     sentence
 }
 
-/// Host and port of `http://host:port`.
+/// Host and port of `http://host:port`. A port or a part that would not be heeded is refused: the key would go elsewhere.
 fn parse_url(url: &str) -> Result<(String, u16), String> {
+    // First, and without the text: it may hold a password.
+    if url.contains('@') {
+        return Err("the URL holds a name or password; write it as http://127.0.0.1:8480 and put the key into \
+                    OTPGATE_API_KEY"
+            .to_owned());
+    }
+    if url.contains(['?', '#']) {
+        return Err("the URL holds more than a host and a port; write it as http://127.0.0.1:8480".to_owned());
+    }
     let uri: Uri = url.parse().map_err(|_| format!("\"{url}\" is no URL; write it as http://127.0.0.1:8480"))?;
     let host = uri.host().filter(|host| !host.is_empty());
     match (uri.scheme_str(), host, uri.path()) {
@@ -245,9 +255,22 @@ fn parse_url(url: &str) -> Result<(String, u16), String> {
                 .to_owned())
         }
         (Some("http"), Some(host), "/" | "") => {
-            Ok((host.trim_matches(['[', ']']).to_owned(), uri.port_u16().unwrap_or(80)))
+            let authority = uri.authority().map_or("", |authority| authority.as_str());
+            Ok((host.trim_matches(['[', ']']).to_owned(), port_behind(host, authority)?))
         }
         _ => Err(format!("\"{url}\" does not name a gateway; write it as http://127.0.0.1:8480")),
+    }
+}
+
+fn port_behind(host: &str, authority: &str) -> Result<u16, String> {
+    match authority.strip_prefix(host) {
+        Some("") => Ok(80),
+        Some(port) => {
+            let digits = port.strip_prefix(':').filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            let number = digits.and_then(|digits| digits.parse().ok()).filter(|port| *port != 0);
+            number.ok_or_else(|| format!("\"{authority}\" has no port from 1 to 65535; write it as 127.0.0.1:8480"))
+        }
+        None => Err(format!("\"{authority}\" is no host and port; write it as 127.0.0.1:8480")),
     }
 }
 
@@ -273,6 +296,15 @@ mod tests {
             ("https://box", Err("no TLS")),
             ("box:8480", Err("write it as")),
             ("http://box/v1", Err("write it as")),
+            ("http://box:65535", Ok(("box", 65535))),
+            ("http://127.0.0.1:99999", Err("no port from 1 to 65535")),
+            ("http://box:0", Err("no port from 1 to 65535")),
+            ("http://box:", Err("no port from 1 to 65535")),
+            ("http://box:+80", Err("write it as")),
+            ("http://[::1]:99999", Err("no port from 1 to 65535")),
+            ("http://ada:secret@box:8480", Err("the URL holds a name or password")),
+            ("http://box:8480/?key=1", Err("more than a host and a port")),
+            ("http://box:8480/#top", Err("more than a host and a port")),
             ("", Err("no URL")),
         ];
         for (url, expected) in rows {
@@ -290,6 +322,10 @@ mod tests {
         assert_eq!(
             explain(StatusCode::UNPROCESSABLE_ENTITY, None, &problem),
             "Give a number (field to) [invalid_value]"
+        );
+        assert_eq!(
+            explain(StatusCode::BAD_REQUEST, None, &json!({"detail": "a\u{1b}[2Jb", "code": "c\u{202e}d"})),
+            "a·[2Jb [c·d]"
         );
         assert_eq!(
             explain(StatusCode::SERVICE_UNAVAILABLE, Some("3"), &Value::Null),

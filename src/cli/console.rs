@@ -14,9 +14,10 @@ pub(super) fn line(text: impl AsRef<str>) -> Result<(), Stop> {
     write_out(format!("{}\n", text.as_ref()).as_bytes())
 }
 
-/// Prints JSON, indented.
+/// Prints JSON, indented. Characters that a terminal obeys stand in it as escapes, which mean the same to a program.
 pub(super) fn json(value: &Value) -> Result<(), Stop> {
-    line(format!("{value:#}"))
+    let escaped = |c: char| if c == '\n' || !deceives(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
+    line(format!("{value:#}").chars().map(escaped).collect::<String>())
 }
 
 /// Prints bytes as they are.
@@ -48,8 +49,7 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
     print(&text)
 }
 
-/// A field of an answer as text for people; `-` where there is none. Control characters are shown as dots, since what is
-/// printed may have come from a stranger's telephone.
+/// A field of an answer as text for people, made [`clean`]; `-` where there is none.
 pub(super) fn cell(value: &Value, field: &str) -> String {
     match value.pointer(&format!("/{}", field.replace('.', "/"))) {
         None | Some(Value::Null) => "-".to_owned(),
@@ -69,8 +69,17 @@ pub(super) fn items(answer: &Value) -> &[Value] {
     answer.get("items").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '·' } else { c }).collect()
+/// A text as it is safe to print: characters that a terminal obeys are shown as dots, since what is printed may have come
+/// from a stranger's telephone, or from a stranger's server.
+pub(super) fn clean(text: &str) -> String {
+    text.chars().map(|c| if deceives(c) { '·' } else { c }).collect()
+}
+
+/// Control characters, and what breaks a line or makes a text read otherwise than it is written.
+fn deceives(c: char) -> bool {
+    let line_ends = '\u{2028}'..='\u{2029}';
+    let directions = ['\u{61c}'..='\u{61c}', '\u{200e}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
+    c.is_control() || line_ends.contains(&c) || directions.iter().any(|range| range.contains(&c))
 }
 
 #[cfg(test)]
@@ -86,5 +95,13 @@ mod tests {
         {
             assert_eq!(cell(&value, field), expected, "{field}");
         }
+    }
+
+    #[test]
+    fn what_turns_a_text_around_is_masked() {
+        let text = "a\u{202e}b\u{2066}c\u{2069}d\u{200f}e\u{61c}f\u{2028}g\u{9b}h\u{7f}i";
+        assert_eq!(clean(text), "a·b·c·d·e·f·g·h·i");
+        // Letters of scripts that run from right to left are none of that, nor is what joins them.
+        assert_eq!(clean("שלום \u{200d}é"), "שלום \u{200d}é");
     }
 }

@@ -1,6 +1,6 @@
 use super::client::{Client, Options, encoded};
 use super::store::Place;
-use super::{Stop, console};
+use super::{Stop, console, folder};
 use crate::app;
 use crate::store::sled_backend::STORE;
 use crate::store::vault::StoreKind;
@@ -27,7 +27,7 @@ enum Command {
         #[arg(long, required = true, value_name = "SCOPE", value_delimiter = ',',
               value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)))]
         scope: Vec<String>,
-        /// Which limit it may pass; any number of times
+        /// Which limit it may pass; any number of times. return_code is not in use yet
         #[arg(long, value_name = "PERMISSION", value_delimiter = ',',
               value_parser = PossibleValuesParser::new(Permission::ALL.map(Permission::as_str)))]
         permission: Vec<String>,
@@ -139,6 +139,7 @@ fn rotate_master(options: &Options) -> Result<(), Stop> {
 
 fn reset_admin(place: &Place) -> Result<(), Stop> {
     let config = place.load()?;
+    folder::check(&config, folder::Need::Write)?;
     // A slip in the folder's name must not make a new store there.
     if !config.data_dir.join(STORE).is_dir() {
         return Err(Stop::Failed(format!(

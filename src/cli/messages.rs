@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
     }
     console::table(["ID", "TO", "STATUS", "ACCEPTED", "REASON"], &rows)?;
     match page["next_cursor"].as_str() {
-        Some(cursor) => console::line(format!("more: --cursor {cursor}")),
+        Some(cursor) => console::line(format!("more: --cursor {}", console::clean(cursor))),
         None => Ok(()),
     }
 }

@@ -3,7 +3,8 @@
 //! `serve` and `simulate` run for long; `check` of the configuration, `decode` and the like work alone; all others speak
 //! to the daemon over HTTP, since the store belongs to one process.
 //!
-//! The process ends with 0 when all went well, 1 when it did not (or `check` says no), 2 when it was called wrongly.
+//! The process ends with 0 when all went well, 1 when it did not (or `check` says no), 2 when it was called or set up
+//! wrongly: the same call will not do better, so that no supervisor is to try.
 
 mod check;
 mod client;
@@ -11,6 +12,7 @@ mod completions;
 mod config;
 mod console;
 mod decode;
+mod folder;
 mod inbox;
 mod keys;
 mod man;
@@ -53,7 +55,7 @@ enum Command {
 /// Why a command ended without having done what it was asked.
 #[derive(Debug)]
 enum Stop {
-    /// It was called wrongly: 2.
+    /// It was called or set up wrongly, and calling it again is of no use: 2.
     Usage(String),
     /// It failed: 1.
     Failed(String),
@@ -61,6 +63,15 @@ enum Stop {
     No,
     /// Nobody reads any more: 0, as `| head` expects.
     PipeClosed,
+}
+
+impl From<folder::Wrong> for Stop {
+    fn from(wrong: folder::Wrong) -> Self {
+        match wrong {
+            folder::Wrong::Lasting(why) => Self::Usage(why),
+            folder::Wrong::Passing(why) => Self::Failed(why),
+        }
+    }
 }
 
 /// Runs the command that the process's arguments name.

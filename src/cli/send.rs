@@ -76,7 +76,8 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
     } else {
         let reason = Some(console::cell(&known, "reason.text")).filter(|reason| reason != "-");
         console::line(format!(
-            "{id}  {}{}",
+            "{}  {}{}",
+            console::clean(&id),
             console::cell(&known, "status"),
             reason.map_or_else(String::new, |r| format!(": {r}"))
         ))?;
@@ -118,8 +119,7 @@ fn message(args: &Args, text: &str) -> Result<Value, Stop> {
         let mut input = String::new();
         let read = std::io::stdin().take(LARGEST_TEXT).read_to_string(&mut input);
         read.map_err(|e| Stop::Failed(format!("can't read the text from standard input: {e}")))?;
-        // The line end that `echo` adds is not part of the message.
-        body["text"] = json!(input.strip_suffix('\n').unwrap_or(&input));
+        body["text"] = json!(without_line_end(&input));
     }
     if let Some(ttl) = args.ttl {
         body["ttl_seconds"] = json!(ttl);
@@ -131,6 +131,11 @@ fn message(args: &Args, text: &str) -> Result<Value, Stop> {
         body["flash"] = json!(true);
     }
     Ok(body)
+}
+
+/// The one line end that `echo`, or a file of another system, adds is not part of the message.
+fn without_line_end(input: &str) -> &str {
+    input.strip_suffix("\r\n").or(input.strip_suffix('\n')).unwrap_or(input)
 }
 
 fn tell_verification(sent: &Value) -> Result<(), Stop> {
@@ -149,3 +154,15 @@ Examples:
   otpgate send +14155550100 --brand \"Acme Clinic\" --purpose login --ttl 120
   otpgate send +14155550100 --text \"The door is open.\" --wait
   uptime | otpgate send +14155550100 --text -";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_end_is_taken_off() {
+        for (input, text) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a\r\n\r\n", "a\r\n"), ("a\r", "a\r")] {
+            assert_eq!(without_line_end(input), text, "{input:?}");
+        }
+    }
+}

@@ -3,12 +3,11 @@ use super::{Stop, console};
 use crate::http;
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::telemetry::{self, Level};
-use crate::simulator::driver::SimulatorHandle;
 use crate::simulator::faults::Faults;
 use crate::simulator::modem::ModemOptions;
 use crate::simulator::network::{NetworkOptions, NumberRule};
 use crate::simulator::standalone;
-use std::future::Future;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,14 +17,14 @@ use tokio::sync::watch;
 /// Put virtual modems on pseudo-terminals, for this gateway or any other program
 ///
 /// Each answers AT commands as a GSM modem does, on a virtual network that counts what it accepts. Nothing leaves this
-/// machine. Ends at SIGTERM or Ctrl-C.
+/// machine. Ends at SIGTERM, SIGHUP or Ctrl-C.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = examples())]
 pub(super) struct Args {
     /// How many modems
     #[arg(value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
     modems: u8,
-    /// The ports are links at this path with 0, 1 … behind it
+    /// The ports are links at this path with 0, 1 … behind it; while one is in use there is a .lock beside it
     #[arg(long, value_name = "PREFIX", default_value = "/tmp/otpgate-modem")]
     link: PathBuf,
     /// What the network takes for each message, as 2.5s or 300ms
@@ -40,8 +39,8 @@ pub(super) struct Args {
     /// What happens to numbers that end so, as 0199=refuse:1, 0198=report:0x46 or 0197=no-report; any number of times
     #[arg(long, value_name = "RULE", value_parser = NumberRule::parse)]
     number: Vec<NumberRule>,
-    /// The PIN that the SIM cards ask for
-    #[arg(long, value_name = "PIN")]
+    /// The PIN that the SIM cards ask for: 4 to 8 digits
+    #[arg(long, value_name = "PIN", value_parser = pin)]
     pin: Option<String>,
     /// Append a JSON line for each copy of a message that the network accepts
     #[arg(long, value_name = "FILE")]
@@ -76,14 +75,25 @@ pub(super) fn run(args: Args) -> Result<(), Stop> {
     let runtime = runtime.map_err(|error| Stop::Failed(format!("can't start: {error}")))?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
+        // First the address: if it is taken, nobody is to find modems that go again at once.
+        let listener = match args.listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         let modems = standalone::run(options).map_err(|error| Stop::Failed(error.to_string()))?;
         for index in 0..modems.modem_count() {
             let number = modems.identity(index).map(|identity| identity.number).unwrap_or_default();
             console::line(format!("{}{index}  number {number}", args.link.display()))?;
         }
         let (stop, stopping) = watch::channel(false);
-        let server = match args.listen {
-            Some(address) => Some(tokio::spawn(listen(address, modems.clone(), stopping).await?)),
+        let server = match listener {
+            Some((address, listener)) => {
+                console::line(format!("http://{address}/simulator/inbox"))?;
+                // The same `/simulator` that a gateway with virtual modems has, but without keys: it stays on this machine.
+                let settings = http::Settings { listen: vec![address], ..http::Settings::default() };
+                let router = http::simulator_router(modems.clone(), stopping.clone(), settings);
+                Some(tokio::spawn(http::serve(listener, router, stopping)))
+            }
             None => None,
         };
         signals.next().await;
@@ -96,18 +106,23 @@ pub(super) fn run(args: Args) -> Result<(), Stop> {
     })
 }
 
-/// The same `/simulator` that a gateway with virtual modems has, but without keys: it must stay on this machine.
-async fn listen(
-    address: SocketAddr,
-    modems: SimulatorHandle,
-    stopping: watch::Receiver<bool>,
-) -> Result<impl Future<Output = ()>, Stop> {
-    let failed = |error: std::io::Error| Stop::Failed(format!("can't listen on {address}: {error}"));
+async fn bind(address: SocketAddr) -> Result<(SocketAddr, TcpListener), Stop> {
+    let failed = |error: std::io::Error| {
+        Stop::Failed(match error.kind() {
+            ErrorKind::AddrInUse => format!("{address} is taken; choose another address with --listen"),
+            _ => format!("can't listen on {address} ({error}); choose another with --listen"),
+        })
+    };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    console::line(format!("http://{address}/simulator/inbox"))?;
-    let settings = http::Settings { listen: vec![address], ..http::Settings::default() };
-    Ok(http::serve(listener, http::simulator_router(modems, stopping.clone(), settings), stopping))
+    Ok((listener.local_addr().map_err(failed)?, listener))
+}
+
+/// As many digits as a SIM card takes (3GPP TS 31.101).
+fn pin(text: &str) -> Result<String, String> {
+    match (4..=8).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("a PIN has 4 to 8 digits".to_owned()),
+    }
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {

@@ -1,4 +1,4 @@
-use super::{Stop, console};
+use super::{Stop, console, folder};
 use crate::config::{Config, Environment, Flags, Simulate};
 use crate::ops::random::SystemRandom;
 use crate::store::data_dir::DataDir;
@@ -56,6 +56,7 @@ impl Place {
 pub(super) fn run(args: &Args) -> Result<(), Stop> {
     let Command::Verify { place } = &args.command;
     let config = place.load()?;
+    folder::check(&config, folder::Need::Read)?;
     let environment = Environment::of_process();
     let credentials = environment.get("CREDENTIALS_DIRECTORY").map(Path::new);
     let folder = DataDir::new(&config.data_dir, credentials, config.master_key_file.as_deref());

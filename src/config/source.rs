@@ -54,18 +54,23 @@ pub(super) fn from_environment(environment: &Environment, errors: &mut Vec<Strin
                 value: Value::from_word(value),
                 origin: Origin::Environment(variable.to_owned()),
             }),
-            None => {
-                let known: Vec<String> = settings::names().map(settings::variable).collect();
-                let known = known.iter().map(String::as_str).chain(RESERVED);
-                let hint = nearest(variable, known).map_or_else(
-                    || "otpgate.sample.toml has all settings".to_owned(),
-                    |name| format!("did you mean {name}?"),
-                );
-                errors.push(format!("{variable}: there is no such setting; {hint}"));
-            }
+            None => errors.push(format!("{variable}: {}", unknown_variable(variable))),
         }
     }
     entries
+}
+
+fn unknown_variable(variable: &str) -> String {
+    if variable.starts_with(&settings::variable(MODEM)) {
+        return "a modem can't be named in the environment; give --modem /dev/serial/by-id/…, or write [[modem]] with its \
+                port into otpgate.toml"
+            .to_owned();
+    }
+    let known: Vec<String> = settings::names().filter(|name| *name != MODEM).map(settings::variable).collect();
+    match nearest(variable, known.iter().map(String::as_str).chain(RESERVED)) {
+        Some(name) => format!("there is no such setting; did you mean {name}?"),
+        None => "there is no such setting; otpgate.sample.toml has all settings".to_owned(),
+    }
 }
 
 /// The known name that is most like this one, if any is like it.
@@ -87,10 +92,18 @@ impl File<'_> {
         for (key, value) in table {
             let name = format!("{prefix}{}", key.get_ref());
             let origin = Origin::File(self.path.to_owned(), line(self.text, key.span().start));
+            if key.get_ref().contains('.') {
+                self.errors.push(format!(
+                    "{origin}: there is no setting \"{}\" in quotation marks; write the name without them",
+                    key.get_ref()
+                ));
+                continue;
+            }
             match value.get_ref() {
                 DeValue::Table(inner) if name != MODEM => {
                     let any = settings::names().any(|known| known.starts_with(&format!("{name}.")));
-                    if any || !prefix.is_empty() {
+                    // An empty one within another would say nothing, and be taken for a setting that is heeded.
+                    if any || !prefix.is_empty() && !inner.is_empty() {
                         self.table(&format!("{name}."), inner);
                     } else {
                         self.entries.push(Entry { name, value: Value::Other, origin });
@@ -150,7 +163,11 @@ impl Value {
     }
 
     pub(super) fn absolute_path(&self) -> Result<PathBuf, String> {
-        let path = PathBuf::from(self.text()?);
+        let text = self.text()?;
+        if text.contains('\0') {
+            return Err("must be a path, and no path can hold the character U+0000".to_owned());
+        }
+        let path = PathBuf::from(text);
         // A relative one would depend on the folder that somebody happened to be in.
         if path.is_absolute() { Ok(path) } else { Err("must be an absolute path: one that begins with /".to_owned()) }
     }

@@ -35,6 +35,16 @@ fn what_is_wrong_is_told_with_line_and_remedy() {
         ("nothing like it", "zzz = 1", "line 1: there is no setting zzz; otpgate.sample.toml has them all"),
         ("a table nobody knows", "[guard]\nmode = \"off\"", "line 1: there is no setting guard"),
         ("a table in a table", "[http.tls]\ncert = \"x\"", "line 2: there is no setting http.tls.cert"),
+        ("an empty table in a table", "[http.tls]", "line 1: there is no setting http.tls"),
+        ("an empty table in two", "[http]\n[http.a.b]\n", "line 2: there is no setting http.a.b"),
+        ("an empty table for a value", "[http.plain_http]", "line 1: http.plain_http must be true or false"),
+        ("an empty table in a modem", "[[modem]]\nport = \"/dev/a\"\n[modem.x]", "line 3: there is no setting modem.x"),
+        (
+            "a name in quotation marks",
+            "\"http.plain_http\" = true",
+            "line 1: there is no setting \"http.plain_http\" in quotation marks",
+        ),
+        ("a table in quotation marks", "[\"http.x\"]", "line 1: there is no setting \"http.x\" in quotation marks"),
         (
             "modem key",
             "[[modem]]\nport = \"/dev/a\"\nprompt_delay = 5",
@@ -51,6 +61,7 @@ fn what_is_wrong_is_told_with_line_and_remedy() {
         ("type", "listen = 8480", "line 1: listen must be an address and a port"),
         ("no port", "listen = \"127.0.0.1\"", "line 1: listen must be an address and a port"),
         ("path", "data_dir = \"data\"", "line 1: data_dir must be an absolute path"),
+        ("a path that none can be", "data_dir = \"/a\\u0000b\"", "line 1: data_dir must be a path"),
         ("boolean", "[http]\nplain_http = \"true\"", "line 2: http.plain_http must be true or false"),
         ("range", "[codes]\nmin_length = 3", "line 2: codes.min_length must be a whole number from 4 to 10"),
         (
@@ -124,7 +135,10 @@ fn the_environment_is_read_as_what_its_setting_wants() {
     assert_eq!(config.http.allowed_hosts, ["a.example", "b.example"]);
     assert!(config.http.plain_http && !config.status_reports);
     assert_eq!(config.country, None, "an empty variable says nothing");
-    assert!(load("", &[("OTPGATE_MODEM", "/dev/a")], Flags::default()).is_err());
+    for (variable, hint) in [("OTPGATE_MODEM", "[[modem]]"), ("OTPGATE_MODEMS", "--modem"), ("OTPGATE_MODE", "")] {
+        let told = load("", &[(variable, "/dev/a")], Flags::default()).unwrap_err();
+        assert!(told.contains(hint) && !told.contains("did you mean OTPGATE_MODEM?"), "{told}");
+    }
     assert!(!format!("{:?}", environment(&variables)).contains("secret"));
 }
 

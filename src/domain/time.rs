@@ -103,8 +103,32 @@ impl fmt::Display for Wall {
 impl Wall {
     /// Reads RFC 3339, with any offset. `None` if it is not a time.
     pub fn parse(text: &str) -> Option<Wall> {
-        text.parse::<jiff::Timestamp>().ok().map(|t| Wall(t.as_millisecond()))
+        // jiff takes more: blanks for the T, hours without minutes, the names of zones.
+        let parsed = is_rfc3339(text).then(|| text.parse::<jiff::Timestamp>());
+        parsed?.ok().map(|t| Wall(t.as_millisecond()))
     }
+}
+
+/// Whether it has the shape of RFC 3339's `date-time` (§5.6). The numbers are looked at by whoever reads them, but for an
+/// offset's hours.
+fn is_rfc3339(text: &str) -> bool {
+    let has_shape = |text: &str, shape: &str| {
+        text.len() == shape.len()
+            && text.bytes().zip(shape.bytes()).all(|(byte, expected)| match expected {
+                b'0' => byte.is_ascii_digit(),
+                b'+' => byte == b'+' || byte == b'-',
+                expected => byte.eq_ignore_ascii_case(&expected),
+            })
+    };
+    let Some((date_time, rest)) = text.split_at_checked("0000-00-00T00:00:00".len()) else { return false };
+    let offset = match rest.strip_prefix('.') {
+        Some(fraction) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
+        None => rest,
+    };
+    // A point has digits behind it.
+    let is_whole = !rest.starts_with('.') || rest.len() > offset.len() + 1;
+    let is_offset = has_shape(offset, "Z") || has_shape(offset, "+00:00") && &offset[1..3] < "24";
+    has_shape(date_time, "0000-00-00T00:00:00") && is_whole && is_offset
 }
 
 /// A deadline that outlives the process.
@@ -184,5 +208,44 @@ mod tests {
         assert_eq!(Wall::parse(&t.to_string()), Some(t));
         assert_eq!(Wall::parse("2026-11-23T02:35:26.123+01:00"), Some(t));
         assert_eq!(Wall::parse("tomorrow"), None);
+    }
+
+    #[test]
+    fn rfc_3339_and_nothing_else_is_a_time() {
+        for text in [
+            "2026-11-25T13:00:00Z",
+            "2026-11-25t13:00:00z",
+            "2026-11-25T13:00:00.5Z",
+            "2026-11-25T18:30:00+05:30",
+            "2026-11-25T13:00:00-00:00",
+            "2026-11-25T13:00:00.123456789-08:00",
+        ] {
+            assert!(Wall::parse(text).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-25",
+            "2026-11-25T13:00:00",
+            "2026-11-25 13:00-05",
+            "2026-11-25 13:00:00Z",
+            "2026-11-25T13:00Z",
+            "2026-11-25T13:00:00-05",
+            "2026-11-25T13:00:00+0530",
+            "2026-11-25T13:00:00+24:00",
+            "2026-11-25T13:00:00+05:60",
+            "2026-11-25T13:00:00+05:30:00",
+            "2026-11-25T13:00:00Z[UTC]",
+            "2026-11-25T13:00:00+01:00[Europe/Berlin]",
+            "2026-11-25T13:00:00,5Z",
+            "2026-11-25T13:00:00.Z",
+            "2026-11-25T24:00:00Z",
+            "2026-02-30T13:00:00Z",
+            "20261125T130000Z",
+            "+002026-11-25T13:00:00Z",
+            " 2026-11-25T13:00:00Z",
+            "2026-11-25T13:00:0éZ",
+        ] {
+            assert_eq!(Wall::parse(text), None, "{text}");
+        }
     }
 }

@@ -33,7 +33,9 @@ pub fn start_logging(level: Level) {
     let journal = is_journal().then(tracing_journald::layer).and_then(Result::ok);
     let terminal = journal.is_none().then(|| {
         let colours = rustix::termios::isatty(std::io::stderr());
-        tracing_subscriber::fmt::layer().compact().with_target(false).with_ansi(colours).with_writer(std::io::stderr)
+        let layer = tracing_subscriber::fmt::layer().compact().with_target(false).with_ansi(colours);
+        // It would tell of a standard error that can't be written to on that very stream, and panic.
+        layer.log_internal_errors(false).with_writer(std::io::stderr)
     });
     let layers = journal.map(|layer| layer.with_filter(filter()));
     let lines = terminal.map(|layer| layer.with_filter(filter()));

@@ -7,7 +7,7 @@ use super::faults::Faults;
 use super::inbox::InboxMessage;
 use super::modem::{Counts, Identity, Turns};
 use super::network::{Copy, NetworkCounts};
-use super::pty::Pty;
+use super::pty::{LinkLock, Pty};
 use super::{ModemInput, Output, Simulator};
 use crate::domain::time::Mono;
 use std::io;
@@ -21,17 +21,20 @@ use tokio::time::Instant;
 /// Starts the simulator with ports that [`SimulatorHandle::open`] opens. Needs a tokio runtime.
 pub fn spawn(simulator: Simulator) -> SimulatorHandle {
     let lines = simulator.modems().iter().map(|_| Line::default()).collect();
-    start(simulator, lines)
+    let locks = simulator.modems().iter().map(|_| None).collect();
+    start(simulator, lines, locks)
 }
 
 /// Starts the simulator on pseudo-terminals, each with a link `PREFIX0`, `PREFIX1` … to it. Needs a tokio runtime.
 pub fn spawn_on_ptys(simulator: Simulator, prefix: &Path) -> io::Result<SimulatorHandle> {
     let link = |i: usize| PathBuf::from(format!("{}{i}", prefix.display()));
     // Opened here, so that what is wrong with the links is said at the start.
+    let lock = |i| LinkLock::take(&link(i)).map(Some);
+    let locks = (0..simulator.modems().len()).map(lock).collect::<io::Result<_>>()?;
     let line =
         |i| Ok(Line { next_port: Some(Port::Pty(Pty::open(&link(i))?)), link: Some(link(i)), ..Line::default() });
     let lines = (0..simulator.modems().len()).map(line).collect::<io::Result<_>>()?;
-    Ok(start(simulator, lines))
+    Ok(start(simulator, lines, locks))
 }
 
 /// The running simulator, for whoever opens its ports, reads its inbox or breaks it. Clones are the same simulator.
@@ -245,8 +248,7 @@ enum Port {
 }
 
 #[allow(clippy::disallowed_methods, reason = "the virtual network has a clock of its own: the runtime's")]
-fn start(simulator: Simulator, lines: Vec<Line>) -> SimulatorHandle {
-    let count = lines.len();
+fn start(simulator: Simulator, lines: Vec<Line>, locks: Vec<Option<LinkLock>>) -> SimulatorHandle {
     let shared = Arc::new(Shared {
         inner: Mutex::new(Inner { simulator, lines, sink: None, armed: None }),
         begin: Instant::now(),
@@ -254,8 +256,8 @@ fn start(simulator: Simulator, lines: Vec<Line>) -> SimulatorHandle {
         accepted: watch::Sender::new(()),
         stop: watch::Sender::new(false),
     });
-    for index in 0..count {
-        tokio::spawn(until_stopped(shared.stop.subscribe(), shared.clone().run_line(index)));
+    for (index, lock) in locks.into_iter().enumerate() {
+        tokio::spawn(until_stopped(shared.stop.subscribe(), shared.clone().run_line(index, lock)));
     }
     tokio::spawn(until_stopped(shared.stop.subscribe(), shared.clone().run_timer()));
     SimulatorHandle { shared }
@@ -338,7 +340,8 @@ impl Shared {
         }
     }
 
-    async fn run_line(self: Arc<Self>, index: usize) {
+    /// Holds the lock of its link until it ends, also while the modem is unplugged and there is no link.
+    async fn run_line(self: Arc<Self>, index: usize, _lock: Option<LinkLock>) {
         let wake = self.lock().lines[index].wake.clone();
         loop {
             let (port, link) = {

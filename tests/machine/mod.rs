@@ -49,6 +49,11 @@ impl Simulate {
         text.lines().map(|line| serde_json::from_str(line).expect("the log holds JSON lines")).collect()
     }
 
+    /// This signal, and how it ended.
+    pub(crate) fn end_by(&mut self, name: &str, within: Duration) -> ExitStatus {
+        end_by(&mut self.child, name, within)
+    }
+
     /// What `GET /simulator/counts` says.
     pub(crate) fn counts(&mut self) -> Value {
         self.http.as_mut().expect("it listens").get("/simulator/counts").expect("counts").1
@@ -111,20 +116,17 @@ impl Gateway {
 
     /// SIGTERM, and how it ended.
     pub(crate) fn terminate(&mut self, within: Duration) -> ExitStatus {
-        signal(self.child.id(), "TERM");
-        self.ended(within)
+        self.end_by("TERM", within)
     }
 
     /// How it ended, after a signal.
     pub(crate) fn ended(&mut self, within: Duration) -> ExitStatus {
-        let began = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().expect("a child") {
-                return status;
-            }
-            assert!(began.elapsed() < within, "it did not end in {within:?}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        ended(&mut self.child, within)
+    }
+
+    /// This signal, and how it ended.
+    pub(crate) fn end_by(&mut self, name: &str, within: Duration) -> ExitStatus {
+        end_by(&mut self.child, name, within)
     }
 
     /// Resident memory in KiB.
@@ -257,6 +259,24 @@ pub(crate) fn free_port() -> u16 {
 /// Sends a signal by name.
 pub(crate) fn signal(pid: u32, name: &str) {
     let _ = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+}
+
+/// Sends a signal by name; how it ended.
+pub(crate) fn end_by(child: &mut Child, name: &str, within: Duration) -> ExitStatus {
+    signal(child.id(), name);
+    ended(child, within)
+}
+
+/// How a child ended, after a signal.
+fn ended(child: &mut Child, within: Duration) -> ExitStatus {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        assert!(began.elapsed() < within, "it did not end in {within:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Waits for something, in real time.
