@@ -7,6 +7,8 @@
 //! two messages in a row that never left, or news of a reboot; close and reopen when no barrier is passed or the modem
 //! does not answer at all.
 
+mod acknowledge;
+
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
 use super::quirks::{Configured, Quirks};
 use crate::at::response::{self, StoredAt};
@@ -23,6 +25,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
+use acknowledge::Acknowledgements;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -194,6 +197,9 @@ pub struct Session {
     fetches: VecDeque<Fetch>,
     /// Reports that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
     early: Vec<Event>,
+    acknowledgements: Acknowledgements,
+    /// When the last send ended.
+    sent: Option<Mono>,
     asked: Option<Asked>,
     unsent_in_a_row: u8,
     withheld: Option<Reason>,
@@ -233,6 +239,8 @@ enum Asked {
     Step,
     Heartbeat(usize),
     Fetch(Fetch),
+    Acknowledgement,
+    Routing,
 }
 
 impl Session {
@@ -249,6 +257,8 @@ impl Session {
             heard: None,
             fetches: VecDeque::new(),
             early: Vec::new(),
+            acknowledgements: Acknowledgements::default(),
+            sent: None,
             asked: None,
             unsent_in_a_row: 0,
             withheld: None,
@@ -266,6 +276,7 @@ impl Session {
                 self.known = Known::default();
                 self.fetches.clear();
                 self.early.clear();
+                self.acknowledgements.forget();
                 self.asked = None;
                 self.heard = None;
                 self.rebooted = false;
@@ -319,6 +330,7 @@ impl Session {
             && self.job.is_none()
             && self.asked.is_none()
             && self.fetches.is_empty()
+            && self.acknowledgements.is_settled()
             && !self.rebooted
             && self.engine.is_ready()
             && self.known.registration().is_some()
@@ -336,7 +348,7 @@ impl Session {
 
     /// Whether reports can come at all.
     pub fn gives_reports(&self) -> bool {
-        self.known.reports_by.is_some_and(|ds| ds > 0)
+        self.known.routing.is_some_and(|[_, _, _, ds, _]| ds > 0)
     }
 
     /// What is known of the modem.
@@ -438,7 +450,7 @@ impl Session {
                 self.emit(Event::Notice("Somebody else speaks on this port; stop ModemManager or whatever uses it"));
             }
             AtEvent::StrayPrompt => self.emit(Event::Notice("A prompt came outside its time; it was escaped")),
-            AtEvent::Urc(urc) => self.news(urc),
+            AtEvent::Urc(urc) => self.news(now, urc),
             AtEvent::Noise { .. } | AtEvent::Trace(_) => {}
             AtEvent::Refused(_) => {
                 // The engine was busy with something else after all: nothing has left.
@@ -454,6 +466,7 @@ impl Session {
     fn submitted(&mut self, now: Mono, token: u64, result: SubmitResult) {
         self.job = None;
         self.quiet_since = now;
+        self.sent = Some(now);
         let outcome = self.part_result(result);
         match result {
             SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted) => {
@@ -489,12 +502,18 @@ impl Session {
         }
     }
 
-    fn news(&mut self, urc: Urc) {
+    fn news(&mut self, now: Mono, urc: Urc) {
         match urc {
-            Urc::Report(pdu) => self.report(&pdu),
+            Urc::Report(pdu) => {
+                self.owe_acknowledgement(now);
+                self.report(&pdu);
+            }
             Urc::ReportStored(at) => self.fetches.push_back(Fetch::Select(at, true)),
             Urc::MessageStored(at) => self.fetches.push_back(Fetch::Select(at, false)),
-            Urc::Message(pdu) => self.inbound(&pdu),
+            Urc::Message(pdu) => {
+                self.owe_acknowledgement(now);
+                self.inbound(&pdu);
+            }
             Urc::Registration(domain, registration) => {
                 let slot = match domain {
                     Domain::Circuit => &mut self.known.circuit,
@@ -512,6 +531,7 @@ impl Session {
                     || urc == Urc::Booted && matches!(self.phase, Phase::BringUp { .. }) =>
             {
                 self.rebooted = true;
+                self.acknowledgements.forget();
                 self.emit(Event::Notice("The modem has restarted by itself; it is set up again"));
             }
             Urc::PowerDown => self.emit(Event::Notice("The modem says that it goes off; check its power supply")),
@@ -523,6 +543,15 @@ impl Session {
             _ => {}
         }
         self.fetches.truncate(MAX_FETCHES);
+    }
+
+    /// Nothing is acknowledged in the middle of a send, and some modems hold back until its end what came during it: by
+    /// then they may have tired of waiting.
+    fn owe_acknowledgement(&mut self, now: Mono) {
+        if self.known.acknowledges {
+            let late = self.job.is_some() || self.sent.is_some_and(|sent| now < sent + HELD_BACK);
+            self.acknowledgements.owe(late);
+        }
     }
 
     fn report(&mut self, pdu: &PduHex) {
@@ -572,6 +601,9 @@ impl Session {
                 }
             }
             Some(Asked::Fetch(fetch)) => self.fetched(fetch, &reply),
+            Some(Asked::Acknowledgement) => self.acknowledgements.answered(&reply),
+            // What it took before it takes no more: something has changed.
+            Some(Asked::Routing) => self.rebooted |= matches!(reply.end, ReplyEnd::Final(_)) && !reply.is_ok(),
             None => {}
         }
     }
@@ -626,7 +658,7 @@ impl Session {
 
     /// Says the next thing there is to say, if nothing is in flight.
     fn proceed(&mut self, now: Mono) {
-        if !self.may_speak() {
+        if !self.may_speak() || self.acknowledge(now) {
             return;
         }
         match self.phase {
@@ -636,16 +668,27 @@ impl Session {
             }
             Phase::BringUp { from, .. } if from > now => {}
             Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
-            Phase::Up => {
-                if let Some(fetch) = self.fetches.pop_front() {
-                    self.fetch(now, fetch);
-                } else if now >= self.quiet_since + self.heartbeat() {
-                    self.beat(now);
-                }
-            }
+            Phase::Up => self.be_idle(now),
             _ => {}
         }
         self.drain(now);
+    }
+
+    /// Acknowledges what is owed, before anything else. False if nothing is.
+    fn acknowledge(&mut self, now: Mono) -> bool {
+        let set_up = matches!(self.phase, Phase::BringUp { .. } | Phase::Up);
+        let command = self.acknowledgements.next().filter(|_| set_up);
+        command.map(|command| self.ask(now, command, Asked::Acknowledgement)).is_some()
+    }
+
+    fn be_idle(&mut self, now: Mono) {
+        if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
+            self.ask(now, Command::indications(form), Asked::Routing);
+        } else if let Some(fetch) = self.fetches.pop_front() {
+            self.fetch(now, fetch);
+        } else if now >= self.quiet_since + self.heartbeat() {
+            self.beat(now);
+        }
     }
 
     /// Whether nothing is in flight.
@@ -698,6 +741,10 @@ impl Session {
     fn beat(&mut self, now: Mono) {
         let name = HEARTBEAT[self.next_heartbeat % HEARTBEAT.len()];
         self.next_heartbeat += 1;
+        // An acknowledgement may have been missed, and then it gives no more reports.
+        if self.known.acknowledges && self.next_heartbeat.is_multiple_of(HEARTBEAT.len()) {
+            self.acknowledgements.doubt_routing();
+        }
         if let Some((i, step)) = STEPS.iter().enumerate().find(|(_, step)| step.name == name)
             && let Some(command) = (step.ask)(&self.known, 0)
         {
@@ -770,6 +817,8 @@ const REOPEN_AFTER: u8 = 4;
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 /// How often a modem without a network is asked whether it has one now.
 const REGISTRATION_EVERY: Duration = Duration::from_secs(5);
+/// What comes so soon after a send may have come during it.
+const HELD_BACK: Duration = Duration::from_secs(1);
 /// Announced messages kept in mind: as many as a large SIM card holds.
 const MAX_FETCHES: usize = 255;
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";

@@ -32,7 +32,7 @@
 //! | L10 | the PIN is asked for | `l10_a_pin_is_never_typed` |
 //! | L11 | there is no SIM card | `l11_no_sim_card` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |
-//! | R5 | reports want acknowledging | `r5_phase_2_plus_is_switched_off` |
+//! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |
 //! | G10 | the machine was suspended | `g10_*` |
 //!
