@@ -220,6 +220,8 @@ enum Phase {
         way: usize,
         from: Mono,
         why: Option<&'static str>,
+        /// Answers that were lost in this step.
+        lost: u8,
     },
     /// It can send, if it is registered.
     Up,
@@ -634,26 +636,41 @@ impl Session {
         // Nothing is taken over, least of all whose SIM card it was: another may be in it by now.
         self.known = Known::default();
         self.rebooted = false;
-        self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None });
+        self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None, lost: 0 });
     }
 
     fn step_done(&mut self, now: Mono, reply: &Reply) {
-        let Phase::BringUp { step, way, why, .. } = self.phase else { return };
-        let next = (STEPS[step].take)(&mut self.known, reply);
+        let Phase::BringUp { step, way, why, lost, .. } = self.phase else { return };
+        let mut known = self.known.clone();
+        let next = (STEPS[step].take)(&mut known, reply);
+        if lost < LOST_ANSWERS && self.is_worth_asking_again(step, way, reply, &next) {
+            self.phase = Phase::BringUp { step, way, from: now, why, lost: lost + 1 };
+            return;
+        }
+        self.known = known;
+        let next_step = Phase::BringUp { step: step + 1, way: 0, from: now, why: None, lost: 0 };
         self.phase = match next {
-            Next::Step => Phase::BringUp { step: step + 1, way: 0, from: now, why: None },
-            Next::Another => Phase::BringUp { step, way: way + 1, from: now, why },
+            Next::Step => next_step,
+            Next::Another => Phase::BringUp { step, way: way + 1, from: now, why, lost },
             Next::Degraded(words) => {
                 self.known.degraded.push(words);
-                Phase::BringUp { step: step + 1, way: 0, from: now, why: None }
+                next_step
             }
             Next::Again(pause, words) => {
                 if why != Some(words) {
                     self.emit(Event::Changed);
                 }
-                Phase::BringUp { step, way: 0, from: now + pause, why: Some(words) }
+                Phase::BringUp { step, way: 0, from: now + pause, why: Some(words), lost: 0 }
             }
         };
+    }
+
+    /// A lost answer says nothing about the modem. What a step asks again by itself is left to it, and nothing is said
+    /// twice that may have been taken the first time.
+    fn is_worth_asking_again(&self, step: usize, way: usize, reply: &Reply, next: &Next) -> bool {
+        let no_answer = matches!(reply.end, ReplyEnd::TimedOut | ReplyEnd::Interrupted);
+        let repeatable = (STEPS[step].ask)(&self.known, way).is_some_and(|command| command.repeatable);
+        no_answer && repeatable && !matches!(next, Next::Again(..))
     }
 
     /// Says the next thing there is to say, if nothing is in flight.
@@ -701,7 +718,7 @@ impl Session {
             match (next.ask)(&self.known, way) {
                 Some(command) => {
                     self.phase = match self.phase {
-                        Phase::BringUp { from, why, .. } => Phase::BringUp { step, way, from, why },
+                        Phase::BringUp { from, why, lost, .. } => Phase::BringUp { step, way, from, why, lost },
                         other => other,
                     };
                     return self.ask(now, command, Asked::Step);
@@ -813,6 +830,8 @@ const PROMPT: Duration = Duration::from_secs(10);
 /// Messages in a row that never left, until the modem is set up anew, and until its port is reopened.
 const SET_UP_AFTER: u8 = 2;
 const REOPEN_AFTER: u8 = 4;
+/// Answers of one step of the bring-up that may be lost, however many ways of asking it has.
+const LOST_ANSWERS: u8 = 2;
 /// How long a modem may be silent before it is asked something.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 /// How often a modem without a network is asked whether it has one now.

@@ -39,6 +39,43 @@ fn s10_answers_that_are_late_all_through_the_bring_up() {
 }
 
 #[test]
+fn s10_an_answer_lost_in_the_bring_up_is_asked_for_again() {
+    let well = Wire::up();
+    let whole: u64 = well.counts().at_lines.values().sum();
+    for (lost, command) in (0..whole).flat_map(|command| [(1, command), (2, command)]) {
+        let mut wire = Wire::new();
+        wire.open(None);
+        wire.until("that command", secs(10), |wire| wire.counts().at_lines.values().sum::<u64>() >= command);
+        // Said long after it was given up, so that it is never heard.
+        wire.faults(&[&format!("late_answer=3600@next:{lost}")]);
+        wire.until_free(secs(120));
+        let (found, expected) = (wire.session.view(), well.session.view());
+        assert_eq!(found.degraded, expected.degraded, "{lost} at {command}");
+        let told = |view: &otpgate::modem::session::View| {
+            (view.manufacturer.clone(), view.model.clone(), view.operator.clone())
+        };
+        assert_eq!((told(&found), found.signal_dbm), (told(&expected), expected.signal_dbm), "{lost} at {command}");
+        assert!(wire.session.gives_reports(), "{lost} at {command}");
+        wire.still_sends();
+    }
+}
+
+#[test]
+fn s10_what_is_never_answered_is_asked_for_three_times_and_gone_without() {
+    let mut wire = Wire::new();
+    let iccid = wire.simulator.modems()[0].identity().iccid.clone();
+    let iccid: &'static str = format!("\r\n+CCID: {iccid}\r\n\r\nOK\r\n").leak();
+    wire.mishear = vec![("\r\notpgate\r\n\r\nOK\r\n", ""), (iccid, "")];
+    wire.open(None);
+    wire.until_free(secs(120));
+    let asked = |text: &str| wire.written.iter().filter(|(_, written)| written == text).count();
+    assert_eq!((asked("AT+CGMI\r"), asked("AT+CGMM\r")), (3, 1));
+    assert_eq!((asked("AT+CCID\r"), asked("AT+ICCID\r")), (3, 1), "then the next way of asking");
+    wire.mishear.clear();
+    wire.still_sends();
+}
+
+#[test]
 fn t1_news_inside_answers() {
     for place in ["inside", "echo"] {
         let mut wire = Wire::new();
