@@ -434,7 +434,7 @@ fn s9_two_clean_oks_are_awaited() {
     let mut bench = Bench::closed();
     bench.input(Input::Start { listen_until: None });
     bench.pass(1_300);
-    assert_eq!(bench.take_wire(), ["\x1b\r", "AT\r", "AT\r"], "the first was not answered");
+    assert_eq!(bench.take_wire(), ["\x1b\r", "AT\r", "ATQ0\r"], "the first was not answered");
     bench.hear("\r\nOK\r\n\r\nOK\r\n");
     bench.pass(100);
     assert!(bench.take_events().is_empty(), "two at once are one too many");
@@ -452,7 +452,8 @@ fn s9_no_answer_at_all() {
     bench.input(Input::Start { listen_until: None });
     bench.pass(60_000);
     assert_eq!(bench.take_events(), [Event::Unresponsive]);
-    assert_eq!(bench.take_wire().len(), 11, "ESC, and ten times AT");
+    let probes = [["AT\r", "ATQ0\r"]; 5].concat();
+    assert_eq!(bench.take_wire(), [vec!["\x1b\r"], probes].concat());
     bench.ask(Command::signal());
     assert_eq!(bench.take_events(), [Event::Refused(Refusal::NotStarted)]);
 }
@@ -731,6 +732,22 @@ fn t5_a_modem_left_with_numeric_results_is_found() {
     bench.hear("0\r");
     bench.pass(100);
     assert_eq!(bench.take_events(), [Event::Synchronised]);
+}
+
+#[test]
+fn t5_a_modem_that_was_told_not_to_answer_is_told_to() {
+    let mut bench = Bench::closed();
+    bench.input(Input::Start { listen_until: None });
+    bench.pass(1_300);
+    bench.hear("ATQ0\r\r\nOK\r\n");
+    bench.pass(100);
+    for _ in 0..2 {
+        assert!(bench.take_events().is_empty(), "two clean answers to AT are awaited");
+        bench.hear("AT\r\r\nOK\r\n");
+        bench.pass(100);
+    }
+    assert_eq!(bench.take_events(), [Event::Synchronised]);
+    assert_eq!(bench.take_wire(), ["\x1b\r", "AT\r", "ATQ0\r", "AT\r", "AT\r"]);
 }
 
 #[test]

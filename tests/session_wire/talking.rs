@@ -192,12 +192,14 @@ fn t5_answers_of_every_shape() {
 
 #[test]
 fn t5_what_a_former_program_left_set() {
-    for left in ["ATV0\r", "ATE0\r", "AT+CMEE=2\r", "ATE0V0\r", "AT+CMGF=1\r", "AT+CSCS=\"UCS2\"\r", "AT+CREG=2\r"] {
+    let others = ["AT+CMEE=2\r", "AT+CMGF=1\r", "AT+CSCS=\"UCS2\"\r", "AT+CREG=2\r"];
+    for left in ["ATV0\r", "ATE0\r", "ATE0V0\r", "ATQ1\r", "ATE0Q1\r", "ATV0Q1\r"].into_iter().chain(others) {
         let mut wire = Wire::new();
         wire.behind_its_back(left);
         wire.open(None);
         wire.until_free(secs(60));
         assert_eq!(wire.sent("one"), Accepted(Some(0)), "{left}");
+        assert!(wire.reopened.is_empty(), "{left}");
     }
 }
 

@@ -10,8 +10,8 @@ pub(super) enum Sync {
     Listening { until: Mono, reference: Option<u8> },
     /// ESC and CR went out: waiting until nothing more comes.
     Draining { quiet_at: Mono, by: Mono, prompted: bool, tries: u8, then: Then },
-    /// `AT` went out.
-    Probing { deadline: Mono, tries: u8, clean: u8, heard: Heard },
+    /// `AT` went out, or `ATQ0`.
+    Probing { deadline: Mono, tries: u8, clean: u8, heard: Heard, probe: Probe },
     /// The barrier's query went out.
     Barrier { deadline: Mono, query: Command, passed: bool, tries: u8 },
 }
@@ -26,7 +26,16 @@ pub(super) enum Then {
     },
 }
 
-/// What came back on `AT`.
+/// What is said to a modem that may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// `AT`, whose answers count.
+    Attention,
+    /// `ATQ0`: another program may have left it in `ATQ1`, in which it does all and answers nothing (V.250 §6.2.5).
+    Speak,
+}
+
+/// What came back on a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Nothing,
@@ -98,18 +107,24 @@ impl Engine {
             }
             // Something asked for text meanwhile, and perhaps after our ESC.
             Sync::Draining { prompted: true, tries, then, .. } => self.try_again(now, tries, then),
-            Sync::Draining { tries, then: Then::Probe, .. } => self.probe(now, tries, 0),
+            Sync::Draining { tries, then: Then::Probe, .. } => self.probe(now, tries, 0, Probe::Attention),
             Sync::Draining { tries, then: Then::Barrier { not }, .. } => self.barrier(now, tries, not),
-            Sync::Probing { clean, heard: Heard::Ok, .. } if clean + 1 >= CLEAN => {
+            Sync::Probing { clean, heard: Heard::Ok, probe: Probe::Attention, .. } if clean + 1 >= CLEAN => {
                 self.idle(now, FinalResult::Ok);
                 self.emit(Event::Synchronised);
             }
-            Sync::Probing { tries, clean, heard: Heard::Ok, .. } => self.probe(now, tries, clean + 1),
+            Sync::Probing { tries, clean, heard: Heard::Ok, probe, .. } => {
+                let clean = if probe == Probe::Attention { clean + 1 } else { clean };
+                self.probe(now, tries, clean, Probe::Attention);
+            }
             Sync::Probing { tries, .. } if tries + 1 >= PROBES => {
                 self.state = State::Closed;
                 self.emit(Event::Unresponsive);
             }
-            Sync::Probing { tries, .. } => self.probe(now, tries + 1, 0),
+            Sync::Probing { tries, heard: Heard::Nothing, probe: Probe::Attention, .. } => {
+                self.probe(now, tries + 1, 0, Probe::Speak);
+            }
+            Sync::Probing { tries, .. } => self.probe(now, tries + 1, 0, Probe::Attention),
             Sync::Barrier { query, tries, .. } => self.try_again(now, tries, Then::Barrier { not: Some(query) }),
         }
     }
@@ -127,9 +142,13 @@ impl Engine {
         }
     }
 
-    fn probe(&mut self, now: Mono, tries: u8, clean: u8) {
-        self.say("AT");
-        self.state = State::Sync(Sync::Probing { deadline: now + PROBE, tries, clean, heard: Heard::Nothing });
+    fn probe(&mut self, now: Mono, tries: u8, clean: u8, probe: Probe) {
+        self.say(match probe {
+            Probe::Attention => "AT",
+            Probe::Speak => "ATQ0",
+        });
+        let deadline = now + ONE_PROBE;
+        self.state = State::Sync(Sync::Probing { deadline, tries, clean, heard: Heard::Nothing, probe });
     }
 
     fn barrier(&mut self, now: Mono, tries: u8, not: Option<Command>) {
@@ -202,8 +221,8 @@ impl Engine {
 
 /// A modem that never falls quiet is asked all the same.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
-/// How long one `AT` may take, and how often it is said: modules were seen silent for 3 s, some for 20 s, after a reset.
-const PROBE: Duration = Duration::from_secs(1);
+/// How long one probe may take, and how many there are: modules were seen silent for 3 s, some for 20 s, after a reset.
+const ONE_PROBE: Duration = Duration::from_secs(1);
 const PROBES: u8 = 10;
 /// How long a second result is waited for.
 const SETTLE: Duration = Duration::from_millis(100);
