@@ -772,6 +772,84 @@ fn t5_a_second_result_does_not_end_the_next_command() {
 }
 
 #[test]
+fn t8_a_restart_forgets_the_message_on_the_air() {
+    for boot in ["RDY", "+CFUN: 1", "^SYSSTART"] {
+        let mut bench = Bench::on_air(1);
+        bench.pass(2_000);
+        bench.hear(&format!("\r\n{boot}\r\n"));
+        bench.pass(3_000);
+        bench.hear("\r\n+CFUN: 1\r\n\r\nSMS Ready\r\n");
+        bench.pass(1_999);
+        bench.take_events();
+        assert!(bench.take_wire().is_empty() && bench.engine.is_on_air(), "{boot}: no line extends the 5 s");
+        bench.pass(1);
+        let over = [Event::Uncertain { token: 1 }, Event::ListeningEnded { token: 1 }];
+        assert_eq!(bench.take_events(), over, "{boot}");
+        bench.resynchronise();
+    }
+}
+
+#[test]
+fn t8_a_result_within_five_seconds_of_the_restart_counts() {
+    for (text, result) in [
+        ("\r\n+CMGS: 7\r\n\r\nOK\r\n", SubmitResult::Accepted { reference: Some(7) }),
+        ("\r\n+CMGS: 7\r\n", SubmitResult::Accepted { reference: Some(7) }),
+        ("\r\n+CMS ERROR: 38\r\n", SubmitResult::Refused(FinalResult::Cms(Some(38)))),
+    ] {
+        let mut bench = Bench::on_air(1);
+        bench.hear("\r\nRDY\r\n");
+        bench.pass(4_000);
+        bench.take_events();
+        bench.hear(text);
+        bench.pass(2_000);
+        assert_eq!(bench.take_events(), [submitted(1, result)], "{text}");
+    }
+}
+
+#[test]
+fn t8_a_part_that_is_ready_is_no_restart() {
+    let mut bench = Bench::on_air(1);
+    bench.hear("\r\nSMS Ready\r\n\r\nPB DONE\r\n\r\n+QIND: SMS DONE\r\n");
+    bench.pass(119_999);
+    assert!(bench.take_wire().is_empty() && bench.engine.is_on_air());
+    bench.hear("\r\n+CMGS: 7\r\n\r\nOK\r\n");
+    assert_eq!(bench.take_events().last(), Some(&accepted(1, Some(7))));
+}
+
+#[test]
+fn t8_a_restart_while_listened_to_ends_the_listening() {
+    let mut bench = Bench::on_air(1);
+    bench.pass(130_000);
+    assert_eq!(bench.take_events(), [Event::Uncertain { token: 1 }]);
+    bench.hear("\r\nRDY\r\n");
+    bench.pass(5_000);
+    assert_eq!(bench.take_events()[1..], [Event::ListeningEnded { token: 1 }]);
+    bench.resynchronise();
+}
+
+#[test]
+fn t8_a_restart_before_the_pdu_leaves_it_unsent_at_once() {
+    type Act = fn(&mut Bench);
+    let rows: [(&str, Act); 3] = [
+        ("before the prompt", |_| {}),
+        ("released before the prompt", |bench| bench.grant(1)),
+        ("behind the prompt", |bench| bench.hear("\r\n> ")),
+    ];
+    for (name, act) in rows {
+        let mut bench = Bench::new();
+        bench.submit(1);
+        act(&mut bench);
+        bench.take_events();
+        bench.take_wire();
+        bench.hear("\r\nRDY\r\n");
+        assert_eq!(bench.take_events()[1..], [not_transmitted(1, NotTransmitted::Interrupted)], "{name}");
+        bench.resynchronise();
+        bench.grant(1);
+        assert!(bench.irreversible.is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn the_pdu_waits_for_prompt_and_release() {
     let mut bench = Bench::new();
     bench.submit(1);

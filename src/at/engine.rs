@@ -6,7 +6,7 @@
 //! declared for it; everything else is news or goes to the trace. Deadlines are absolute: no line extends one. Whenever
 //! the dialogue may have slipped (a time-out, a prompt out of turn) the engine escapes, waits for quiet and puts a
 //! query whose line is unmistakable, and only behind that line does it believe anything again. Between 0x1A and the
-//! result, or 180 s, it writes nothing at all.
+//! result, or 180 s, it writes nothing at all, unless the modem says that it has restarted: then for 5 s more.
 
 mod read;
 mod submit;
@@ -294,7 +294,7 @@ impl Engine {
                 self.state = state;
                 self.is_orphans(now, result);
             }
-            (state, Meaning::Answer(_)) => self.state = state,
+            (state, Meaning::Answer(_) | Meaning::Booted) => self.state = state,
         }
     }
 

@@ -4,8 +4,8 @@
 //! Call [`Session::handle_input`], then drain [`Session::poll_output`], then sleep until [`Session::next_timeout`].
 //!
 //! The ladder, from the mildest rung: the engine's own ESC, quiet and barrier after any time-out; bring-up anew after
-//! two messages in a row that never left, or news of a reboot; close and reopen when no barrier is passed or the modem
-//! does not answer at all.
+//! two messages in a row that never left, or news of a reboot, which also ends the listening for a message on the air;
+//! close and reopen when no barrier is passed or the modem does not answer at all.
 
 mod acknowledge;
 

@@ -36,9 +36,10 @@
 //! | R7 | the report comes first | `r7_the_report_comes_first` |
 //! | G10 | the machine was suspended | `g10_*` |
 //!
-//! In every scenario [`wire::Wire`] holds: between 0x1A and the result, or 180 s, no byte is written; every PDU handed
-//! over had a granted intent; no line feed, and no Ctrl-Z but behind a PDU; an ESC is followed by CR; the network has
-//! no more copies than PDUs were handed over; nobody is woken for a moment that is over.
+//! In every scenario [`wire::Wire`] holds: between 0x1A and the result, or 180 s, or 5 s after the modem said that it
+//! has restarted, no byte is written; every PDU handed over had a granted intent; no line feed, and no Ctrl-Z but behind
+//! a PDU; an ESC is followed by CR; the network has no more copies than PDUs were handed over; nobody is woken for a
+//! moment that is over.
 
 mod life;
 mod properties;

@@ -277,10 +277,32 @@ fn t8_a_restart_at_the_worst_moment_of_a_send() {
     let token = wire.send("one");
     wire.pass_secs(1);
     wire.power_cycle();
+    let begun = wire.now;
     assert_eq!(wire.ended(token), Uncertain(Reason::NoResult));
+    assert_eq!(wire.now - begun, BOOT + FORGOTTEN, "it waits no longer for what was forgotten");
+    assert!(wire.events.contains(&(wire.now, Event::ListeningEnded)));
     wire.still_sends();
     wire.pass_secs(1);
     assert_eq!(wire.reports().len(), 1, "set up again");
+}
+
+#[test]
+fn t8_after_a_restart_with_a_message_on_the_air_it_soon_sends_again() {
+    for pause in [0, 1, 4, 20, 125] {
+        let mut wire = Wire::up_with(&["silence=lost@next:1"]);
+        let first = wire.send("one");
+        let second = wire.send("two");
+        wire.pass_secs(pause);
+        let begun = wire.now;
+        wire.power_cycle();
+        assert!(matches!(wire.ended(second), Accepted(Some(_))), "{pause}");
+        assert_eq!(wire.outcome(first).map(|(_, result)| result), Some(Uncertain(Reason::NoResult)), "{pause}");
+        let escaped = wire.written.iter().find(|(at, _)| *at > begun).unwrap();
+        assert_eq!((escaped.0 - begun, escaped.1.as_str()), (BOOT + FORGOTTEN, "\x1b\r"), "{pause}: not before");
+        let again = wire.handed_over[1].0 - begun;
+        assert!(again < BOOT + FORGOTTEN + secs(5), "{pause}: {again:?}");
+        assert!(wire.reopened.is_empty(), "{pause}");
+    }
 }
 
 #[test]
@@ -510,3 +532,7 @@ fn r6_a_report_is_told_as_it_is() {
 
 /// For TP-MR 0, delivered.
 const A_REPORT: &[u8] = b"\r\n+CDS: 25\r\n07915155550500F006000B914151550501F0621132105364006211321053640000\r\n";
+/// What a virtual modem takes to start.
+const BOOT: Duration = Duration::from_secs(2);
+/// How long after the news of a restart the result of a message on the air is waited for.
+const FORGOTTEN: Duration = Duration::from_secs(5);

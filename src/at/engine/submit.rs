@@ -29,6 +29,8 @@ struct OnAir {
     reference: Option<u8>,
     /// `+CMGS:` came, and `OK` has until then to follow.
     grace: Option<Mono>,
+    /// The modem has restarted and forgot the message; a result said before may be heard until then.
+    forgotten: Option<Mono>,
 }
 
 impl Dialogue {
@@ -45,7 +47,9 @@ impl Dialogue {
             Phase::Asked { deadline } => *deadline,
             Phase::Prompted { write_at, .. } if self.granted == Some(true) => *write_at,
             Phase::Prompted { release_by, .. } => *release_by,
-            Phase::OnAir(air) => [air.grace, air.uncertain_at].into_iter().flatten().fold(air.listen_until, Mono::min),
+            Phase::OnAir(OnAir { grace, uncertain_at, forgotten, listen_until, .. }) => {
+                [*grace, *uncertain_at, *forgotten].into_iter().flatten().fold(*listen_until, Mono::min)
+            }
         }
     }
 }
@@ -118,6 +122,7 @@ impl Engine {
             listen_until: now + LISTEN,
             reference: None,
             grace: None,
+            forgotten: None,
         });
         self.state = State::Submit(dialogue);
     }
@@ -137,6 +142,12 @@ impl Engine {
                 self.idle(now, result);
                 self.settle(&dialogue, outcome);
             }
+            (Phase::OnAir(air), Meaning::Booted) => {
+                air.forgotten = air.forgotten.or(Some(now + FORGOTTEN));
+                self.state = State::Submit(dialogue);
+            }
+            // It waits for no PDU any more, and never will.
+            (_, Meaning::Booted) => self.not_transmitted(now, dialogue.token(), NotTransmitted::Interrupted),
             (_, Meaning::Final(result)) if !self.is_orphans(now, result) => {
                 self.refused_before_pdu(now, &dialogue, result);
             }
@@ -174,12 +185,13 @@ impl Engine {
                 _ => self.not_transmitted(now, token, NotTransmitted::ReleaseTooLate),
             };
         };
-        if air.grace.is_some_and(|grace| grace <= now) {
+        let forgotten = air.forgotten.is_some_and(|at| at <= now);
+        if air.grace.is_some_and(|grace| grace <= now || forgotten) {
             let reference = air.reference;
             self.settle(&dialogue, SubmitResult::Accepted { reference });
             // Its `OK` may still come, and must not end the next command.
             self.resynchronise(now, None);
-        } else if air.uncertain_at.is_some_and(|at| at <= now) {
+        } else if !forgotten && air.uncertain_at.is_some_and(|at| at <= now) {
             air.uncertain_at = None;
             self.emit(Event::Uncertain { token });
             self.state = State::Submit(dialogue);
@@ -218,5 +230,7 @@ impl Engine {
 const RELEASE: Duration = Duration::from_secs(5);
 /// How long after `+CMGS:` its `OK` may come.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long after a restart a result that was said before it is waited for.
+const FORGOTTEN: Duration = Duration::from_secs(5);
 /// How long after 0x1A nothing is written unless a result comes.
 const LISTEN: Duration = Duration::from_secs(180);
