@@ -45,12 +45,19 @@ impl Bench {
     /// A message whose PDU has just left.
     fn on_air(token: u64) -> Self {
         let mut bench = Self::new();
-        bench.submit(token);
-        bench.grant(token);
-        bench.hear("\r\n> ");
-        assert_eq!(bench.take_wire(), [format!("AT+CMGS={LENGTH}\r"), format!("{PDU}\x1a")]);
-        assert_eq!(bench.take_events(), [Event::WantRelease { token }]);
+        bench.put_on_air(token);
         bench
+    }
+
+    /// Hands a message over.
+    fn put_on_air(&mut self, token: u64) {
+        self.take_events();
+        self.take_wire();
+        self.submit(token);
+        self.grant(token);
+        self.hear("\r\n> ");
+        assert_eq!(self.take_wire(), [format!("AT+CMGS={LENGTH}\r"), format!("{PDU}\x1a")]);
+        assert_eq!(self.take_events(), [Event::WantRelease { token }]);
     }
 
     fn input(&mut self, input: Input<'_>) {
@@ -531,6 +538,160 @@ fn s10_a_refused_barrier_is_not_waited_for_long() {
     bench.pass(1_000);
     bench.take_events();
     bench.resynchronise();
+}
+
+/// A message on the air behind a command that was given up.
+fn on_air_behind_a_lost_answer() -> Bench {
+    let mut bench = Bench::new();
+    bench.ask(Command::signal());
+    bench.pass(5_000);
+    bench.take_events();
+    bench.wire.remove(0);
+    bench.resynchronise();
+    bench.put_on_air(1);
+    bench
+}
+
+#[test]
+fn s10_a_late_result_of_another_command_is_no_evidence_of_a_message() {
+    let late = ["OK", "ERROR", "+CME ERROR: 14", "+CMS ERROR: 321", "+CMS ERROR: 500", "COMMAND NOT SUPPORT"];
+    let own = [
+        ("+CMGS: 7\r\n\r\nOK", SubmitResult::Accepted { reference: Some(7) }),
+        ("+CMS ERROR: 38", SubmitResult::Refused(FinalResult::Cms(Some(38)))),
+        ("+CMS ERROR: 304", SubmitResult::Refused(FinalResult::Cms(Some(304)))),
+    ];
+    for (late, (text, result)) in late.iter().flat_map(|late| own.iter().map(move |own| (late, own))) {
+        let mut bench = on_air_behind_a_lost_answer();
+        bench.hear(&format!("\r\n+CSQ: 17,99\r\n\r\n{late}\r\n"));
+        assert_eq!(bench.take_events(), [trace("+CSQ: 17,99")], "{late}");
+        assert!(bench.engine.is_on_air(), "{late}");
+        bench.hear(&format!("\r\n{text}\r\n"));
+        assert_eq!(bench.take_events(), [submitted(1, *result)], "{late} {text}");
+    }
+}
+
+#[test]
+fn s10_what_only_a_message_is_answered_with_is_its_own() {
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\n+CMS ERROR: 255\r\n");
+    assert_eq!(bench.take_events(), [submitted(1, SubmitResult::Refused(FinalResult::Cms(Some(255))))]);
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\n+CMGS: 3\r\n\r\nERROR\r\n");
+    assert_eq!(bench.take_events(), [accepted(1, Some(3))]);
+}
+
+#[test]
+fn s10_only_what_is_owed_is_taken_for_it() {
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\nOK\r\n\r\nOK\r\n");
+    assert_eq!(bench.take_events(), [accepted(1, None)], "one was owed");
+
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\n+CMGS: 1\r\n\r\nOK\r\n\r\nOK\r\n");
+    bench.put_on_air(2);
+    bench.take_events();
+    bench.hear("\r\nOK\r\n");
+    assert_eq!(bench.take_events(), [accepted(2, None)], "paid in between");
+}
+
+#[test]
+fn s10_nothing_is_owed_for_ever() {
+    for (waited, taken) in [(179_000, false), (180_000, true)] {
+        let mut bench = Bench::new();
+        bench.ask(Command::signal());
+        bench.pass(5_000);
+        bench.wire.remove(0);
+        bench.take_events();
+        bench.resynchronise();
+        bench.pass(waited - 300);
+        bench.put_on_air(1);
+        bench.hear("\r\nOK\r\n");
+        assert_eq!(bench.take_events() == [accepted(1, None)], taken, "{waited}");
+    }
+}
+
+#[test]
+fn s10_nothing_else_means_uncertain_at_its_deadline() {
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\nOK\r\n");
+    bench.pass(120_000);
+    assert_eq!(bench.take_events(), [Event::Uncertain { token: 1 }]);
+}
+
+#[test]
+fn s10_each_thing_given_up_is_owed() {
+    type Act = fn(&mut Bench);
+    let rows: [(&str, Act); 6] = [
+        ("aborted", |bench| {
+            bench.ask(Command::signal());
+            bench.input(Input::Abort);
+        }),
+        ("swallowed", |bench| {
+            bench.ask(Command::signal());
+            bench.hear("\r\n> ");
+        }),
+        ("no prompt", |bench| {
+            bench.submit(9);
+            bench.pass(5_000);
+        }),
+        ("not released", |bench| {
+            bench.submit(9);
+            bench.input(Input::Release { token: 9, granted: false });
+        }),
+        ("no result", |bench| {
+            bench.put_on_air(9);
+            bench.pass(180_000);
+        }),
+        ("a barrier", |bench| {
+            bench.hear("\r\n> ");
+            bench.pass(5_300);
+        }),
+    ];
+    for (name, act) in rows {
+        let mut bench = Bench::new();
+        act(&mut bench);
+        bench.take_events();
+        bench.wire = vec![b"\x1b\r".to_vec()];
+        bench.resynchronise();
+        bench.put_on_air(1);
+        bench.hear("\r\nOK\r\n");
+        assert!(bench.take_events().is_empty() && bench.engine.is_on_air(), "{name}");
+        bench.hear("\r\nOK\r\n");
+        assert_eq!(bench.take_events(), [accepted(1, None)], "{name}: and no more than one");
+    }
+}
+
+#[test]
+fn s10_a_barrier_that_was_refused_owes_nothing() {
+    let mut bench = Bench::new();
+    bench.hear("\r\n> ");
+    bench.pass(300);
+    bench.hear("\r\n+CME ERROR: 100\r\n");
+    bench.pass(1_000);
+    bench.take_events();
+    bench.wire = vec![b"\x1b\r".to_vec()];
+    bench.resynchronise();
+    bench.put_on_air(1);
+    bench.hear("\r\nOK\r\n");
+    assert_eq!(bench.take_events(), [accepted(1, None)]);
+}
+
+#[test]
+fn s10_probes_that_were_not_answered_are_owed_unless_it_restarted_behind_them() {
+    for (boot, taken) in [("", false), ("\r\n+CFUN: 1\r\n", false), ("\r\nRDY\r\n", true)] {
+        let mut bench = Bench::closed();
+        bench.input(Input::Start { listen_until: None });
+        bench.pass(2_300);
+        bench.hear(boot);
+        for _ in 0..2 {
+            bench.hear("\r\nOK\r\n");
+            bench.pass(100);
+        }
+        assert_eq!(bench.take_events().last(), Some(&Event::Synchronised));
+        bench.put_on_air(1);
+        bench.hear("\r\nOK\r\n");
+        assert_eq!(bench.take_events() == [accepted(1, None)], taken, "{boot}");
+    }
 }
 
 #[test]

@@ -73,7 +73,12 @@ impl Engine {
         let answers = line.prefix().is_some_and(|prefix| self.asked().is_some_and(|asked| asked.answers_with(prefix)));
         match urc::recognise(&line, answers) {
             Some(News::Whole(urc)) => {
-                let booted = urc == Urc::Booted;
+                // A late answer to `AT+CFUN?` looks like the news of a restart.
+                let definite = self.owed.is_empty() || line.prefix() != Some("+CFUN:");
+                let booted = urc == Urc::Booted && definite;
+                if booted {
+                    self.owed.clear();
+                }
                 self.emit(Event::Urc(urc));
                 return booted.then_some(Meaning::Booted);
             }

@@ -134,6 +134,11 @@ impl Engine {
                 air.grace = air.grace.or(Some(now + GRACE));
                 self.state = State::Submit(dialogue);
             }
+            (Phase::OnAir(OnAir { reference: None, .. }), Meaning::Final(result))
+                if owed::may_be_anothers(result) && self.owed.pay(now) =>
+            {
+                self.state = State::Submit(dialogue);
+            }
             (Phase::OnAir(air), Meaning::Final(result)) => {
                 let reference = air.reference;
                 let accepted = result.is_ok() || reference.is_some();
@@ -150,6 +155,10 @@ impl Engine {
             (_, Meaning::Booted) => self.not_transmitted(now, dialogue.token(), NotTransmitted::Interrupted),
             (_, Meaning::Final(result)) if !self.is_orphans(now, result) => {
                 self.refused_before_pdu(now, &dialogue, result);
+            }
+            (_, Meaning::Final(result)) => {
+                self.state = State::Submit(dialogue);
+                self.is_nobodys(now, result);
             }
             (_, Meaning::Reference(reference)) => {
                 self.state = State::Submit(dialogue);
@@ -199,6 +208,9 @@ impl Engine {
             if air.uncertain_at.is_some() {
                 self.emit(Event::Uncertain { token });
             }
+            if !forgotten {
+                self.owed.add(now);
+            }
             self.emit(Event::ListeningEnded { token });
             self.resynchronise(now, None);
         }
@@ -206,6 +218,10 @@ impl Engine {
 
     /// Ends a dialogue whose PDU has not left: whatever the modem waits for is escaped.
     pub(super) fn not_transmitted(&mut self, now: Mono, token: u64, why: NotTransmitted) {
+        // The `OK` to the ESC pays it, where there is one. After a restart nothing comes any more.
+        if why != NotTransmitted::Interrupted {
+            self.owed.add(now);
+        }
         self.emit(Event::Submitted { token, result: SubmitResult::NotTransmitted(why) });
         self.resynchronise(now, None);
     }

@@ -13,7 +13,7 @@ pub(super) enum Sync {
     /// `AT` went out, or `ATQ0`.
     Probing { deadline: Mono, tries: u8, clean: u8, heard: Heard, probe: Probe },
     /// The barrier's query went out.
-    Barrier { deadline: Mono, query: Command, passed: bool, tries: u8 },
+    Barrier { deadline: Mono, query: Command, passed: bool, refused: bool, tries: u8 },
 }
 
 /// What follows the quiet.
@@ -117,15 +117,20 @@ impl Engine {
                 let clean = if probe == Probe::Attention { clean + 1 } else { clean };
                 self.probe(now, tries, clean, Probe::Attention);
             }
-            Sync::Probing { tries, .. } if tries + 1 >= PROBES => {
+            Sync::Probing { tries, heard, .. } if tries + 1 >= PROBES => {
+                self.give_probe_up(now, heard);
                 self.state = State::Closed;
                 self.emit(Event::Unresponsive);
             }
             Sync::Probing { tries, heard: Heard::Nothing, probe: Probe::Attention, .. } => {
+                self.give_probe_up(now, Heard::Nothing);
                 self.probe(now, tries + 1, 0, Probe::Speak);
             }
-            Sync::Probing { tries, .. } => self.probe(now, tries + 1, 0, Probe::Attention),
-            Sync::Barrier { query, tries, .. } => self.try_again(now, tries, Then::Barrier { not: Some(query) }),
+            Sync::Probing { tries, heard, .. } => {
+                self.give_probe_up(now, heard);
+                self.probe(now, tries + 1, 0, Probe::Attention);
+            }
+            Sync::Barrier { query, tries, refused, .. } => self.give_barrier_up(now, query, refused, tries),
         }
     }
 
@@ -142,6 +147,19 @@ impl Engine {
         }
     }
 
+    fn give_probe_up(&mut self, now: Mono, heard: Heard) {
+        if heard == Heard::Nothing {
+            self.owed.add(now);
+        }
+    }
+
+    fn give_barrier_up(&mut self, now: Mono, query: Command, refused: bool, tries: u8) {
+        if !refused {
+            self.owed.add(now);
+        }
+        self.try_again(now, tries, Then::Barrier { not: Some(query) });
+    }
+
     fn probe(&mut self, now: Mono, tries: u8, clean: u8, probe: Probe) {
         self.say(match probe {
             Probe::Attention => "AT",
@@ -154,7 +172,8 @@ impl Engine {
     fn barrier(&mut self, now: Mono, tries: u8, not: Option<Command>) {
         let query = self.choose_barrier(not.as_ref());
         self.say(query.text());
-        self.state = State::Sync(Sync::Barrier { deadline: now + query.deadline, query, passed: false, tries });
+        self.state =
+            State::Sync(Sync::Barrier { deadline: now + query.deadline, query, passed: false, refused: false, tries });
     }
 
     /// The next in turn whose line can't be mistaken for a late answer to `not`.
@@ -172,8 +191,11 @@ impl Engine {
             Sync::Draining { quiet_at, by, tries, then, .. } => {
                 self.state = State::Sync(Sync::Draining { quiet_at, by, prompted: true, tries, then });
             }
-            Sync::Probing { tries, .. } => self.try_again(now, tries, Then::Probe),
-            Sync::Barrier { query, tries, .. } => self.try_again(now, tries, Then::Barrier { not: Some(query) }),
+            Sync::Probing { tries, heard, .. } => {
+                self.give_probe_up(now, heard);
+                self.try_again(now, tries, Then::Probe);
+            }
+            Sync::Barrier { query, tries, refused, .. } => self.give_barrier_up(now, query, refused, tries),
             listening @ Sync::Listening { .. } => self.state = State::Sync(listening),
         }
     }
@@ -196,9 +218,11 @@ impl Engine {
             }
             (_, Meaning::Reference(reference)) => self.orphan(now, reference),
             (Sync::Probing { deadline, heard, .. }, Meaning::Final(result)) => {
-                // A second result would belong to an `AT` before: wait a moment for it.
+                // A second result would belong to a probe before: wait a moment for it.
                 if *heard == Heard::Nothing {
                     *deadline = (*deadline).min(now + SETTLE);
+                } else {
+                    self.is_nobodys(now, result);
                 }
                 *heard = if *heard == Heard::Nothing && result.is_ok() { Heard::Ok } else { Heard::Other };
             }
@@ -209,9 +233,13 @@ impl Engine {
                 self.idle(now, FinalResult::Ok);
                 return self.emit(Event::Resynchronised);
             }
-            (Sync::Barrier { deadline, .. }, Meaning::Final(result)) if !result.is_ok() => {
+            (Sync::Barrier { deadline, refused, .. }, Meaning::Final(result)) if !result.is_ok() => {
                 // The query's own refusal, or an old one: soon it will be clear.
                 *deadline = (*deadline).min(now + DOUBT);
+                *refused |= !self.is_nobodys(now, result);
+            }
+            (_, Meaning::Final(result)) => {
+                self.is_nobodys(now, result);
             }
             _ => {}
         }
