@@ -134,8 +134,8 @@ pub enum Event {
     },
     /// No result of the uncertain job came, and none is waited for any more.
     ListeningEnded,
-    /// While listening before the first ESC: the result of a message from before the restart. Comes after
-    /// [`Event::Identified`].
+    /// The result of a message from before the restart: heard while listening before the first ESC, or later, as long
+    /// as it can be no own job's. Comes after [`Event::Identified`].
     Heard(PartResult),
     /// A status report.
     Report {
@@ -192,7 +192,10 @@ pub struct Session {
     phase: Phase,
     /// The job that the engine has, or listens for.
     job: Option<u64>,
+    /// A former run's result, until it is known whose modem and SIM card it came from.
     heard: Option<SubmitResult>,
+    /// An own job left and ended without its TP-MR: a `+CMGS:` that comes later may be that one's.
+    astray: bool,
     /// What the modem said lies in a storage: reports to read and delete, messages to read.
     fetches: VecDeque<Fetch>,
     /// Reports that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
@@ -257,6 +260,7 @@ impl Session {
             phase: Phase::Closed,
             job: None,
             heard: None,
+            astray: false,
             fetches: VecDeque::new(),
             early: Vec::new(),
             acknowledgements: Acknowledgements::default(),
@@ -425,6 +429,7 @@ impl Session {
             AtEvent::Submitted { token, result } => self.submitted(now, token, result),
             AtEvent::Uncertain { token } => {
                 let reason = if self.phase == Phase::Closed { Reason::PortLost } else { Reason::NoResult };
+                self.astray |= reason == Reason::PortLost;
                 self.emit(Event::Outcome { token, result: PartResult::Uncertain(reason) });
                 if self.phase != Phase::Closed {
                     self.go(Phase::Recovering);
@@ -432,6 +437,7 @@ impl Session {
             }
             AtEvent::LateResult { token, result } => {
                 self.job = None;
+                self.astray |= leaves_astray(result);
                 let result = self.part_result(result);
                 self.emit(Event::Late { token, result });
                 if self.phase == Phase::Recovering {
@@ -440,14 +446,13 @@ impl Session {
             }
             AtEvent::ListeningEnded { .. } => {
                 self.job = None;
+                self.astray = true;
                 self.rebooted = true;
                 self.emit(Event::ListeningEnded);
             }
             AtEvent::Resynchronised if self.phase == Phase::Recovering => self.go(Phase::Up),
             AtEvent::Resynchronised => {}
-            AtEvent::OrphanResult { .. } => {
-                self.emit(Event::Notice("A send result that belongs to no message was heard; it is credited to none"));
-            }
+            AtEvent::OrphanResult { reference } => self.orphan(reference),
             AtEvent::ForeignEcho(_) => {
                 self.emit(Event::Notice("Somebody else speaks on this port; stop ModemManager or whatever uses it"));
             }
@@ -465,8 +470,25 @@ impl Session {
         }
     }
 
+    /// A `+CMGS:` while no own job is on the air or listened for: a former run's, unless it may be that of an own job
+    /// that went astray.
+    fn orphan(&mut self, reference: u8) {
+        let result = SubmitResult::Accepted { reference: Some(reference) };
+        match self.phase {
+            _ if self.astray || self.heard.is_some() => {
+                self.emit(Event::Notice("A send result that belongs to no message was heard; it is credited to none"));
+            }
+            Phase::Up | Phase::Recovering => {
+                let result = self.part_result(result);
+                self.emit(Event::Heard(result));
+            }
+            _ => self.heard = Some(result),
+        }
+    }
+
     fn submitted(&mut self, now: Mono, token: u64, result: SubmitResult) {
         self.job = None;
+        self.astray |= leaves_astray(result);
         self.quiet_since = now;
         self.sent = Some(now);
         let outcome = self.part_result(result);
@@ -805,6 +827,12 @@ fn config(quirks: Quirks, known: &Known) -> at::Config {
         config.barriers = known.barriers.clone();
     }
     config
+}
+
+/// Whether a `+CMGS:` may still come of it. Without TP-MR, or behind an error, what was taken for the result may have
+/// been another's.
+fn leaves_astray(result: SubmitResult) -> bool {
+    matches!(result, SubmitResult::Accepted { reference: None } | SubmitResult::Refused(_))
 }
 
 fn final_error(result: FinalResult) -> FinalError {

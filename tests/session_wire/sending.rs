@@ -354,6 +354,59 @@ fn s14_after_a_crash_silence_is_listened_to_for_so_long() {
 }
 
 #[test]
+fn s14_after_a_crash_a_result_that_comes_later_is_heard_too() {
+    // While it falls quiet, during the bring-up, and when it can send again.
+    for late in [5_950, 6_300, 6_600, 8_000, 60_000] {
+        let mut wire = crashed(&[&format!("late_result={late}ms")]);
+        wire.pass_secs(100);
+        assert!(wire.notices().is_empty(), "{late}");
+        let expected = Event::Heard(Accepted(Some(0)));
+        assert!(matches!(heard(&wire)[..], [Event::Identified { .. }, event] if *event == expected), "{late}");
+        wire.faults(&[]);
+        wire.still_sends();
+    }
+}
+
+#[test]
+fn s14_of_two_results_heard_before_it_is_identified_the_first_counts() {
+    let mut wire = Wire::new();
+    wire.mishear = vec![("\r\n+CPIN: READY\r\n\r\nOK\r\n", "\r\n+CME ERROR: 14\r\n")];
+    wire.open(None);
+    wire.pass_secs(5);
+    wire.hear(b"\r\n+CMGS: 8\r\n\r\nOK\r\n\r\n+CMGS: 9\r\n\r\nOK\r\n");
+    assert!(heard(&wire).is_empty());
+    wire.mishear.clear();
+    wire.until_free(secs(60));
+    let expected = Event::Heard(Accepted(Some(8)));
+    assert!(matches!(heard(&wire)[..], [Event::Identified { .. }, event] if *event == expected));
+    wire.still_sends();
+}
+
+#[test]
+fn s14_no_own_jobs_result_is_a_former_runs() {
+    let rows: [(&str, u64); 6] = [
+        // Listened for in vain; lost with the port; after an error; after a bare OK; after a restart.
+        ("silence=accepted@next:1", 200),
+        ("port_loss=submit@next:1", 20),
+        ("error_after=error,accepted@next:1", 20),
+        ("error_after=cms:500,accepted@next:1", 20),
+        ("half_result=ok@next:1", 20),
+        // And on the air.
+        ("late_result=150@next:1", 200),
+    ];
+    for (flag, pause) in rows {
+        let mut wire = Wire::up_with(&[flag]);
+        wire.send("one");
+        wire.pass_secs(pause);
+        wire.until_free(LONG);
+        wire.hear(b"\r\n+CMGS: 0\r\n\r\nOK\r\n");
+        let told = wire.events.iter().filter(|(_, event)| matches!(event, Event::Heard(_))).count();
+        assert_eq!(told, usize::from(flag.starts_with("late")), "{flag}");
+        wire.still_sends();
+    }
+}
+
+#[test]
 fn s15_a_port_lost_between_parts() {
     let text = "A text that is too long for one short message, since it goes on and on and has more to say than the \
                 hundred and sixty characters that would fit into one, so that it is cut in two.";
