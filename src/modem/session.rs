@@ -82,6 +82,9 @@ pub enum Output {
     Transmit(Bytes),
     /// Close the port and open it again after a pause; in words, why.
     Reopen(&'static str),
+    /// Close the port and leave it alone for long: nothing sent over it can succeed until somebody does something; in
+    /// words, what.
+    Stop(&'static str),
     /// Something happened.
     Event(Event),
 }
@@ -205,6 +208,8 @@ pub struct Session {
     sent: Option<Mono>,
     asked: Option<Asked>,
     unsent_in_a_row: u8,
+    /// Refusals in a row by which it sends no messages at all: 301 and 303.
+    reserved_in_a_row: u8,
     withheld: Option<Reason>,
     rebooted: bool,
     quiet_since: Mono,
@@ -267,6 +272,7 @@ impl Session {
             sent: None,
             asked: None,
             unsent_in_a_row: 0,
+            reserved_in_a_row: 0,
             withheld: None,
             rebooted: false,
             quiet_since: Mono::default(),
@@ -438,11 +444,12 @@ impl Session {
             AtEvent::LateResult { token, result } => {
                 self.job = None;
                 self.astray |= leaves_astray(result);
-                let result = self.part_result(result);
-                self.emit(Event::Late { token, result });
+                let outcome = self.part_result(result);
+                self.emit(Event::Late { token, result: outcome });
                 if self.phase == Phase::Recovering {
                     self.go(Phase::Up);
                 }
+                self.count_reserved(result, outcome);
             }
             AtEvent::ListeningEnded { .. } => {
                 self.job = None;
@@ -503,6 +510,7 @@ impl Session {
         }
         let set_up_again = matches!(outcome, PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305)));
         self.emit(Event::Outcome { token, result: outcome });
+        self.count_reserved(result, outcome);
         if self.phase == Phase::Closed {
             return;
         }
@@ -512,6 +520,20 @@ impl Session {
             self.rebooted = true;
         }
         self.emit(Event::Changed);
+    }
+
+    /// Once, setting it up anew may help. Twice, and each message more would be refused as well.
+    fn count_reserved(&mut self, result: SubmitResult, outcome: PartResult) {
+        match (outcome, result) {
+            (PartResult::NotSent(Reason::Cms(301 | 303)), _) => self.reserved_in_a_row += 1,
+            (_, SubmitResult::Accepted { .. } | SubmitResult::Refused(_)) => self.reserved_in_a_row = 0,
+            _ => {}
+        }
+        if self.reserved_in_a_row >= STOP_AFTER {
+            self.reserved_in_a_row = 0;
+            self.outputs.push_back(Output::Stop(NO_MESSAGES));
+            self.go(Phase::Closed);
+        }
     }
 
     fn part_result(&mut self, result: SubmitResult) -> PartResult {
@@ -858,6 +880,8 @@ const PROMPT: Duration = Duration::from_secs(10);
 /// Messages in a row that never left, until the modem is set up anew, and until its port is reopened.
 const SET_UP_AFTER: u8 = 2;
 const REOPEN_AFTER: u8 = 4;
+/// Refusals with 301 or 303 in a row, until the modem is stopped.
+const STOP_AFTER: u8 = 2;
 /// Answers of one step of the bring-up that may be lost, however many ways of asking it has.
 const LOST_ANSWERS: u8 = 2;
 /// How long a modem may be silent before it is asked something.
@@ -868,6 +892,8 @@ const REGISTRATION_EVERY: Duration = Duration::from_secs(5);
 const HELD_BACK: Duration = Duration::from_secs(1);
 /// Announced messages kept in mind: as many as a large SIM card holds.
 const MAX_FETCHES: usize = 255;
+const NO_MESSAGES: &str = "it refuses every message (301 or 303): check that this is its AT port and that no other \
+                           program uses it; if both are so, it can't send messages";
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! | S4 | the prompt comes late | `s4_a_prompt_that_nobody_waits_for_any_more` |
 //! | S5 | silence after 0x1A | `s5_*` |
 //! | S6 | the result comes late | `s6_*` |
-//! | S7 | an error after 0x1A | `s7_an_error_after_ctrl_z` |
+//! | S7 | an error after 0x1A | `s7_*` |
 //! | S8 | half of a result | `s8_half_a_result` |
 //! | S9 | the modem is left in its editor | `s9_left_in_the_editor` |
 //! | S10 | old lines after a time-out | `s10_*` |

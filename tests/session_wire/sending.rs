@@ -3,6 +3,7 @@
 use crate::wire::{Grant, LISTEN, LONG, Wire, ms, pdu, secs};
 use otpgate::domain::message::PartResult::{Accepted, NotSent, Uncertain};
 use otpgate::domain::reason::Reason;
+use otpgate::modem::board::ModemState;
 use otpgate::modem::quirks::Configured;
 use otpgate::modem::session::Event;
 use otpgate::simulator::modem::ModemOptions;
@@ -237,6 +238,49 @@ fn s7_an_error_after_ctrl_z() {
         assert_eq!(wire.now - begun, ms(100), "{flag}");
         assert_eq!(wire.copies.len(), usize::from(flag.ends_with("accepted")), "{flag}");
         wire.still_sends();
+    }
+}
+
+#[test]
+fn s7_301_or_303_twice_in_a_row_stops_the_modem() {
+    for flag in ["error_after=cms:301,lost", "error_after=cms:303,lost", "refuse_before_prompt=cms:303"] {
+        let mut wire = Wire::up_with(&[flag]);
+        assert!(matches!(wire.sent("one"), NotSent(Reason::Cms(301 | 303))), "{flag}");
+        wire.until_free(LONG);
+        assert_eq!((wire.lines("+CGMI"), wire.stopped.len()), (2, 0), "{flag}: set up anew first");
+        assert!(matches!(wire.sent("two"), NotSent(Reason::Cms(301 | 303))), "{flag}");
+        assert_eq!(wire.session.view().state, ModemState::Closed, "{flag}");
+        let (at, why) = wire.stopped[0];
+        assert!(at == wire.now && why.contains("AT port") && why.contains("other program"), "{flag}: {why}");
+        let written = wire.written.len();
+        wire.pass_secs(3600);
+        assert_eq!((wire.written.len(), wire.reopened.len()), (written, 0), "{flag}: it is left alone");
+        wire.faults(&[]);
+        wire.open(None);
+        wire.until_free(LONG);
+        wire.still_sends();
+        assert_eq!(wire.stopped.len(), 1, "{flag}");
+    }
+}
+
+#[test]
+fn s7_301_or_303_is_counted_until_a_message_is_answered_otherwise() {
+    let rows = [
+        ("half_result=ok@next:1", 0),
+        ("network_refusal=38@next:1", 0),
+        ("error_after=cms:500,lost@next:1", 0),
+        // What was never handed over says nothing.
+        ("refuse_before_prompt=cms:330@next:1", 1),
+        ("port_loss=prompt@next:1", 1),
+    ];
+    for (between, stopped) in rows {
+        let mut wire = Wire::up();
+        for flag in ["error_after=cms:301,lost@next:1", between, "error_after=cms:303,lost@next:1"] {
+            wire.until_free(LONG);
+            wire.faults(&[flag]);
+            wire.sent("one");
+        }
+        assert_eq!(wire.stopped.len(), stopped, "{between}");
     }
 }
 

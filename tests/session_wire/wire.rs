@@ -65,6 +65,8 @@ pub(crate) struct Wire {
     pub(crate) events: Vec<(Mono, Event)>,
     pub(crate) written: Vec<(Mono, String)>,
     pub(crate) reopened: Vec<(Mono, &'static str)>,
+    /// When it was said to be of no use, and why.
+    pub(crate) stopped: Vec<(Mono, &'static str)>,
     pub(crate) copies: Vec<Copy>,
     pub(crate) handed_over: Vec<(Mono, u64)>,
     open: bool,
@@ -101,6 +103,7 @@ impl Wire {
             events: Vec::new(),
             written: Vec::new(),
             reopened: Vec::new(),
+            stopped: Vec::new(),
             copies: Vec::new(),
             handed_over: Vec::new(),
             open: false,
@@ -402,6 +405,10 @@ impl Wire {
                     self.reopened.push((self.now, why));
                     self.close();
                     self.reopen_at = Some(self.now + REOPEN);
+                }
+                Output::Stop(why) => {
+                    self.stopped.push((self.now, why));
+                    self.close();
                 }
                 Output::Event(event) => self.note(event),
             }
