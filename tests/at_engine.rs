@@ -45,12 +45,19 @@ impl Bench {
     /// A message whose PDU has just left.
     fn on_air(token: u64) -> Self {
         let mut bench = Self::new();
-        bench.submit(token);
-        bench.grant(token);
-        bench.hear("\r\n> ");
-        assert_eq!(bench.take_wire(), [format!("AT+CMGS={LENGTH}\r"), format!("{PDU}\x1a")]);
-        assert_eq!(bench.take_events(), [Event::WantRelease { token }]);
+        bench.put_on_air(token);
         bench
+    }
+
+    /// Hands a message over.
+    fn put_on_air(&mut self, token: u64) {
+        self.take_events();
+        self.take_wire();
+        self.submit(token);
+        self.grant(token);
+        self.hear("\r\n> ");
+        assert_eq!(self.take_wire(), [format!("AT+CMGS={LENGTH}\r"), format!("{PDU}\x1a")]);
+        assert_eq!(self.take_events(), [Event::WantRelease { token }]);
     }
 
     fn input(&mut self, input: Input<'_>) {
@@ -434,7 +441,7 @@ fn s9_two_clean_oks_are_awaited() {
     let mut bench = Bench::closed();
     bench.input(Input::Start { listen_until: None });
     bench.pass(1_300);
-    assert_eq!(bench.take_wire(), ["\x1b\r", "AT\r", "AT\r"], "the first was not answered");
+    assert_eq!(bench.take_wire(), ["\x1b\r", "AT\r", "ATQ0\r"], "the first was not answered");
     bench.hear("\r\nOK\r\n\r\nOK\r\n");
     bench.pass(100);
     assert!(bench.take_events().is_empty(), "two at once are one too many");
@@ -452,7 +459,8 @@ fn s9_no_answer_at_all() {
     bench.input(Input::Start { listen_until: None });
     bench.pass(60_000);
     assert_eq!(bench.take_events(), [Event::Unresponsive]);
-    assert_eq!(bench.take_wire().len(), 11, "ESC, and ten times AT");
+    let probes = [["AT\r", "ATQ0\r"]; 5].concat();
+    assert_eq!(bench.take_wire(), [vec!["\x1b\r"], probes].concat());
     bench.ask(Command::signal());
     assert_eq!(bench.take_events(), [Event::Refused(Refusal::NotStarted)]);
 }
@@ -530,6 +538,160 @@ fn s10_a_refused_barrier_is_not_waited_for_long() {
     bench.pass(1_000);
     bench.take_events();
     bench.resynchronise();
+}
+
+/// A message on the air behind a command that was given up.
+fn on_air_behind_a_lost_answer() -> Bench {
+    let mut bench = Bench::new();
+    bench.ask(Command::signal());
+    bench.pass(5_000);
+    bench.take_events();
+    bench.wire.remove(0);
+    bench.resynchronise();
+    bench.put_on_air(1);
+    bench
+}
+
+#[test]
+fn s10_a_late_result_of_another_command_is_no_evidence_of_a_message() {
+    let late = ["OK", "ERROR", "+CME ERROR: 14", "+CMS ERROR: 321", "+CMS ERROR: 500", "COMMAND NOT SUPPORT"];
+    let own = [
+        ("+CMGS: 7\r\n\r\nOK", SubmitResult::Accepted { reference: Some(7) }),
+        ("+CMS ERROR: 38", SubmitResult::Refused(FinalResult::Cms(Some(38)))),
+        ("+CMS ERROR: 304", SubmitResult::Refused(FinalResult::Cms(Some(304)))),
+    ];
+    for (late, (text, result)) in late.iter().flat_map(|late| own.iter().map(move |own| (late, own))) {
+        let mut bench = on_air_behind_a_lost_answer();
+        bench.hear(&format!("\r\n+CSQ: 17,99\r\n\r\n{late}\r\n"));
+        assert_eq!(bench.take_events(), [trace("+CSQ: 17,99")], "{late}");
+        assert!(bench.engine.is_on_air(), "{late}");
+        bench.hear(&format!("\r\n{text}\r\n"));
+        assert_eq!(bench.take_events(), [submitted(1, *result)], "{late} {text}");
+    }
+}
+
+#[test]
+fn s10_what_only_a_message_is_answered_with_is_its_own() {
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\n+CMS ERROR: 255\r\n");
+    assert_eq!(bench.take_events(), [submitted(1, SubmitResult::Refused(FinalResult::Cms(Some(255))))]);
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\n+CMGS: 3\r\n\r\nERROR\r\n");
+    assert_eq!(bench.take_events(), [accepted(1, Some(3))]);
+}
+
+#[test]
+fn s10_only_what_is_owed_is_taken_for_it() {
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\nOK\r\n\r\nOK\r\n");
+    assert_eq!(bench.take_events(), [accepted(1, None)], "one was owed");
+
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\n+CMGS: 1\r\n\r\nOK\r\n\r\nOK\r\n");
+    bench.put_on_air(2);
+    bench.take_events();
+    bench.hear("\r\nOK\r\n");
+    assert_eq!(bench.take_events(), [accepted(2, None)], "paid in between");
+}
+
+#[test]
+fn s10_nothing_is_owed_for_ever() {
+    for (waited, taken) in [(179_000, false), (180_000, true)] {
+        let mut bench = Bench::new();
+        bench.ask(Command::signal());
+        bench.pass(5_000);
+        bench.wire.remove(0);
+        bench.take_events();
+        bench.resynchronise();
+        bench.pass(waited - 300);
+        bench.put_on_air(1);
+        bench.hear("\r\nOK\r\n");
+        assert_eq!(bench.take_events() == [accepted(1, None)], taken, "{waited}");
+    }
+}
+
+#[test]
+fn s10_nothing_else_means_uncertain_at_its_deadline() {
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\nOK\r\n");
+    bench.pass(120_000);
+    assert_eq!(bench.take_events(), [Event::Uncertain { token: 1 }]);
+}
+
+#[test]
+fn s10_each_thing_given_up_is_owed() {
+    type Act = fn(&mut Bench);
+    let rows: [(&str, Act); 6] = [
+        ("aborted", |bench| {
+            bench.ask(Command::signal());
+            bench.input(Input::Abort);
+        }),
+        ("swallowed", |bench| {
+            bench.ask(Command::signal());
+            bench.hear("\r\n> ");
+        }),
+        ("no prompt", |bench| {
+            bench.submit(9);
+            bench.pass(5_000);
+        }),
+        ("not released", |bench| {
+            bench.submit(9);
+            bench.input(Input::Release { token: 9, granted: false });
+        }),
+        ("no result", |bench| {
+            bench.put_on_air(9);
+            bench.pass(180_000);
+        }),
+        ("a barrier", |bench| {
+            bench.hear("\r\n> ");
+            bench.pass(5_300);
+        }),
+    ];
+    for (name, act) in rows {
+        let mut bench = Bench::new();
+        act(&mut bench);
+        bench.take_events();
+        bench.wire = vec![b"\x1b\r".to_vec()];
+        bench.resynchronise();
+        bench.put_on_air(1);
+        bench.hear("\r\nOK\r\n");
+        assert!(bench.take_events().is_empty() && bench.engine.is_on_air(), "{name}");
+        bench.hear("\r\nOK\r\n");
+        assert_eq!(bench.take_events(), [accepted(1, None)], "{name}: and no more than one");
+    }
+}
+
+#[test]
+fn s10_a_barrier_that_was_refused_owes_nothing() {
+    let mut bench = Bench::new();
+    bench.hear("\r\n> ");
+    bench.pass(300);
+    bench.hear("\r\n+CME ERROR: 100\r\n");
+    bench.pass(1_000);
+    bench.take_events();
+    bench.wire = vec![b"\x1b\r".to_vec()];
+    bench.resynchronise();
+    bench.put_on_air(1);
+    bench.hear("\r\nOK\r\n");
+    assert_eq!(bench.take_events(), [accepted(1, None)]);
+}
+
+#[test]
+fn s10_probes_that_were_not_answered_are_owed_unless_it_restarted_behind_them() {
+    for (boot, taken) in [("", false), ("\r\n+CFUN: 1\r\n", false), ("\r\nRDY\r\n", true)] {
+        let mut bench = Bench::closed();
+        bench.input(Input::Start { listen_until: None });
+        bench.pass(2_300);
+        bench.hear(boot);
+        for _ in 0..2 {
+            bench.hear("\r\nOK\r\n");
+            bench.pass(100);
+        }
+        assert_eq!(bench.take_events().last(), Some(&Event::Synchronised));
+        bench.put_on_air(1);
+        bench.hear("\r\nOK\r\n");
+        assert_eq!(bench.take_events() == [accepted(1, None)], taken, "{boot}");
+    }
 }
 
 #[test]
@@ -734,6 +896,22 @@ fn t5_a_modem_left_with_numeric_results_is_found() {
 }
 
 #[test]
+fn t5_a_modem_that_was_told_not_to_answer_is_told_to() {
+    let mut bench = Bench::closed();
+    bench.input(Input::Start { listen_until: None });
+    bench.pass(1_300);
+    bench.hear("ATQ0\r\r\nOK\r\n");
+    bench.pass(100);
+    for _ in 0..2 {
+        assert!(bench.take_events().is_empty(), "two clean answers to AT are awaited");
+        bench.hear("AT\r\r\nOK\r\n");
+        bench.pass(100);
+    }
+    assert_eq!(bench.take_events(), [Event::Synchronised]);
+    assert_eq!(bench.take_wire(), ["\x1b\r", "AT\r", "ATQ0\r", "AT\r", "AT\r"]);
+}
+
+#[test]
 fn t5_a_bare_number_ends_no_message() {
     let mut bench = Bench::on_air(1);
     bench.hear("7\r\n4\r\n");
@@ -752,6 +930,84 @@ fn t5_a_second_result_does_not_end_the_next_command() {
     bench.hear("\r\n+CSQ: 17,99\r\n\r\nOK\r\n");
     let refused = reply(&[], ReplyEnd::Final(FinalResult::Cms(Some(340))));
     assert_eq!(bench.take_events(), [refused, ok(&["+CSQ: 17,99"])]);
+}
+
+#[test]
+fn t8_a_restart_forgets_the_message_on_the_air() {
+    for boot in ["RDY", "+CFUN: 1", "^SYSSTART"] {
+        let mut bench = Bench::on_air(1);
+        bench.pass(2_000);
+        bench.hear(&format!("\r\n{boot}\r\n"));
+        bench.pass(3_000);
+        bench.hear("\r\n+CFUN: 1\r\n\r\nSMS Ready\r\n");
+        bench.pass(1_999);
+        bench.take_events();
+        assert!(bench.take_wire().is_empty() && bench.engine.is_on_air(), "{boot}: no line extends the 5 s");
+        bench.pass(1);
+        let over = [Event::Uncertain { token: 1 }, Event::ListeningEnded { token: 1 }];
+        assert_eq!(bench.take_events(), over, "{boot}");
+        bench.resynchronise();
+    }
+}
+
+#[test]
+fn t8_a_result_within_five_seconds_of_the_restart_counts() {
+    for (text, result) in [
+        ("\r\n+CMGS: 7\r\n\r\nOK\r\n", SubmitResult::Accepted { reference: Some(7) }),
+        ("\r\n+CMGS: 7\r\n", SubmitResult::Accepted { reference: Some(7) }),
+        ("\r\n+CMS ERROR: 38\r\n", SubmitResult::Refused(FinalResult::Cms(Some(38)))),
+    ] {
+        let mut bench = Bench::on_air(1);
+        bench.hear("\r\nRDY\r\n");
+        bench.pass(4_000);
+        bench.take_events();
+        bench.hear(text);
+        bench.pass(2_000);
+        assert_eq!(bench.take_events(), [submitted(1, result)], "{text}");
+    }
+}
+
+#[test]
+fn t8_a_part_that_is_ready_is_no_restart() {
+    let mut bench = Bench::on_air(1);
+    bench.hear("\r\nSMS Ready\r\n\r\nPB DONE\r\n\r\n+QIND: SMS DONE\r\n");
+    bench.pass(119_999);
+    assert!(bench.take_wire().is_empty() && bench.engine.is_on_air());
+    bench.hear("\r\n+CMGS: 7\r\n\r\nOK\r\n");
+    assert_eq!(bench.take_events().last(), Some(&accepted(1, Some(7))));
+}
+
+#[test]
+fn t8_a_restart_while_listened_to_ends_the_listening() {
+    let mut bench = Bench::on_air(1);
+    bench.pass(130_000);
+    assert_eq!(bench.take_events(), [Event::Uncertain { token: 1 }]);
+    bench.hear("\r\nRDY\r\n");
+    bench.pass(5_000);
+    assert_eq!(bench.take_events()[1..], [Event::ListeningEnded { token: 1 }]);
+    bench.resynchronise();
+}
+
+#[test]
+fn t8_a_restart_before_the_pdu_leaves_it_unsent_at_once() {
+    type Act = fn(&mut Bench);
+    let rows: [(&str, Act); 3] = [
+        ("before the prompt", |_| {}),
+        ("released before the prompt", |bench| bench.grant(1)),
+        ("behind the prompt", |bench| bench.hear("\r\n> ")),
+    ];
+    for (name, act) in rows {
+        let mut bench = Bench::new();
+        bench.submit(1);
+        act(&mut bench);
+        bench.take_events();
+        bench.take_wire();
+        bench.hear("\r\nRDY\r\n");
+        assert_eq!(bench.take_events()[1..], [not_transmitted(1, NotTransmitted::Interrupted)], "{name}");
+        bench.resynchronise();
+        bench.grant(1);
+        assert!(bench.irreversible.is_empty(), "{name}");
+    }
 }
 
 #[test]

@@ -675,6 +675,26 @@ fn faults_of_talking() {
         ("T7", &["refuse_command=+CNMI=2,|+CSMS"], "AT+CNMI=2,1\r", "\r\nERROR\r\n"),
         ("T7 second", &["refuse_command=+CNMI=2,|+CSMS"], "AT+CSMS=0\r", "\r\nERROR\r\n"),
         ("T7 others", &["refuse_command=+CNMI=2,|+CSMS"], "AT+CNMI=1,1\r", OK),
+        ("R5", &["reports_acknowledged_only=yes"], "AT+CNMI=2,1,0,1,0\r", "\r\n+CMS ERROR: 303\r\n"),
+        (
+            "R5 stored",
+            &["reports_acknowledged_only=yes"],
+            "AT+CSMS=1;+CNMI=2,1,0,2,0\r",
+            "\r\n+CSMS: 1,1,1\r\n\r\n+CMS ERROR: 303\r\n",
+        ),
+        (
+            "R5 phase 2+",
+            &["reports_acknowledged_only=yes"],
+            "AT+CSMS=1;+CNMI=2,1,0,1,0\r",
+            "\r\n+CSMS: 1,1,1\r\n\r\nOK\r\n",
+        ),
+        ("R5 none", &["reports_acknowledged_only=yes"], "AT+CNMI=2,1,0,0,0\r", OK),
+        (
+            "R5 said",
+            &["reports_acknowledged_only=yes"],
+            "AT+CNMI=?\r",
+            "\r\n+CNMI: (0-2),(0-3),(0),(0),(0,1)\r\n\r\nOK\r\n",
+        ),
     ];
     for (row, flags, typed, said) in rows {
         let mut b = Bench::new();

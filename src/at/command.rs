@@ -280,7 +280,8 @@ impl Command {
         Self::query("AT+CMGF?", "+CMGF:")
     }
 
-    /// `AT+CSMS=0`: no acknowledgement by us. Answered with `+CSMS: <mt>,<mo>,<bm>`.
+    /// `AT+CSMS=0`: no acknowledgement by us; `AT+CSMS=1`: phase 2+, all that comes directly is acknowledged. Answered
+    /// with `+CSMS: <mt>,<mo>,<bm>`.
     pub fn message_service(service: u8) -> Self {
         Self::query(format!("AT+CSMS={service}"), "+CSMS:")
     }
@@ -327,6 +328,11 @@ impl Command {
     /// `AT+CNMA`: a report or message came safely (only with `AT+CSMS=1`).
     pub fn acknowledge() -> Self {
         Self::set("AT+CNMA").once()
+    }
+
+    /// `AT+CNMA=0`: the same, for modems that want the number.
+    pub fn acknowledge_numbered() -> Self {
+        Self::set("AT+CNMA=0").once()
     }
 
     /// `AT+CSCA?`: the service centre's address.

@@ -5,9 +5,11 @@
 //! One thing is in flight at a time. A line answers only if it bears the running command's prefix or has the shape
 //! declared for it; everything else is news or goes to the trace. Deadlines are absolute: no line extends one. Whenever
 //! the dialogue may have slipped (a time-out, a prompt out of turn) the engine escapes, waits for quiet and puts a
-//! query whose line is unmistakable, and only behind that line does it believe anything again. Between 0x1A and the
-//! result, or 180 s, it writes nothing at all.
+//! query whose line is unmistakable, and only behind that line does it believe anything again. A result of what was
+//! given up may come later still: for 180 s it is not taken for a message's. Between 0x1A and the result, or 180 s, it
+//! writes nothing at all, unless the modem says that it has restarted: then for 5 s more.
 
+mod owed;
 mod read;
 mod submit;
 mod sync;
@@ -18,6 +20,7 @@ use super::line::{Framer, Line, Piece};
 use super::response::PduHex;
 use super::result::FinalResult;
 use crate::domain::time::Mono;
+use owed::Owed;
 use read::{Meaning, SecondLine};
 use std::collections::VecDeque;
 use std::fmt;
@@ -58,6 +61,7 @@ pub struct Engine {
     said: VecDeque<String>,
     /// An orphan `+CMGS:` came: until then an `OK` is its own, not the running command's.
     orphan_ok_until: Option<Mono>,
+    owed: Owed,
     next_barrier: usize,
     outputs: VecDeque<Output>,
 }
@@ -104,6 +108,7 @@ impl Engine {
             echo: String::new(),
             said: VecDeque::new(),
             orphan_ok_until: None,
+            owed: Owed::default(),
             next_barrier: 0,
             outputs: VecDeque::new(),
         }
@@ -207,6 +212,7 @@ impl Engine {
                 self.give_up(job, ReplyEnd::Aborted, NotTransmitted::Aborted);
             }
             State::Command(running) => {
+                self.owed.add(now);
                 self.reply(running.lines, ReplyEnd::Aborted);
                 self.resynchronise(now, Some(running.command));
             }
@@ -265,6 +271,7 @@ impl Engine {
                 self.stray_prompt(now, None);
             }
             State::Command(running) => {
+                self.owed.add(now);
                 self.reply(running.lines, ReplyEnd::Interrupted);
                 self.stray_prompt(now, Some(running.command));
             }
@@ -292,9 +299,9 @@ impl Engine {
             }
             (state, Meaning::Final(result)) => {
                 self.state = state;
-                self.is_orphans(now, result);
+                self.is_nobodys(now, result);
             }
-            (state, Meaning::Answer(_)) => self.state = state,
+            (state, Meaning::Answer(_) | Meaning::Booted) => self.state = state,
         }
     }
 
@@ -314,6 +321,7 @@ impl Engine {
             self.idle(now, FinalResult::Ok);
             return self.reply(running.lines, ReplyEnd::Final(FinalResult::Ok));
         }
+        self.owed.add(now);
         self.reply(running.lines, ReplyEnd::TimedOut);
         self.resynchronise(now, Some(running.command));
     }
@@ -330,6 +338,12 @@ impl Engine {
     fn orphan(&mut self, now: Mono, reference: u8) {
         self.orphan_ok_until = Some(now + ORPHAN_OK);
         self.emit(Event::OrphanResult { reference });
+    }
+
+    /// A result came that ends nothing: it may be one that was owed.
+    fn is_nobodys(&mut self, now: Mono, result: FinalResult) -> bool {
+        self.is_orphans(now, result);
+        self.owed.pay(now)
     }
 
     /// Whether `result` is the `OK` of an orphan `+CMGS:`.

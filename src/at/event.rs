@@ -125,7 +125,7 @@ pub enum Event {
         /// How it ended.
         result: SubmitResult,
     },
-    /// An uncertain message's result did not come in 180 s. The engine resynchronises.
+    /// An uncertain message's result did not come in 180 s, or the modem has restarted. The engine resynchronises.
     ListeningEnded {
         /// Which message.
         token: u64,
@@ -198,7 +198,7 @@ pub enum NotTransmitted {
     Expired,
     /// [`Input::Abort`].
     Aborted,
-    /// A stray prompt came before the command went out.
+    /// A stray prompt came before the command went out, or the modem restarted before the PDU did.
     Interrupted,
     /// [`Input::Reset`] or [`Input::Start`].
     PortLost,

@@ -40,8 +40,10 @@ pub(super) struct Known {
     /// Queries that this modem answered with a line of their own.
     pub(super) barriers: Vec<Command>,
     pub(super) indications: Option<[Vec<u8>; 5]>,
-    /// The `ds` of the form of CNMI that was taken: 1 gives `+CDS`, 2 `+CDSI`.
-    pub(super) reports_by: Option<u8>,
+    /// The form of CNMI that was taken: mode, mt, bm, ds, bfr. `ds` 1 gives `+CDS`, 2 `+CDSI`.
+    pub(super) routing: Option<[u8; 5]>,
+    /// Phase 2+ is on: what comes directly is to be acknowledged.
+    pub(super) acknowledges: bool,
     pub(super) radio: Option<u16>,
     pub(super) circuit: Option<u8>,
     pub(super) packet: Option<u8>,
@@ -49,7 +51,7 @@ pub(super) struct Known {
     pub(super) operator: Option<String>,
     pub(super) signal_dbm: Option<i16>,
     pub(super) degraded: Vec<&'static str>,
-    tried_indications: usize,
+    tried_forms: usize,
 }
 
 /// From the first clean `AT` to a modem that can send. Everything that depends on the radio comes after CFUN, and CFUN
@@ -121,8 +123,35 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "indications", ask: |_, n| once(n, Command::indications_supported), take: take_indications },
     Step {
         name: "indications set",
-        ask: |known, n| indication_forms(known).get(n).map(|form| Command::indications(*form)),
-        take: take_indication_form,
+        ask: |known, n| indication_command(known, AS_IT_SAYS, n),
+        take: |known, reply| take_indication_form(known, reply, AS_IT_SAYS),
+    },
+    // The last rung: some modems give reports under phase 2+ only, and then each has to be acknowledged.
+    Step {
+        name: "phase 2+",
+        ask: |known, n| known.routing.is_none().then(|| once(n, || Command::message_service(1)))?,
+        take: |known, reply| {
+            known.acknowledges = reply.is_ok();
+            Next::Step
+        },
+    },
+    Step {
+        name: "indications set, phase 2+",
+        ask: |known, n| known.acknowledges.then(|| indication_command(known, ACKNOWLEDGED, n))?,
+        take: |known, reply| take_indication_form(known, reply, ACKNOWLEDGED),
+    },
+    Step {
+        name: "message service again",
+        ask: |known, n| known.routing.is_none().then(|| once(n, || Command::message_service(0)))?,
+        take: |known, _| {
+            known.acknowledges = false;
+            Next::Step
+        },
+    },
+    Step {
+        name: "indications set, without reports",
+        ask: |known, n| known.routing.is_none().then(|| indication_command(known, WITHOUT_REPORTS, n))?,
+        take: |known, reply| take_indication_form(known, reply, WITHOUT_REPORTS),
     },
     Step {
         name: "service centre",
@@ -253,36 +282,64 @@ fn barrier(known: &mut Known, reply: &Reply, query: fn() -> Command) -> Next {
 
 fn take_indications(known: &mut Known, reply: &Reply) -> Next {
     known.indications = reply.first().and_then(response::indications_supported);
-    known.tried_indications = 0;
     Next::Step
 }
 
-/// The forms of CNMI to try: every one that gives reports directly (ds=1) before any that stores them (ds=2), with
-/// mode and bfr from what the modem says it supports. MSM-based modems advertise mode 2 and refuse it.
-fn indication_forms(known: &Known) -> Vec<[u8; 5]> {
+/// Which values of `ds` a rung of the ladder of reports tries, in this order, and whether only those that the modem
+/// says it supports.
+#[derive(Clone, Copy)]
+struct Rung {
+    ds: &'static [u8],
+    as_it_says: bool,
+}
+
+/// Reports directly (`ds=1`), rather than stored (`ds=2`).
+const AS_IT_SAYS: Rung = Rung { ds: &[1, 2], as_it_says: true };
+/// Under phase 2+. What the modem said it supports, it said without.
+const ACKNOWLEDGED: Rung = Rung { ds: &[1], as_it_says: false };
+const WITHOUT_REPORTS: Rung = Rung { ds: &[0], as_it_says: false };
+
+/// The forms of CNMI that a rung tries, with mode, mt and bfr from what the modem says it supports. MSM-based modems
+/// advertise mode 2 and refuse it.
+fn indication_forms(known: &Known, rung: Rung) -> Vec<[u8; 5]> {
     let supports = |field: usize, value: u8| known.indications.as_ref().is_none_or(|all| all[field].contains(&value));
     let bfr = if supports(4, 0) { 0 } else { 1 };
+    // A message in a storage waits until it is read; one that comes directly is gone if nobody hears it.
+    let mt = [1, 2].into_iter().find(|mt| supports(1, *mt)).unwrap_or(0);
     let mut forms = Vec::new();
-    for ds in [1, 2, 0] {
+    for ds in rung.ds {
         for mode in [2, 1, 3] {
-            if supports(0, mode) && supports(3, ds) {
-                forms.push([mode, if supports(1, 1) { 1 } else { 0 }, 0, ds, bfr]);
+            if supports(0, mode) && (!rung.as_it_says || supports(3, *ds)) {
+                forms.push([mode, mt, 0, *ds, bfr]);
             }
         }
     }
     forms
 }
 
-fn take_indication_form(known: &mut Known, reply: &Reply) -> Next {
-    let form = indication_forms(known).get(known.tried_indications).copied();
-    known.tried_indications += 1;
-    match form {
-        Some([.., ds, _]) if reply.is_ok() => {
-            known.reports_by = Some(ds);
-            if ds == 0 { Next::Degraded(NO_REPORTS) } else { Next::Step }
+fn indication_command(known: &Known, rung: Rung, n: usize) -> Option<Command> {
+    indication_forms(known, rung).get(n).map(|form| Command::indications(*form))
+}
+
+fn take_indication_form(known: &mut Known, reply: &Reply, rung: Rung) -> Next {
+    let forms = indication_forms(known, rung);
+    let tried = std::mem::take(&mut known.tried_forms);
+    match forms.get(tried) {
+        Some(form @ [_, mt, _, ds, _]) if reply.is_ok() => {
+            known.routing = Some(*form);
+            known.degraded.extend(match mt {
+                1 => None,
+                2 => Some(NOT_STORED),
+                _ => Some(NOT_ANNOUNCED),
+            });
+            if *ds == 0 { Next::Degraded(NO_REPORTS) } else { Next::Step }
         }
-        _ if known.tried_indications < indication_forms(known).len() => Next::Another,
-        _ => Next::Degraded(NO_REPORTS),
+        _ if tried + 1 < forms.len() => {
+            known.tried_forms = tried + 1;
+            Next::Another
+        }
+        _ if rung.ds == WITHOUT_REPORTS.ds => Next::Degraded(NO_REPORTS),
+        _ => Next::Step,
     }
 }
 
@@ -314,26 +371,49 @@ fn take_signal(known: &mut Known, reply: &Reply) -> Next {
 }
 
 const NO_REPORTS: &str = "it gives no status reports (AT+CNMI), so that delivery is never confirmed";
+const NOT_STORED: &str =
+    "it gives messages that come in directly only (AT+CNMI mt=2), so that one which nobody hears is lost";
+const NOT_ANNOUNCED: &str = "it does not tell of messages that come in (AT+CNMI mt=0); they stay in its storage";
 const LONGEST_NAME: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn supporting(mode: &[u8], mt: &[u8], ds: &[u8], bfr: &[u8]) -> Known {
+        let indications = [mode, mt, &[0], ds, bfr].map(<[u8]>::to_vec);
+        Known { indications: Some(indications), ..Known::default() }
+    }
+
     #[test]
     fn reports_are_wanted_directly_before_stored_ones() {
-        let all = Known {
-            indications: Some([vec![0, 1, 2], vec![0, 1, 2], vec![0], vec![0, 1, 2], vec![0, 1]]),
-            ..Known::default()
-        };
-        let forms = indication_forms(&all);
-        assert_eq!(forms[0], [2, 1, 0, 1, 0]);
-        assert_eq!(forms[1], [1, 1, 0, 1, 0]);
-        assert_eq!(forms[2], [2, 1, 0, 2, 0]);
-        let gemalto =
-            Known { indications: Some([vec![0, 1], vec![0, 1], vec![0], vec![0, 2], vec![1]]), ..Known::default() };
-        assert_eq!(indication_forms(&gemalto), [[1, 1, 0, 2, 1], [1, 1, 0, 0, 1]]);
-        assert!(!indication_forms(&Known::default()).is_empty(), "a modem that tells nothing is tried all the same");
+        let all = supporting(&[0, 1, 2], &[0, 1, 2], &[0, 1, 2], &[0, 1]);
+        let forms = indication_forms(&all, AS_IT_SAYS);
+        assert_eq!(forms, [[2, 1, 0, 1, 0], [1, 1, 0, 1, 0], [2, 1, 0, 2, 0], [1, 1, 0, 2, 0]]);
+        let gemalto = supporting(&[0, 1], &[0, 1], &[0, 2], &[1]);
+        assert_eq!(indication_forms(&gemalto, AS_IT_SAYS), [[1, 1, 0, 2, 1]]);
+        assert_eq!(indication_forms(&gemalto, ACKNOWLEDGED), [[1, 1, 0, 1, 1]], "it may say so under phase 2 only");
+        assert_eq!(indication_forms(&gemalto, WITHOUT_REPORTS), [[1, 1, 0, 0, 1]]);
+        let silent = indication_forms(&Known::default(), AS_IT_SAYS);
+        assert!(!silent.is_empty(), "a modem that tells nothing is tried all the same");
+    }
+
+    #[test]
+    fn r5_messages_come_directly_only_where_they_cannot_be_announced() {
+        let rows: [(&[u8], u8, Option<&str>); 5] = [
+            (&[0, 1, 2, 3], 1, None),
+            (&[1], 1, None),
+            (&[0, 2], 2, Some(NOT_STORED)),
+            (&[0, 3], 0, Some(NOT_ANNOUNCED)),
+            (&[], 0, Some(NOT_ANNOUNCED)),
+        ];
+        for (supported, mt, note) in rows {
+            let mut known = supporting(&[2], supported, &[0, 1], &[0]);
+            assert_eq!(indication_forms(&known, AS_IT_SAYS), [[2, mt, 0, 1, 0]], "{supported:?}");
+            let ok = Reply { lines: Vec::new(), end: ReplyEnd::Final(FinalResult::Ok) };
+            assert_eq!(take_indication_form(&mut known, &ok, AS_IT_SAYS), Next::Step);
+            assert_eq!(known.degraded.first().copied(), note, "{supported:?}");
+        }
     }
 
     #[test]

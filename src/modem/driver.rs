@@ -301,7 +301,7 @@ impl Driver {
                             Err(_) => return Some(Closed::Lost("it takes no more bytes".to_owned())),
                         }
                     }
-                    Output::Reopen(why) => return Some(Closed::Lost(why.to_owned())),
+                    Output::Reopen(why) | Output::Stop(why) => return Some(Closed::Lost(why.to_owned())),
                     Output::Event(event) => self.take(event),
                 }
             }

@@ -4,8 +4,10 @@
 //! Call [`Session::handle_input`], then drain [`Session::poll_output`], then sleep until [`Session::next_timeout`].
 //!
 //! The ladder, from the mildest rung: the engine's own ESC, quiet and barrier after any time-out; bring-up anew after
-//! two messages in a row that never left, or news of a reboot; close and reopen when no barrier is passed or the modem
-//! does not answer at all.
+//! two messages in a row that never left, or news of a reboot, which also ends the listening for a message on the air;
+//! close and reopen when no barrier is passed or the modem does not answer at all.
+
+mod acknowledge;
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
 use super::quirks::{Configured, Quirks};
@@ -23,6 +25,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
+use acknowledge::Acknowledgements;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -79,6 +82,9 @@ pub enum Output {
     Transmit(Bytes),
     /// Close the port and open it again after a pause; in words, why.
     Reopen(&'static str),
+    /// Close the port and leave it alone for long: nothing sent over it can succeed until somebody does something; in
+    /// words, what.
+    Stop(&'static str),
     /// Something happened.
     Event(Event),
 }
@@ -131,8 +137,8 @@ pub enum Event {
     },
     /// No result of the uncertain job came, and none is waited for any more.
     ListeningEnded,
-    /// While listening before the first ESC: the result of a message from before the restart. Comes after
-    /// [`Event::Identified`].
+    /// The result of a message from before the restart: heard while listening before the first ESC, or later, as long
+    /// as it can be no own job's. Comes after [`Event::Identified`].
     Heard(PartResult),
     /// A status report.
     Report {
@@ -189,13 +195,21 @@ pub struct Session {
     phase: Phase,
     /// The job that the engine has, or listens for.
     job: Option<u64>,
+    /// A former run's result, until it is known whose modem and SIM card it came from.
     heard: Option<SubmitResult>,
+    /// An own job left and ended without its TP-MR: a `+CMGS:` that comes later may be that one's.
+    astray: bool,
     /// What the modem said lies in a storage: reports to read and delete, messages to read.
     fetches: VecDeque<Fetch>,
     /// Reports that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
     early: Vec<Event>,
+    acknowledgements: Acknowledgements,
+    /// When the last send ended.
+    sent: Option<Mono>,
     asked: Option<Asked>,
     unsent_in_a_row: u8,
+    /// Refusals in a row by which it sends no messages at all: 301 and 303.
+    reserved_in_a_row: u8,
     withheld: Option<Reason>,
     rebooted: bool,
     quiet_since: Mono,
@@ -214,6 +228,8 @@ enum Phase {
         way: usize,
         from: Mono,
         why: Option<&'static str>,
+        /// Answers that were lost in this step.
+        lost: u8,
     },
     /// It can send, if it is registered.
     Up,
@@ -233,6 +249,8 @@ enum Asked {
     Step,
     Heartbeat(usize),
     Fetch(Fetch),
+    Acknowledgement,
+    Routing,
 }
 
 impl Session {
@@ -247,10 +265,14 @@ impl Session {
             phase: Phase::Closed,
             job: None,
             heard: None,
+            astray: false,
             fetches: VecDeque::new(),
             early: Vec::new(),
+            acknowledgements: Acknowledgements::default(),
+            sent: None,
             asked: None,
             unsent_in_a_row: 0,
+            reserved_in_a_row: 0,
             withheld: None,
             rebooted: false,
             quiet_since: Mono::default(),
@@ -266,6 +288,7 @@ impl Session {
                 self.known = Known::default();
                 self.fetches.clear();
                 self.early.clear();
+                self.acknowledgements.forget();
                 self.asked = None;
                 self.heard = None;
                 self.rebooted = false;
@@ -319,6 +342,7 @@ impl Session {
             && self.job.is_none()
             && self.asked.is_none()
             && self.fetches.is_empty()
+            && self.acknowledgements.is_settled()
             && !self.rebooted
             && self.engine.is_ready()
             && self.known.registration().is_some()
@@ -336,7 +360,7 @@ impl Session {
 
     /// Whether reports can come at all.
     pub fn gives_reports(&self) -> bool {
-        self.known.reports_by.is_some_and(|ds| ds > 0)
+        self.known.routing.is_some_and(|[_, _, _, ds, _]| ds > 0)
     }
 
     /// What is known of the modem.
@@ -411,6 +435,7 @@ impl Session {
             AtEvent::Submitted { token, result } => self.submitted(now, token, result),
             AtEvent::Uncertain { token } => {
                 let reason = if self.phase == Phase::Closed { Reason::PortLost } else { Reason::NoResult };
+                self.astray |= reason == Reason::PortLost;
                 self.emit(Event::Outcome { token, result: PartResult::Uncertain(reason) });
                 if self.phase != Phase::Closed {
                     self.go(Phase::Recovering);
@@ -418,27 +443,28 @@ impl Session {
             }
             AtEvent::LateResult { token, result } => {
                 self.job = None;
-                let result = self.part_result(result);
-                self.emit(Event::Late { token, result });
+                self.astray |= leaves_astray(result);
+                let outcome = self.part_result(result);
+                self.emit(Event::Late { token, result: outcome });
                 if self.phase == Phase::Recovering {
                     self.go(Phase::Up);
                 }
+                self.count_reserved(result, outcome);
             }
             AtEvent::ListeningEnded { .. } => {
                 self.job = None;
+                self.astray = true;
                 self.rebooted = true;
                 self.emit(Event::ListeningEnded);
             }
             AtEvent::Resynchronised if self.phase == Phase::Recovering => self.go(Phase::Up),
             AtEvent::Resynchronised => {}
-            AtEvent::OrphanResult { .. } => {
-                self.emit(Event::Notice("A send result that belongs to no message was heard; it is credited to none"));
-            }
+            AtEvent::OrphanResult { reference } => self.orphan(reference),
             AtEvent::ForeignEcho(_) => {
                 self.emit(Event::Notice("Somebody else speaks on this port; stop ModemManager or whatever uses it"));
             }
             AtEvent::StrayPrompt => self.emit(Event::Notice("A prompt came outside its time; it was escaped")),
-            AtEvent::Urc(urc) => self.news(urc),
+            AtEvent::Urc(urc) => self.news(now, urc),
             AtEvent::Noise { .. } | AtEvent::Trace(_) => {}
             AtEvent::Refused(_) => {
                 // The engine was busy with something else after all: nothing has left.
@@ -451,9 +477,27 @@ impl Session {
         }
     }
 
+    /// A `+CMGS:` while no own job is on the air or listened for: a former run's, unless it may be that of an own job
+    /// that went astray.
+    fn orphan(&mut self, reference: u8) {
+        let result = SubmitResult::Accepted { reference: Some(reference) };
+        match self.phase {
+            _ if self.astray || self.heard.is_some() => {
+                self.emit(Event::Notice("A send result that belongs to no message was heard; it is credited to none"));
+            }
+            Phase::Up | Phase::Recovering => {
+                let result = self.part_result(result);
+                self.emit(Event::Heard(result));
+            }
+            _ => self.heard = Some(result),
+        }
+    }
+
     fn submitted(&mut self, now: Mono, token: u64, result: SubmitResult) {
         self.job = None;
+        self.astray |= leaves_astray(result);
         self.quiet_since = now;
+        self.sent = Some(now);
         let outcome = self.part_result(result);
         match result {
             SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted) => {
@@ -466,6 +510,7 @@ impl Session {
         }
         let set_up_again = matches!(outcome, PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305)));
         self.emit(Event::Outcome { token, result: outcome });
+        self.count_reserved(result, outcome);
         if self.phase == Phase::Closed {
             return;
         }
@@ -475,6 +520,20 @@ impl Session {
             self.rebooted = true;
         }
         self.emit(Event::Changed);
+    }
+
+    /// Once, setting it up anew may help. Twice, and each message more would be refused as well.
+    fn count_reserved(&mut self, result: SubmitResult, outcome: PartResult) {
+        match (outcome, result) {
+            (PartResult::NotSent(Reason::Cms(301 | 303)), _) => self.reserved_in_a_row += 1,
+            (_, SubmitResult::Accepted { .. } | SubmitResult::Refused(_)) => self.reserved_in_a_row = 0,
+            _ => {}
+        }
+        if self.reserved_in_a_row >= STOP_AFTER {
+            self.reserved_in_a_row = 0;
+            self.outputs.push_back(Output::Stop(NO_MESSAGES));
+            self.go(Phase::Closed);
+        }
     }
 
     fn part_result(&mut self, result: SubmitResult) -> PartResult {
@@ -489,12 +548,18 @@ impl Session {
         }
     }
 
-    fn news(&mut self, urc: Urc) {
+    fn news(&mut self, now: Mono, urc: Urc) {
         match urc {
-            Urc::Report(pdu) => self.report(&pdu),
+            Urc::Report(pdu) => {
+                self.owe_acknowledgement(now);
+                self.report(&pdu);
+            }
             Urc::ReportStored(at) => self.fetches.push_back(Fetch::Select(at, true)),
             Urc::MessageStored(at) => self.fetches.push_back(Fetch::Select(at, false)),
-            Urc::Message(pdu) => self.inbound(&pdu),
+            Urc::Message(pdu) => {
+                self.owe_acknowledgement(now);
+                self.inbound(&pdu);
+            }
             Urc::Registration(domain, registration) => {
                 let slot = match domain {
                     Domain::Circuit => &mut self.known.circuit,
@@ -512,6 +577,7 @@ impl Session {
                     || urc == Urc::Booted && matches!(self.phase, Phase::BringUp { .. }) =>
             {
                 self.rebooted = true;
+                self.acknowledgements.forget();
                 self.emit(Event::Notice("The modem has restarted by itself; it is set up again"));
             }
             Urc::PowerDown => self.emit(Event::Notice("The modem says that it goes off; check its power supply")),
@@ -523,6 +589,15 @@ impl Session {
             _ => {}
         }
         self.fetches.truncate(MAX_FETCHES);
+    }
+
+    /// Nothing is acknowledged in the middle of a send, and some modems hold back until its end what came during it: by
+    /// then they may have tired of waiting.
+    fn owe_acknowledgement(&mut self, now: Mono) {
+        if self.known.acknowledges {
+            let late = self.job.is_some() || self.sent.is_some_and(|sent| now < sent + HELD_BACK);
+            self.acknowledgements.owe(late);
+        }
     }
 
     fn report(&mut self, pdu: &PduHex) {
@@ -572,6 +647,9 @@ impl Session {
                 }
             }
             Some(Asked::Fetch(fetch)) => self.fetched(fetch, &reply),
+            Some(Asked::Acknowledgement) => self.acknowledgements.answered(&reply),
+            // What it took before it takes no more: something has changed.
+            Some(Asked::Routing) => self.rebooted |= matches!(reply.end, ReplyEnd::Final(_)) && !reply.is_ok(),
             None => {}
         }
     }
@@ -602,31 +680,46 @@ impl Session {
         // Nothing is taken over, least of all whose SIM card it was: another may be in it by now.
         self.known = Known::default();
         self.rebooted = false;
-        self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None });
+        self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None, lost: 0 });
     }
 
     fn step_done(&mut self, now: Mono, reply: &Reply) {
-        let Phase::BringUp { step, way, why, .. } = self.phase else { return };
-        let next = (STEPS[step].take)(&mut self.known, reply);
+        let Phase::BringUp { step, way, why, lost, .. } = self.phase else { return };
+        let mut known = self.known.clone();
+        let next = (STEPS[step].take)(&mut known, reply);
+        if lost < LOST_ANSWERS && self.is_worth_asking_again(step, way, reply, &next) {
+            self.phase = Phase::BringUp { step, way, from: now, why, lost: lost + 1 };
+            return;
+        }
+        self.known = known;
+        let next_step = Phase::BringUp { step: step + 1, way: 0, from: now, why: None, lost: 0 };
         self.phase = match next {
-            Next::Step => Phase::BringUp { step: step + 1, way: 0, from: now, why: None },
-            Next::Another => Phase::BringUp { step, way: way + 1, from: now, why },
+            Next::Step => next_step,
+            Next::Another => Phase::BringUp { step, way: way + 1, from: now, why, lost },
             Next::Degraded(words) => {
                 self.known.degraded.push(words);
-                Phase::BringUp { step: step + 1, way: 0, from: now, why: None }
+                next_step
             }
             Next::Again(pause, words) => {
                 if why != Some(words) {
                     self.emit(Event::Changed);
                 }
-                Phase::BringUp { step, way: 0, from: now + pause, why: Some(words) }
+                Phase::BringUp { step, way: 0, from: now + pause, why: Some(words), lost: 0 }
             }
         };
     }
 
+    /// A lost answer says nothing about the modem. What a step asks again by itself is left to it, and nothing is said
+    /// twice that may have been taken the first time.
+    fn is_worth_asking_again(&self, step: usize, way: usize, reply: &Reply, next: &Next) -> bool {
+        let no_answer = matches!(reply.end, ReplyEnd::TimedOut | ReplyEnd::Interrupted);
+        let repeatable = (STEPS[step].ask)(&self.known, way).is_some_and(|command| command.repeatable);
+        no_answer && repeatable && !matches!(next, Next::Again(..))
+    }
+
     /// Says the next thing there is to say, if nothing is in flight.
     fn proceed(&mut self, now: Mono) {
-        if !self.may_speak() {
+        if !self.may_speak() || self.acknowledge(now) {
             return;
         }
         match self.phase {
@@ -636,16 +729,27 @@ impl Session {
             }
             Phase::BringUp { from, .. } if from > now => {}
             Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
-            Phase::Up => {
-                if let Some(fetch) = self.fetches.pop_front() {
-                    self.fetch(now, fetch);
-                } else if now >= self.quiet_since + self.heartbeat() {
-                    self.beat(now);
-                }
-            }
+            Phase::Up => self.be_idle(now),
             _ => {}
         }
         self.drain(now);
+    }
+
+    /// Acknowledges what is owed, before anything else. False if nothing is.
+    fn acknowledge(&mut self, now: Mono) -> bool {
+        let set_up = matches!(self.phase, Phase::BringUp { .. } | Phase::Up);
+        let command = self.acknowledgements.next().filter(|_| set_up);
+        command.map(|command| self.ask(now, command, Asked::Acknowledgement)).is_some()
+    }
+
+    fn be_idle(&mut self, now: Mono) {
+        if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
+            self.ask(now, Command::indications(form), Asked::Routing);
+        } else if let Some(fetch) = self.fetches.pop_front() {
+            self.fetch(now, fetch);
+        } else if now >= self.quiet_since + self.heartbeat() {
+            self.beat(now);
+        }
     }
 
     /// Whether nothing is in flight.
@@ -658,7 +762,7 @@ impl Session {
             match (next.ask)(&self.known, way) {
                 Some(command) => {
                     self.phase = match self.phase {
-                        Phase::BringUp { from, why, .. } => Phase::BringUp { step, way, from, why },
+                        Phase::BringUp { from, why, lost, .. } => Phase::BringUp { step, way, from, why, lost },
                         other => other,
                     };
                     return self.ask(now, command, Asked::Step);
@@ -698,6 +802,10 @@ impl Session {
     fn beat(&mut self, now: Mono) {
         let name = HEARTBEAT[self.next_heartbeat % HEARTBEAT.len()];
         self.next_heartbeat += 1;
+        // An acknowledgement may have been missed, and then it gives no more reports.
+        if self.known.acknowledges && self.next_heartbeat.is_multiple_of(HEARTBEAT.len()) {
+            self.acknowledgements.doubt_routing();
+        }
         if let Some((i, step)) = STEPS.iter().enumerate().find(|(_, step)| step.name == name)
             && let Some(command) = (step.ask)(&self.known, 0)
         {
@@ -743,6 +851,12 @@ fn config(quirks: Quirks, known: &Known) -> at::Config {
     config
 }
 
+/// Whether a `+CMGS:` may still come of it. Without TP-MR, or behind an error, what was taken for the result may have
+/// been another's.
+fn leaves_astray(result: SubmitResult) -> bool {
+    matches!(result, SubmitResult::Accepted { reference: None } | SubmitResult::Refused(_))
+}
+
 fn final_error(result: FinalResult) -> FinalError {
     match result {
         FinalResult::Cms(Some(n)) => FinalError::Cms(n),
@@ -766,12 +880,20 @@ const PROMPT: Duration = Duration::from_secs(10);
 /// Messages in a row that never left, until the modem is set up anew, and until its port is reopened.
 const SET_UP_AFTER: u8 = 2;
 const REOPEN_AFTER: u8 = 4;
+/// Refusals with 301 or 303 in a row, until the modem is stopped.
+const STOP_AFTER: u8 = 2;
+/// Answers of one step of the bring-up that may be lost, however many ways of asking it has.
+const LOST_ANSWERS: u8 = 2;
 /// How long a modem may be silent before it is asked something.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 /// How often a modem without a network is asked whether it has one now.
 const REGISTRATION_EVERY: Duration = Duration::from_secs(5);
+/// What comes so soon after a send may have come during it.
+const HELD_BACK: Duration = Duration::from_secs(1);
 /// Announced messages kept in mind: as many as a large SIM card holds.
 const MAX_FETCHES: usize = 255;
+const NO_MESSAGES: &str = "it refuses every message (301 or 303): check that this is its AT port and that no other \
+                           program uses it; if both are so, it can't send messages";
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";
 
 #[cfg(test)]

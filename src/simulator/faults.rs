@@ -230,6 +230,8 @@ faults! {
     "L5" hang: Hang,
     /// The port goes away at this point of a send, and comes back 2 s later.
     "L1" port_loss: PortLoss,
+    /// Reports are given only directly and with phase 2+ (AT+CSMS=1), under which each has to be acknowledged.
+    "R5" reports_acknowledged_only: Yes,
     /// The status report bears another TP-MR than the message.
     "R6" report_reference: u8,
     /// The status report comes before +CMGS.

@@ -8,7 +8,7 @@
 //! | S4 | the prompt comes late | `s4_a_prompt_that_nobody_waits_for_any_more` |
 //! | S5 | silence after 0x1A | `s5_*` |
 //! | S6 | the result comes late | `s6_*` |
-//! | S7 | an error after 0x1A | `s7_an_error_after_ctrl_z` |
+//! | S7 | an error after 0x1A | `s7_*` |
 //! | S8 | half of a result | `s8_half_a_result` |
 //! | S9 | the modem is left in its editor | `s9_left_in_the_editor` |
 //! | S10 | old lines after a time-out | `s10_*` |
@@ -32,13 +32,14 @@
 //! | L10 | the PIN is asked for | `l10_a_pin_is_never_typed` |
 //! | L11 | there is no SIM card | `l11_no_sim_card` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |
-//! | R5 | reports want acknowledging | `r5_phase_2_plus_is_switched_off` |
+//! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |
 //! | G10 | the machine was suspended | `g10_*` |
 //!
-//! In every scenario [`wire::Wire`] holds: between 0x1A and the result, or 180 s, no byte is written; every PDU handed
-//! over had a granted intent; no line feed, and no Ctrl-Z but behind a PDU; an ESC is followed by CR; the network has
-//! no more copies than PDUs were handed over; nobody is woken for a moment that is over.
+//! In every scenario [`wire::Wire`] holds: between 0x1A and the result, or 180 s, or 5 s after the modem said that it
+//! has restarted, no byte is written; every PDU handed over had a granted intent; no line feed, and no Ctrl-Z but behind
+//! a PDU; an ESC is followed by CR; the network has no more copies than PDUs were handed over; nobody is woken for a
+//! moment that is over.
 
 mod life;
 mod properties;

@@ -88,6 +88,46 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Answers that come when their commands were given up long ago, refusals among them, say nothing about the message
+    /// on the air then: one that is lost is never accepted, and one that the network has is never refused.
+    #[test]
+    fn s10_late_answers_are_no_evidence(
+        late in 5_050..60_000_u64,
+        count in 1..5_u32,
+        pause in 0..70_000_u64,
+        announced in any::<bool>(),
+        fate in prop::sample::select(vec!["lost", "accepted"]),
+    ) {
+        let mut wire = Wire::up_with(&[
+            &format!("late_answer={late}ms@next:{count}"),
+            "refuse_command=+COPS|+CSQ",
+        ]);
+        if announced {
+            // There is none: it is refused with 321.
+            wire.hear(b"\r\n+CMTI: \"SM\",9\r\n");
+        } else {
+            wire.pass_secs(60);
+        }
+        wire.pass(ms(pause));
+        wire.faults(&[&format!("silence={fate}@next:1")]);
+        let token = wire.send_within("one", secs(3600), secs(60));
+        let result = wire.ended(token);
+        wire.pass_secs(300);
+        let late = wire.late(token).map(|(_, result)| result);
+        for result in [Some(result), late].into_iter().flatten() {
+            match fate {
+                "lost" => prop_assert!(!matches!(result, PartResult::Accepted(_)), "{result:?}"),
+                // What was never handed over may be refused.
+                _ if wire.handed_over.is_empty() => {}
+                _ => prop_assert!(!matches!(result, PartResult::NotSent(_)), "{result:?}"),
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
     /// Heard at any moment of a life with faults, it does no lasting harm: the invariants hold, every job ends once,
     /// and a modem that is well is used again.
     #[test]

@@ -3,6 +3,7 @@
 use crate::wire::{Grant, LISTEN, LONG, Wire, ms, pdu, secs};
 use otpgate::domain::message::PartResult::{Accepted, NotSent, Uncertain};
 use otpgate::domain::reason::Reason;
+use otpgate::modem::board::ModemState;
 use otpgate::modem::quirks::Configured;
 use otpgate::modem::session::Event;
 use otpgate::simulator::modem::ModemOptions;
@@ -241,6 +242,49 @@ fn s7_an_error_after_ctrl_z() {
 }
 
 #[test]
+fn s7_301_or_303_twice_in_a_row_stops_the_modem() {
+    for flag in ["error_after=cms:301,lost", "error_after=cms:303,lost", "refuse_before_prompt=cms:303"] {
+        let mut wire = Wire::up_with(&[flag]);
+        assert!(matches!(wire.sent("one"), NotSent(Reason::Cms(301 | 303))), "{flag}");
+        wire.until_free(LONG);
+        assert_eq!((wire.lines("+CGMI"), wire.stopped.len()), (2, 0), "{flag}: set up anew first");
+        assert!(matches!(wire.sent("two"), NotSent(Reason::Cms(301 | 303))), "{flag}");
+        assert_eq!(wire.session.view().state, ModemState::Closed, "{flag}");
+        let (at, why) = wire.stopped[0];
+        assert!(at == wire.now && why.contains("AT port") && why.contains("other program"), "{flag}: {why}");
+        let written = wire.written.len();
+        wire.pass_secs(3600);
+        assert_eq!((wire.written.len(), wire.reopened.len()), (written, 0), "{flag}: it is left alone");
+        wire.faults(&[]);
+        wire.open(None);
+        wire.until_free(LONG);
+        wire.still_sends();
+        assert_eq!(wire.stopped.len(), 1, "{flag}");
+    }
+}
+
+#[test]
+fn s7_301_or_303_is_counted_until_a_message_is_answered_otherwise() {
+    let rows = [
+        ("half_result=ok@next:1", 0),
+        ("network_refusal=38@next:1", 0),
+        ("error_after=cms:500,lost@next:1", 0),
+        // What was never handed over says nothing.
+        ("refuse_before_prompt=cms:330@next:1", 1),
+        ("port_loss=prompt@next:1", 1),
+    ];
+    for (between, stopped) in rows {
+        let mut wire = Wire::up();
+        for flag in ["error_after=cms:301,lost@next:1", between, "error_after=cms:303,lost@next:1"] {
+            wire.until_free(LONG);
+            wire.faults(&[flag]);
+            wire.sent("one");
+        }
+        assert_eq!(wire.stopped.len(), stopped, "{between}");
+    }
+}
+
+#[test]
 fn s8_half_a_result() {
     for (half, expected, after) in [("reference", Accepted(Some(0)), 2100), ("ok", Accepted(None), 100)] {
         let mut wire = Wire::up_with(&[&format!("half_result={half}@next:1")]);
@@ -351,6 +395,59 @@ fn s14_after_a_crash_silence_is_listened_to_for_so_long() {
     assert!(matches!(heard(&wire)[..], [Event::Identified { .. }]));
     wire.faults(&[]);
     wire.still_sends();
+}
+
+#[test]
+fn s14_after_a_crash_a_result_that_comes_later_is_heard_too() {
+    // While it falls quiet, during the bring-up, and when it can send again.
+    for late in [5_950, 6_300, 6_600, 8_000, 60_000] {
+        let mut wire = crashed(&[&format!("late_result={late}ms")]);
+        wire.pass_secs(100);
+        assert!(wire.notices().is_empty(), "{late}");
+        let expected = Event::Heard(Accepted(Some(0)));
+        assert!(matches!(heard(&wire)[..], [Event::Identified { .. }, event] if *event == expected), "{late}");
+        wire.faults(&[]);
+        wire.still_sends();
+    }
+}
+
+#[test]
+fn s14_of_two_results_heard_before_it_is_identified_the_first_counts() {
+    let mut wire = Wire::new();
+    wire.mishear = vec![("\r\n+CPIN: READY\r\n\r\nOK\r\n", "\r\n+CME ERROR: 14\r\n")];
+    wire.open(None);
+    wire.pass_secs(5);
+    wire.hear(b"\r\n+CMGS: 8\r\n\r\nOK\r\n\r\n+CMGS: 9\r\n\r\nOK\r\n");
+    assert!(heard(&wire).is_empty());
+    wire.mishear.clear();
+    wire.until_free(secs(60));
+    let expected = Event::Heard(Accepted(Some(8)));
+    assert!(matches!(heard(&wire)[..], [Event::Identified { .. }, event] if *event == expected));
+    wire.still_sends();
+}
+
+#[test]
+fn s14_no_own_jobs_result_is_a_former_runs() {
+    let rows: [(&str, u64); 6] = [
+        // Listened for in vain; lost with the port; after an error; after a bare OK; after a restart.
+        ("silence=accepted@next:1", 200),
+        ("port_loss=submit@next:1", 20),
+        ("error_after=error,accepted@next:1", 20),
+        ("error_after=cms:500,accepted@next:1", 20),
+        ("half_result=ok@next:1", 20),
+        // And on the air.
+        ("late_result=150@next:1", 200),
+    ];
+    for (flag, pause) in rows {
+        let mut wire = Wire::up_with(&[flag]);
+        wire.send("one");
+        wire.pass_secs(pause);
+        wire.until_free(LONG);
+        wire.hear(b"\r\n+CMGS: 0\r\n\r\nOK\r\n");
+        let told = wire.events.iter().filter(|(_, event)| matches!(event, Event::Heard(_))).count();
+        assert_eq!(told, usize::from(flag.starts_with("late")), "{flag}");
+        wire.still_sends();
+    }
 }
 
 #[test]

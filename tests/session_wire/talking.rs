@@ -5,6 +5,7 @@ use otpgate::domain::message::PartResult::{Accepted, NotSent, Uncertain};
 use otpgate::domain::reason::Reason;
 use otpgate::modem::board::ModemState;
 use otpgate::modem::session::Event;
+use std::time::Duration;
 
 #[test]
 fn s10_old_lines_answer_nothing_new() {
@@ -35,6 +36,43 @@ fn s10_answers_that_are_late_all_through_the_bring_up() {
         wire.pass_secs(1);
         assert_eq!(wire.reports(), [(0, 0)], "{late} {count}");
     }
+}
+
+#[test]
+fn s10_an_answer_lost_in_the_bring_up_is_asked_for_again() {
+    let well = Wire::up();
+    let whole: u64 = well.counts().at_lines.values().sum();
+    for (lost, command) in (0..whole).flat_map(|command| [(1, command), (2, command)]) {
+        let mut wire = Wire::new();
+        wire.open(None);
+        wire.until("that command", secs(10), |wire| wire.counts().at_lines.values().sum::<u64>() >= command);
+        // Said long after it was given up, so that it is never heard.
+        wire.faults(&[&format!("late_answer=3600@next:{lost}")]);
+        wire.until_free(secs(120));
+        let (found, expected) = (wire.session.view(), well.session.view());
+        assert_eq!(found.degraded, expected.degraded, "{lost} at {command}");
+        let told = |view: &otpgate::modem::session::View| {
+            (view.manufacturer.clone(), view.model.clone(), view.operator.clone())
+        };
+        assert_eq!((told(&found), found.signal_dbm), (told(&expected), expected.signal_dbm), "{lost} at {command}");
+        assert!(wire.session.gives_reports(), "{lost} at {command}");
+        wire.still_sends();
+    }
+}
+
+#[test]
+fn s10_what_is_never_answered_is_asked_for_three_times_and_gone_without() {
+    let mut wire = Wire::new();
+    let iccid = wire.simulator.modems()[0].identity().iccid.clone();
+    let iccid: &'static str = format!("\r\n+CCID: {iccid}\r\n\r\nOK\r\n").leak();
+    wire.mishear = vec![("\r\notpgate\r\n\r\nOK\r\n", ""), (iccid, "")];
+    wire.open(None);
+    wire.until_free(secs(120));
+    let asked = |text: &str| wire.written.iter().filter(|(_, written)| written == text).count();
+    assert_eq!((asked("AT+CGMI\r"), asked("AT+CGMM\r")), (3, 1));
+    assert_eq!((asked("AT+CCID\r"), asked("AT+ICCID\r")), (3, 1), "then the next way of asking");
+    wire.mishear.clear();
+    wire.still_sends();
 }
 
 #[test]
@@ -154,12 +192,14 @@ fn t5_answers_of_every_shape() {
 
 #[test]
 fn t5_what_a_former_program_left_set() {
-    for left in ["ATV0\r", "ATE0\r", "AT+CMEE=2\r", "ATE0V0\r", "AT+CMGF=1\r", "AT+CSCS=\"UCS2\"\r", "AT+CREG=2\r"] {
+    let others = ["AT+CMEE=2\r", "AT+CMGF=1\r", "AT+CSCS=\"UCS2\"\r", "AT+CREG=2\r"];
+    for left in ["ATV0\r", "ATE0\r", "ATE0V0\r", "ATQ1\r", "ATE0Q1\r", "ATV0Q1\r"].into_iter().chain(others) {
         let mut wire = Wire::new();
         wire.behind_its_back(left);
         wire.open(None);
         wire.until_free(secs(60));
         assert_eq!(wire.sent("one"), Accepted(Some(0)), "{left}");
+        assert!(wire.reopened.is_empty(), "{left}");
     }
 }
 
@@ -237,10 +277,32 @@ fn t8_a_restart_at_the_worst_moment_of_a_send() {
     let token = wire.send("one");
     wire.pass_secs(1);
     wire.power_cycle();
+    let begun = wire.now;
     assert_eq!(wire.ended(token), Uncertain(Reason::NoResult));
+    assert_eq!(wire.now - begun, BOOT + FORGOTTEN, "it waits no longer for what was forgotten");
+    assert!(wire.events.contains(&(wire.now, Event::ListeningEnded)));
     wire.still_sends();
     wire.pass_secs(1);
     assert_eq!(wire.reports().len(), 1, "set up again");
+}
+
+#[test]
+fn t8_after_a_restart_with_a_message_on_the_air_it_soon_sends_again() {
+    for pause in [0, 1, 4, 20, 125] {
+        let mut wire = Wire::up_with(&["silence=lost@next:1"]);
+        let first = wire.send("one");
+        let second = wire.send("two");
+        wire.pass_secs(pause);
+        let begun = wire.now;
+        wire.power_cycle();
+        assert!(matches!(wire.ended(second), Accepted(Some(_))), "{pause}");
+        assert_eq!(wire.outcome(first).map(|(_, result)| result), Some(Uncertain(Reason::NoResult)), "{pause}");
+        let escaped = wire.written.iter().find(|(at, _)| *at > begun).unwrap();
+        assert_eq!((escaped.0 - begun, escaped.1.as_str()), (BOOT + FORGOTTEN, "\x1b\r"), "{pause}: not before");
+        let again = wire.handed_over[1].0 - begun;
+        assert!(again < BOOT + FORGOTTEN + secs(5), "{pause}: {again:?}");
+        assert!(wire.reopened.is_empty(), "{pause}");
+    }
 }
 
 #[test]
@@ -330,6 +392,124 @@ fn r5_phase_2_plus_is_switched_off() {
     assert_eq!(wire.reports(), [(0, 0), (1, 0), (2, 0)], "also after the first");
 }
 
+/// A modem that gives reports only under phase 2+, set up.
+fn acknowledging(air_time: Duration) -> Wire {
+    let mut wire = Wire::with(Default::default(), air_time, Default::default());
+    wire.faults(&["reports_acknowledged_only=yes"]);
+    wire.open(None);
+    wire.until_free(secs(60));
+    wire.pass(ms(100));
+    wire
+}
+
+#[test]
+fn r5_reports_that_come_only_with_phase_2_plus_are_acknowledged() {
+    let mut wire = acknowledging(ms(100));
+    assert!(wire.session.gives_reports());
+    assert_eq!(wire.session.view().degraded, Vec::<&str>::new());
+    for n in 0..3 {
+        assert_eq!(wire.sent("one"), Accepted(Some(n)));
+        wire.pass_secs(30);
+        assert_eq!(wire.lines("+CNMA"), u64::from(n) + 1);
+    }
+    assert_eq!(wire.reports(), [(0, 0), (1, 0), (2, 0)], "also after the first");
+}
+
+#[test]
+fn r5_a_report_during_a_send_is_acknowledged_behind_it_and_cnmi_set_anew() {
+    let mut wire = acknowledging(secs(20));
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    let begun = wire.now;
+    let tokens = [wire.send("two"), wire.send("three")];
+    tokens.into_iter().for_each(|token| assert!(matches!(wire.ended(token), Accepted(_))));
+    wire.pass_secs(60);
+    let written = wire.written_since(begun);
+    let at = |text: &str| written.iter().position(|written| *written == text);
+    let pdus: Vec<usize> = (0..written.len()).filter(|n| written[*n].ends_with('\x1a')).collect();
+    let (acknowledged, set) = (at("AT+CNMA\r").unwrap(), at("AT+CNMI=2,1,0,1,0\r").unwrap());
+    assert_eq!(acknowledged, pdus[0] + 1, "not in the middle, and before the next: {written:?}");
+    assert_eq!((set, pdus[1]), (acknowledged + 1, set + 2), "{written:?}");
+    assert_eq!(wire.reports().len(), 3, "although the first was not acknowledged in time");
+}
+
+#[test]
+fn r5_nothing_goes_out_before_what_is_owed() {
+    let mut wire = acknowledging(ms(100));
+    wire.faults(&["late_answer=3@next:1"]);
+    wire.hear(A_REPORT);
+    assert!(!wire.session.is_free() && wire.session.is_ready());
+    let token = wire.send("one");
+    wire.pass_secs(2);
+    assert_eq!((wire.outcome(token), wire.lines("+CMGS")), (None, 0));
+    assert_eq!(wire.ended(token), Accepted(Some(0)));
+}
+
+#[test]
+fn r5_the_form_that_is_refused_gives_way_to_the_other() {
+    let mut wire = acknowledging(ms(100));
+    let forms = |wire: &Wire| {
+        let forms: Vec<String> = wire.written.iter().map(|(_, text)| text.clone()).collect();
+        forms.into_iter().filter(|text| text.starts_with("AT+CNMA")).collect::<Vec<_>>()
+    };
+    // Nothing is to be acknowledged: 340, which says nothing about the form.
+    wire.hear(A_REPORT);
+    assert_eq!(forms(&wire), ["AT+CNMA\r"]);
+    wire.faults(&["refuse_command=+CNMA@next:1"]);
+    for n in 0..3 {
+        assert_eq!(wire.sent("one"), Accepted(Some(n)));
+        wire.pass_secs(30);
+    }
+    assert_eq!(forms(&wire), ["AT+CNMA\r", "AT+CNMA\r", "AT+CNMA=0\r", "AT+CNMA=0\r", "AT+CNMA=0\r"]);
+    assert_eq!(wire.reports().len(), 1 + 3);
+}
+
+#[test]
+fn r5_a_message_that_comes_directly_is_acknowledged_too() {
+    let mut wire = Wire::new();
+    wire.faults(&["reports_acknowledged_only=yes"]);
+    wire.mishear = vec![("+CNMI: (0-2),(0-3)", "+CNMI: (0-2),(0,2)")];
+    wire.open(None);
+    wire.until_free(secs(60));
+    assert!(wire.session.view().degraded.iter().any(|words| words.contains("mt=2")), "it is told");
+    for n in 1..=3 {
+        let now = wire.now;
+        wire.simulator.inbound(now, "+15551234567", "", "a message");
+        wire.pass_secs(30);
+        assert_eq!(wire.lines("+CNMA"), n);
+    }
+    let inbound = wire.events.iter().filter(|(_, event)| matches!(event, Event::Inbound { .. }));
+    assert_eq!(inbound.count(), 3);
+}
+
+#[test]
+fn r5_an_acknowledgement_that_was_missed_does_not_end_the_reports_for_good() {
+    let mut wire = acknowledging(ms(100));
+    wire.faults(&["cut_urc=yes@next:1", "reports_acknowledged_only=yes"]);
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    wire.pass_secs(20);
+    assert!(wire.reports().is_empty(), "half a report is none");
+    wire.pass_secs(600);
+    assert_eq!(wire.sent("two"), Accepted(Some(1)));
+    wire.pass_secs(2);
+    assert_eq!(wire.reports(), [(1, 0)]);
+}
+
+#[test]
+fn r5_where_nothing_helps_it_sends_without_reports() {
+    for refused in ["+CSMS=1", "+CNMI=2,1,0,1|+CNMI=1,1,0,1"] {
+        let mut wire = Wire::new();
+        wire.faults(&["reports_acknowledged_only=yes", &format!("refuse_command={refused}")]);
+        wire.open(None);
+        wire.until_free(secs(60));
+        assert!(!wire.session.gives_reports(), "{refused}");
+        assert!(wire.session.view().degraded.iter().any(|words| words.contains("no status reports")), "{refused}");
+        let service = wire.written.iter().rfind(|(_, text)| text.starts_with("AT+CSMS=")).unwrap();
+        assert_eq!(service.1, "AT+CSMS=0\r", "{refused}: phase 2+ is off again");
+        wire.still_sends();
+        assert_eq!(wire.lines("+CNMA"), 0, "{refused}");
+    }
+}
+
 #[test]
 fn r7_the_report_comes_first() {
     let mut wire = Wire::up_with(&["report_early=yes"]);
@@ -349,3 +529,10 @@ fn r6_a_report_is_told_as_it_is() {
         assert_eq!(wire.reports(), [expected], "{flag}");
     }
 }
+
+/// For TP-MR 0, delivered.
+const A_REPORT: &[u8] = b"\r\n+CDS: 25\r\n07915155550500F006000B914151550501F0621132105364006211321053640000\r\n";
+/// What a virtual modem takes to start.
+const BOOT: Duration = Duration::from_secs(2);
+/// How long after the news of a restart the result of a message on the air is waited for.
+const FORGOTTEN: Duration = Duration::from_secs(5);

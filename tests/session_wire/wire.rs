@@ -38,6 +38,14 @@ struct Waiting {
 struct Silence {
     until: Mono,
     heard: String,
+    /// The modem said that it has restarted.
+    forgotten: bool,
+}
+
+impl Silence {
+    fn until(until: Mono) -> Self {
+        Self { until, heard: String::new(), forgotten: false }
+    }
 }
 
 pub(crate) struct Wire {
@@ -57,6 +65,8 @@ pub(crate) struct Wire {
     pub(crate) events: Vec<(Mono, Event)>,
     pub(crate) written: Vec<(Mono, String)>,
     pub(crate) reopened: Vec<(Mono, &'static str)>,
+    /// When it was said to be of no use, and why.
+    pub(crate) stopped: Vec<(Mono, &'static str)>,
     pub(crate) copies: Vec<Copy>,
     pub(crate) handed_over: Vec<(Mono, u64)>,
     open: bool,
@@ -93,6 +103,7 @@ impl Wire {
             events: Vec::new(),
             written: Vec::new(),
             reopened: Vec::new(),
+            stopped: Vec::new(),
             copies: Vec::new(),
             handed_over: Vec::new(),
             open: false,
@@ -137,7 +148,7 @@ impl Wire {
     pub(crate) fn open(&mut self, listen: Option<Duration>) {
         self.open = true;
         self.reopen_at = None;
-        self.silence = listen.map(|listen| Silence { until: self.now + listen, heard: String::new() });
+        self.silence = listen.map(|listen| Silence::until(self.now + listen));
         self.simulator.handle_input(self.now, 0, ModemInput::Opened);
         self.session.handle_input(self.now, Input::Opened { listen });
         self.settle();
@@ -395,6 +406,10 @@ impl Wire {
                     self.close();
                     self.reopen_at = Some(self.now + REOPEN);
                 }
+                Output::Stop(why) => {
+                    self.stopped.push((self.now, why));
+                    self.close();
+                }
                 Output::Event(event) => self.note(event),
             }
         }
@@ -432,7 +447,7 @@ impl Wire {
         if let Some(token) = bytes.hands_over {
             assert!(self.handed_over.iter().all(|(_, t)| *t != token), "handed over twice");
             self.handed_over.push((self.now, token));
-            self.silence = Some(Silence { until: self.now + LISTEN, heard: String::new() });
+            self.silence = Some(Silence::until(self.now + LISTEN));
         }
         for piece in self.cut(&bytes.bytes) {
             self.simulator.handle_input(self.now, 0, ModemInput::Bytes(&piece));
@@ -464,6 +479,9 @@ impl Wire {
             silence.heard += &String::from_utf8_lossy(bytes);
             if has_result(&silence.heard) {
                 self.silence = None;
+            } else if BOOTS.iter().any(|boot| silence.heard.contains(boot)) && !silence.forgotten {
+                silence.forgotten = true;
+                silence.until = silence.until.min(self.now + secs(5));
             }
         }
         for piece in self.cut(bytes) {
@@ -539,3 +557,5 @@ const CTRL_Z: u8 = 0x1A;
 const ESC: u8 = 0x1B;
 /// What can end a send.
 const RESULTS: &[&str] = &["OK", "ERROR", "+CMGS:", "NOT SUPPORT", "TOO MANY"];
+/// What says that a modem has restarted.
+const BOOTS: &[&str] = &["RDY", "+CFUN: 1"];

@@ -37,6 +37,8 @@ pub(super) enum Meaning {
     Answer(Line),
     /// `+CMGS:` with its TP-MR.
     Reference(u8),
+    /// The modem has restarted: whatever was asked of it is forgotten. It has been told as an event.
+    Booted,
 }
 
 impl Engine {
@@ -71,8 +73,14 @@ impl Engine {
         let answers = line.prefix().is_some_and(|prefix| self.asked().is_some_and(|asked| asked.answers_with(prefix)));
         match urc::recognise(&line, answers) {
             Some(News::Whole(urc)) => {
+                // A late answer to `AT+CFUN?` looks like the news of a restart.
+                let definite = self.owed.is_empty() || line.prefix() != Some("+CFUN:");
+                let booted = urc == Urc::Booted && definite;
+                if booted {
+                    self.owed.clear();
+                }
                 self.emit(Event::Urc(urc));
-                return None;
+                return booted.then_some(Meaning::Booted);
             }
             Some(News::PduFollows { report, octets }) => {
                 let of = if report { PduOf::Report } else { PduOf::Message };

@@ -29,6 +29,8 @@ struct OnAir {
     reference: Option<u8>,
     /// `+CMGS:` came, and `OK` has until then to follow.
     grace: Option<Mono>,
+    /// The modem has restarted and forgot the message; a result said before may be heard until then.
+    forgotten: Option<Mono>,
 }
 
 impl Dialogue {
@@ -45,7 +47,9 @@ impl Dialogue {
             Phase::Asked { deadline } => *deadline,
             Phase::Prompted { write_at, .. } if self.granted == Some(true) => *write_at,
             Phase::Prompted { release_by, .. } => *release_by,
-            Phase::OnAir(air) => [air.grace, air.uncertain_at].into_iter().flatten().fold(air.listen_until, Mono::min),
+            Phase::OnAir(OnAir { grace, uncertain_at, forgotten, listen_until, .. }) => {
+                [*grace, *uncertain_at, *forgotten].into_iter().flatten().fold(*listen_until, Mono::min)
+            }
         }
     }
 }
@@ -118,6 +122,7 @@ impl Engine {
             listen_until: now + LISTEN,
             reference: None,
             grace: None,
+            forgotten: None,
         });
         self.state = State::Submit(dialogue);
     }
@@ -129,6 +134,11 @@ impl Engine {
                 air.grace = air.grace.or(Some(now + GRACE));
                 self.state = State::Submit(dialogue);
             }
+            (Phase::OnAir(OnAir { reference: None, .. }), Meaning::Final(result))
+                if owed::may_be_anothers(result) && self.owed.pay(now) =>
+            {
+                self.state = State::Submit(dialogue);
+            }
             (Phase::OnAir(air), Meaning::Final(result)) => {
                 let reference = air.reference;
                 let accepted = result.is_ok() || reference.is_some();
@@ -137,8 +147,18 @@ impl Engine {
                 self.idle(now, result);
                 self.settle(&dialogue, outcome);
             }
+            (Phase::OnAir(air), Meaning::Booted) => {
+                air.forgotten = air.forgotten.or(Some(now + FORGOTTEN));
+                self.state = State::Submit(dialogue);
+            }
+            // It waits for no PDU any more, and never will.
+            (_, Meaning::Booted) => self.not_transmitted(now, dialogue.token(), NotTransmitted::Interrupted),
             (_, Meaning::Final(result)) if !self.is_orphans(now, result) => {
                 self.refused_before_pdu(now, &dialogue, result);
+            }
+            (_, Meaning::Final(result)) => {
+                self.state = State::Submit(dialogue);
+                self.is_nobodys(now, result);
             }
             (_, Meaning::Reference(reference)) => {
                 self.state = State::Submit(dialogue);
@@ -174,18 +194,22 @@ impl Engine {
                 _ => self.not_transmitted(now, token, NotTransmitted::ReleaseTooLate),
             };
         };
-        if air.grace.is_some_and(|grace| grace <= now) {
+        let forgotten = air.forgotten.is_some_and(|at| at <= now);
+        if air.grace.is_some_and(|grace| grace <= now || forgotten) {
             let reference = air.reference;
             self.settle(&dialogue, SubmitResult::Accepted { reference });
             // Its `OK` may still come, and must not end the next command.
             self.resynchronise(now, None);
-        } else if air.uncertain_at.is_some_and(|at| at <= now) {
+        } else if !forgotten && air.uncertain_at.is_some_and(|at| at <= now) {
             air.uncertain_at = None;
             self.emit(Event::Uncertain { token });
             self.state = State::Submit(dialogue);
         } else {
             if air.uncertain_at.is_some() {
                 self.emit(Event::Uncertain { token });
+            }
+            if !forgotten {
+                self.owed.add(now);
             }
             self.emit(Event::ListeningEnded { token });
             self.resynchronise(now, None);
@@ -194,6 +218,10 @@ impl Engine {
 
     /// Ends a dialogue whose PDU has not left: whatever the modem waits for is escaped.
     pub(super) fn not_transmitted(&mut self, now: Mono, token: u64, why: NotTransmitted) {
+        // The `OK` to the ESC pays it, where there is one. After a restart nothing comes any more.
+        if why != NotTransmitted::Interrupted {
+            self.owed.add(now);
+        }
         self.emit(Event::Submitted { token, result: SubmitResult::NotTransmitted(why) });
         self.resynchronise(now, None);
     }
@@ -218,5 +246,7 @@ impl Engine {
 const RELEASE: Duration = Duration::from_secs(5);
 /// How long after `+CMGS:` its `OK` may come.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long after a restart a result that was said before it is waited for.
+const FORGOTTEN: Duration = Duration::from_secs(5);
 /// How long after 0x1A nothing is written unless a result comes.
 const LISTEN: Duration = Duration::from_secs(180);

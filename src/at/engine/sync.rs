@@ -10,10 +10,10 @@ pub(super) enum Sync {
     Listening { until: Mono, reference: Option<u8> },
     /// ESC and CR went out: waiting until nothing more comes.
     Draining { quiet_at: Mono, by: Mono, prompted: bool, tries: u8, then: Then },
-    /// `AT` went out.
-    Probing { deadline: Mono, tries: u8, clean: u8, heard: Heard },
+    /// `AT` went out, or `ATQ0`.
+    Probing { deadline: Mono, tries: u8, clean: u8, heard: Heard, probe: Probe },
     /// The barrier's query went out.
-    Barrier { deadline: Mono, query: Command, passed: bool, tries: u8 },
+    Barrier { deadline: Mono, query: Command, passed: bool, refused: bool, tries: u8 },
 }
 
 /// What follows the quiet.
@@ -26,7 +26,16 @@ pub(super) enum Then {
     },
 }
 
-/// What came back on `AT`.
+/// What is said to a modem that may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Probe {
+    /// `AT`, whose answers count.
+    Attention,
+    /// `ATQ0`: another program may have left it in `ATQ1`, in which it does all and answers nothing (V.250 §6.2.5).
+    Speak,
+}
+
+/// What came back on a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Nothing,
@@ -98,19 +107,30 @@ impl Engine {
             }
             // Something asked for text meanwhile, and perhaps after our ESC.
             Sync::Draining { prompted: true, tries, then, .. } => self.try_again(now, tries, then),
-            Sync::Draining { tries, then: Then::Probe, .. } => self.probe(now, tries, 0),
+            Sync::Draining { tries, then: Then::Probe, .. } => self.probe(now, tries, 0, Probe::Attention),
             Sync::Draining { tries, then: Then::Barrier { not }, .. } => self.barrier(now, tries, not),
-            Sync::Probing { clean, heard: Heard::Ok, .. } if clean + 1 >= CLEAN => {
+            Sync::Probing { clean, heard: Heard::Ok, probe: Probe::Attention, .. } if clean + 1 >= CLEAN => {
                 self.idle(now, FinalResult::Ok);
                 self.emit(Event::Synchronised);
             }
-            Sync::Probing { tries, clean, heard: Heard::Ok, .. } => self.probe(now, tries, clean + 1),
-            Sync::Probing { tries, .. } if tries + 1 >= PROBES => {
+            Sync::Probing { tries, clean, heard: Heard::Ok, probe, .. } => {
+                let clean = if probe == Probe::Attention { clean + 1 } else { clean };
+                self.probe(now, tries, clean, Probe::Attention);
+            }
+            Sync::Probing { tries, heard, .. } if tries + 1 >= PROBES => {
+                self.give_probe_up(now, heard);
                 self.state = State::Closed;
                 self.emit(Event::Unresponsive);
             }
-            Sync::Probing { tries, .. } => self.probe(now, tries + 1, 0),
-            Sync::Barrier { query, tries, .. } => self.try_again(now, tries, Then::Barrier { not: Some(query) }),
+            Sync::Probing { tries, heard: Heard::Nothing, probe: Probe::Attention, .. } => {
+                self.give_probe_up(now, Heard::Nothing);
+                self.probe(now, tries + 1, 0, Probe::Speak);
+            }
+            Sync::Probing { tries, heard, .. } => {
+                self.give_probe_up(now, heard);
+                self.probe(now, tries + 1, 0, Probe::Attention);
+            }
+            Sync::Barrier { query, tries, refused, .. } => self.give_barrier_up(now, query, refused, tries),
         }
     }
 
@@ -127,15 +147,33 @@ impl Engine {
         }
     }
 
-    fn probe(&mut self, now: Mono, tries: u8, clean: u8) {
-        self.say("AT");
-        self.state = State::Sync(Sync::Probing { deadline: now + PROBE, tries, clean, heard: Heard::Nothing });
+    fn give_probe_up(&mut self, now: Mono, heard: Heard) {
+        if heard == Heard::Nothing {
+            self.owed.add(now);
+        }
+    }
+
+    fn give_barrier_up(&mut self, now: Mono, query: Command, refused: bool, tries: u8) {
+        if !refused {
+            self.owed.add(now);
+        }
+        self.try_again(now, tries, Then::Barrier { not: Some(query) });
+    }
+
+    fn probe(&mut self, now: Mono, tries: u8, clean: u8, probe: Probe) {
+        self.say(match probe {
+            Probe::Attention => "AT",
+            Probe::Speak => "ATQ0",
+        });
+        let deadline = now + ONE_PROBE;
+        self.state = State::Sync(Sync::Probing { deadline, tries, clean, heard: Heard::Nothing, probe });
     }
 
     fn barrier(&mut self, now: Mono, tries: u8, not: Option<Command>) {
         let query = self.choose_barrier(not.as_ref());
         self.say(query.text());
-        self.state = State::Sync(Sync::Barrier { deadline: now + query.deadline, query, passed: false, tries });
+        self.state =
+            State::Sync(Sync::Barrier { deadline: now + query.deadline, query, passed: false, refused: false, tries });
     }
 
     /// The next in turn whose line can't be mistaken for a late answer to `not`.
@@ -153,8 +191,11 @@ impl Engine {
             Sync::Draining { quiet_at, by, tries, then, .. } => {
                 self.state = State::Sync(Sync::Draining { quiet_at, by, prompted: true, tries, then });
             }
-            Sync::Probing { tries, .. } => self.try_again(now, tries, Then::Probe),
-            Sync::Barrier { query, tries, .. } => self.try_again(now, tries, Then::Barrier { not: Some(query) }),
+            Sync::Probing { tries, heard, .. } => {
+                self.give_probe_up(now, heard);
+                self.try_again(now, tries, Then::Probe);
+            }
+            Sync::Barrier { query, tries, refused, .. } => self.give_barrier_up(now, query, refused, tries),
             listening @ Sync::Listening { .. } => self.state = State::Sync(listening),
         }
     }
@@ -177,9 +218,11 @@ impl Engine {
             }
             (_, Meaning::Reference(reference)) => self.orphan(now, reference),
             (Sync::Probing { deadline, heard, .. }, Meaning::Final(result)) => {
-                // A second result would belong to an `AT` before: wait a moment for it.
+                // A second result would belong to a probe before: wait a moment for it.
                 if *heard == Heard::Nothing {
                     *deadline = (*deadline).min(now + SETTLE);
+                } else {
+                    self.is_nobodys(now, result);
                 }
                 *heard = if *heard == Heard::Nothing && result.is_ok() { Heard::Ok } else { Heard::Other };
             }
@@ -190,9 +233,13 @@ impl Engine {
                 self.idle(now, FinalResult::Ok);
                 return self.emit(Event::Resynchronised);
             }
-            (Sync::Barrier { deadline, .. }, Meaning::Final(result)) if !result.is_ok() => {
+            (Sync::Barrier { deadline, refused, .. }, Meaning::Final(result)) if !result.is_ok() => {
                 // The query's own refusal, or an old one: soon it will be clear.
                 *deadline = (*deadline).min(now + DOUBT);
+                *refused |= !self.is_nobodys(now, result);
+            }
+            (_, Meaning::Final(result)) => {
+                self.is_nobodys(now, result);
             }
             _ => {}
         }
@@ -202,8 +249,8 @@ impl Engine {
 
 /// A modem that never falls quiet is asked all the same.
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
-/// How long one `AT` may take, and how often it is said: modules were seen silent for 3 s, some for 20 s, after a reset.
-const PROBE: Duration = Duration::from_secs(1);
+/// How long one probe may take, and how many there are: modules were seen silent for 3 s, some for 20 s, after a reset.
+const ONE_PROBE: Duration = Duration::from_secs(1);
 const PROBES: u8 = 10;
 /// How long a second result is waited for.
 const SETTLE: Duration = Duration::from_millis(100);

@@ -124,7 +124,7 @@ impl Settings {
     }
 
     /// Whether what is routed to the host needs AT+CNMA (phase 2+).
-    fn needs_acknowledgement(&self) -> bool {
+    pub(super) fn needs_acknowledgement(&self) -> bool {
         self.number("+CSMS") == 1
     }
 

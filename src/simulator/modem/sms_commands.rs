@@ -234,7 +234,14 @@ impl VirtualModem {
         lines: &mut Vec<String>,
     ) -> Result<(), Failure> {
         match command.form {
-            Form::Test => lines.push("+CNMI: (0-2),(0-3),(0),(0-2),(0,1)".into()),
+            Form::Test => {
+                let ds = match self.lacks_reports(&[1, 2]) {
+                    None => "0-2",
+                    Some(1) => "0",
+                    Some(_) => "0,1",
+                };
+                lines.push(format!("+CNMI: (0-2),(0-3),(0),({ds}),(0,1)"));
+            }
             Form::Read => {
                 let each = self.settings.cnmi.map(|n| n.to_string());
                 lines.push(format!("+CNMI: {}", each.join(",")));
@@ -245,11 +252,21 @@ impl VirtualModem {
                     let highest = *[2, 3, 0, 2, 1].get(i).ok_or(Failure::Cms(302))?;
                     cnmi[i] = value.parse().ok().filter(|n| *n <= highest).ok_or(Failure::Cms(302))?;
                 }
+                if self.lacks_reports(&cnmi[3..4]).is_some() {
+                    return Err(Failure::Cms(303));
+                }
                 self.settings.cnmi = cnmi;
                 self.release_buffered(now, cnmi[4] == 1);
             }
         }
         Ok(())
+    }
+
+    /// The first of these values of `ds` that it does not take, where that is the fault.
+    fn lacks_reports(&mut self, ds: &[u8]) -> Option<u8> {
+        let with_acknowledgement = self.settings.needs_acknowledgement();
+        let lacking = ds.iter().copied().find(|ds| *ds == 2 || *ds == 1 && !with_acknowledgement)?;
+        self.faults.reports_acknowledged_only.strike(&mut self.dice).map(|_| lacking)
     }
 
     fn service(&mut self, command: &Command, values: &[&str], lines: &mut Vec<String>) -> Result<(), Failure> {
