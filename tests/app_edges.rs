@@ -86,3 +86,86 @@ fn faults(flags: &str) -> Faults {
     flags.lines().for_each(|flag| faults.set_flag(flag).unwrap());
     faults
 }
+
+/// Two refusals that say "not this modem": the first has it set up anew, the second stops it; its message goes elsewhere.
+#[tokio::test(start_paused = true)]
+async fn a_modem_that_takes_no_message_is_left_alone_and_tried_again_later() {
+    let mut house = House::start(2).await;
+    house.ready(0).await;
+    house.simulator.set_faults(Some(0), &faults("refuse_before_prompt=cms:303"));
+    house.simulator.unplug(1);
+    let id = house.accept(NUMBER, "hello").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let view = house.app().board().modems()[0].clone();
+    assert_eq!(view.state.as_str(), "closed");
+    assert!(view.reason.as_ref().is_some_and(|why| why.contains("AT port") && why.contains("10 minutes")), "{view:?}");
+    let opened = view.opened;
+    house.simulator.replug(1);
+    let message = house.settled(id, Duration::from_secs(120)).await;
+    assert_eq!((message.status(), message.attempts.len()), (Status::Delivered, 2));
+    assert_eq!(house.app().board().modems()[0].opened, opened, "it is left alone");
+    house.simulator.set_faults(Some(0), &Faults::default());
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    house.ready(0).await;
+    house.stop().await;
+}
+
+/// One that refuses at once whatever it is given would get every message: it is free first.
+#[tokio::test(start_paused = true)]
+async fn a_modem_in_trouble_keeps_no_message_from_another() {
+    for fault in ["refuse_before_prompt=cms:302", "error_after=cms:331,lost", "refuse_before_prompt=cme:14"] {
+        let mut house = House::start(2).await;
+        house.ready(0).await;
+        house.ready(1).await;
+        house.simulator.set_faults(Some(0), &faults(fault));
+        let began = house.elapsed();
+        let mut ids = Vec::new();
+        for n in 0..10 {
+            ids.push(house.accept(&format!("+1415555020{n}"), "hello").await);
+        }
+        for id in ids {
+            let message = house.settled(id, Duration::from_secs(60)).await;
+            assert_eq!(message.status(), Status::Delivered, "{fault}: {message:?}");
+            assert!(message.attempts.iter().flat_map(|a| &a.parts).all(|p| p.refusals == 0), "{fault}: {message:?}");
+        }
+        assert!(house.elapsed() - began < Duration::from_secs(20), "{fault}: {:?}", house.elapsed() - began);
+        let view = house.app().board().modems()[0].clone();
+        assert!((1..=3).contains(&view.refused), "{fault}: asked {} times", view.refused);
+        house.stop().await;
+    }
+}
+
+/// With nowhere else to go a code waits for the network, and uses what is left of its life.
+#[tokio::test(start_paused = true)]
+async fn a_code_waits_out_a_network_that_is_away() {
+    let mut house = House::start(1).await;
+    house.ready(0).await;
+    house.simulator.set_faults(Some(0), &faults("error_after=cms:331,lost@next:5"));
+    let code = house.verify(NUMBER, "Code").await;
+    let message = house.settled(code.verification.message, Duration::from_secs(200)).await;
+    assert_eq!(message.status(), Status::Delivered, "{message:?}");
+    // And when it stays away, it has expired: nothing was wrong with it.
+    house.simulator.set_faults(Some(0), &faults("error_after=cms:331,lost"));
+    let code = house.verify("+14155550199", "Code").await;
+    let message = house.settled(code.verification.message, Duration::from_secs(400)).await;
+    assert_eq!(message.status(), Status::Expired, "{message:?}");
+    assert!(house.copies("+14155550199").is_empty());
+    house.stop().await;
+}
+
+/// What comes in between two parts is read when the message is out: nothing goes between its parts.
+#[tokio::test(start_paused = true)]
+async fn parts_of_one_message_stay_together_whatever_comes_in() {
+    let mut house = House::start(1).await;
+    house.ready(0).await;
+    house.simulator.set_faults(Some(0), &faults("collision=cmti"));
+    let long = house.message(NUMBER, &"long text ".repeat(40));
+    let parts = long.parts;
+    house.take_in(long).await;
+    let other = house.accept("+14155550101", "other").await;
+    house.settled(other, Duration::from_secs(120)).await;
+    let to: Vec<String> = house.wires.handed_over().into_iter().map(|h| h.to).collect();
+    let expected = [vec![NUMBER; usize::from(parts)], vec!["+14155550101"]].concat();
+    assert_eq!(to, expected);
+    house.stop().await;
+}

@@ -98,6 +98,8 @@ struct Driver {
     /// Who was at this port last: a hint, until it is known again.
     last_here: Option<Imei>,
     rest: Rest,
+    /// How often it was stopped, since it sent a message last.
+    stops: usize,
     /// Reports that came before it was known from which SIM card.
     early: Vec<Event>,
     send_time: Duration,
@@ -140,6 +142,8 @@ struct Rest {
 enum Closed {
     Stopped,
     Lost(String),
+    /// It would refuse every message: it is left alone for minutes.
+    Unfit(&'static str),
 }
 
 impl Driver {
@@ -157,6 +161,7 @@ impl Driver {
             listening: false,
             last_here: None,
             rest: Rest::default(),
+            stops: 0,
             early: Vec::new(),
             send_time: Duration::ZERO,
             measured: Mono::default(),
@@ -182,6 +187,17 @@ impl Driver {
                             tracing::warn!(modem.slot = self.setting.slot, port = %self.setting.port, %why, "Port closed; it will be opened again");
                             self.show_closed(why);
                         }
+                        Closed::Unfit(why) => {
+                            let stay = UNFIT[self.stops.min(UNFIT.len() - 1)];
+                            self.stops += 1;
+                            let minutes = stay.as_secs() / 60;
+                            tracing::error!(modem.slot = self.setting.slot, port = %self.setting.port, minutes, why, "Modem stopped; it is tried again later");
+                            self.show_closed(format!(
+                                "{why}; it is tried again in {minutes} minutes, and at a restart"
+                            ));
+                            self.pause(stay).await;
+                            continue;
+                        }
                     }
                     if self.setting.clock.now().mono - opened.mono > STABLE {
                         pause = REOPEN_FIRST;
@@ -196,11 +212,16 @@ impl Driver {
                     self.show_closed(why);
                 }
             }
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                _ = self.orders.changed() => {}
-            }
+            self.pause(pause).await;
             pause = (pause * 2).min(REOPEN_LAST);
+        }
+    }
+
+    /// Waits, unless there is an order.
+    async fn pause(&mut self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = self.orders.changed() => {}
         }
     }
 
@@ -301,7 +322,8 @@ impl Driver {
                             Err(_) => return Some(Closed::Lost("it takes no more bytes".to_owned())),
                         }
                     }
-                    Output::Reopen(why) | Output::Stop(why) => return Some(Closed::Lost(why.to_owned())),
+                    Output::Reopen(why) => return Some(Closed::Lost(why.to_owned())),
+                    Output::Stop(why) => return Some(Closed::Unfit(why)),
                     Output::Event(event) => self.take(event),
                 }
             }
@@ -564,7 +586,7 @@ impl Driver {
                     self.show();
                 }
             }
-            PartResult::Accepted(_) => self.rest.in_a_row = 0,
+            PartResult::Accepted(_) => (self.rest.in_a_row, self.stops) = (0, 0),
             PartResult::Uncertain(_) => {}
         }
     }
@@ -798,6 +820,8 @@ async fn claim(claiming: &mut Option<Answer<Claim>>) -> Result<Claim, StoreError
 
 const REOPEN_FIRST: Duration = Duration::from_secs(1);
 const REOPEN_LAST: Duration = Duration::from_secs(30);
+/// How long a modem that would refuse every message is left alone: the first time, the second, and from then on.
+const UNFIT: [Duration; 3] = [Duration::from_secs(600), Duration::from_secs(1800), Duration::from_secs(3600)];
 /// A port that stayed open for so long starts with the short pause again.
 const STABLE: Duration = Duration::from_secs(60);
 const WRITE: Duration = Duration::from_secs(10);
