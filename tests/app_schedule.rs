@@ -179,8 +179,13 @@ impl Play {
         let new = self.house.code(&to, &begins, life);
         assert!(matches!(new.message.body, Body::Code { .. }));
         let message = new.message.id;
-        self.codes.push(Code { id: new.id, to: to.clone(), begins: begins.clone(), approvals: 0, unanswered: false });
-        self.house.store().create_verification(new, None).await.unwrap();
+        let code = Code { id: new.id, to: to.clone(), begins: begins.clone(), approvals: 0, unanswered: false };
+        match self.house.store().create_verification(new, None).await {
+            Ok(_) => self.codes.push(code),
+            // The schedule had the network call it that.
+            Err(StoreError::Unassigned(_)) => return self.note("unassigned".to_owned()),
+            Err(error) => panic!("seed {}: {error}", self.seed),
+        }
         self.taken.push(Taken { id: message, to, begins: format!("{begins} "), parts: 1, unanswered: false });
     }
 

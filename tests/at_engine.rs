@@ -694,6 +694,22 @@ fn s10_probes_that_were_not_answered_are_owed_unless_it_restarted_behind_them() 
     }
 }
 
+/// A modem that is not up yet never answers the probes it slept through, and "no service" is what it says first.
+#[test]
+fn s10_a_probe_owes_an_ok_and_nothing_else() {
+    let mut bench = Bench::closed();
+    bench.input(Input::Start { listen_until: None });
+    bench.pass(4_300);
+    for _ in 0..2 {
+        bench.hear("\r\nOK\r\n");
+        bench.pass(100);
+    }
+    bench.put_on_air(1);
+    bench.take_events();
+    bench.hear("\r\n+CMS ERROR: 331\r\n");
+    assert_eq!(bench.take_events(), [submitted(1, SubmitResult::Refused(FinalResult::Cms(Some(331))))]);
+}
+
 #[test]
 fn s13_cr_only_and_nothing_after_ctrl_z() {
     let mut bench = Bench::new();

@@ -343,7 +343,7 @@ impl Engine {
     /// A result came that ends nothing: it may be one that was owed.
     fn is_nobodys(&mut self, now: Mono, result: FinalResult) -> bool {
         self.is_orphans(now, result);
-        self.owed.pay(now)
+        self.owed.pay(now, result)
     }
 
     /// Whether `result` is the `OK` of an orphan `+CMGS:`.

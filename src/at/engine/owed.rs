@@ -5,24 +5,42 @@ use crate::domain::time::Mono;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Until when each result that is owed may come, the oldest first. A barrier that was passed pays none of them: some
-/// modems answer later than that.
+/// Each result that is owed, the oldest first. A barrier that was passed pays none of them: some modems answer later
+/// than that.
 #[derive(Debug, Default)]
-pub(super) struct Owed(VecDeque<Mono>);
+pub(super) struct Owed(VecDeque<Debt>);
+
+#[derive(Debug)]
+struct Debt {
+    until: Mono,
+    /// Of a probe: `AT` is answered with `OK` or not at all. A modem that is still booting never answers those it was
+    /// asked, and its refusals soon after must count.
+    ok_only: bool,
+}
 
 impl Owed {
     /// A command was given up without its result.
     pub(super) fn add(&mut self, now: Mono) {
-        if self.0.len() == MOST {
-            self.0.pop_front();
-        }
-        self.0.push_back(now + LATEST);
+        self.push(Debt { until: now + LATEST, ok_only: false });
+    }
+
+    /// A probe was given up without its `OK`.
+    pub(super) fn add_ok(&mut self, now: Mono) {
+        self.push(Debt { until: now + LATEST, ok_only: true });
     }
 
     /// A result came that is no running command's. Whether it was owed.
-    pub(super) fn pay(&mut self, now: Mono) -> bool {
-        self.0.retain(|until| now < *until);
-        self.0.pop_front().is_some()
+    pub(super) fn pay(&mut self, now: Mono, result: FinalResult) -> bool {
+        self.0.retain(|debt| now < debt.until);
+        let paid = self.0.iter().position(|debt| result.is_ok() || !debt.ok_only);
+        paid.is_some_and(|paid| self.0.remove(paid).is_some())
+    }
+
+    fn push(&mut self, debt: Debt) {
+        if self.0.len() == MOST {
+            self.0.pop_front();
+        }
+        self.0.push_back(debt);
     }
 
     /// Whether nothing is owed, for certain.

@@ -135,7 +135,7 @@ impl Engine {
                 self.state = State::Submit(dialogue);
             }
             (Phase::OnAir(OnAir { reference: None, .. }), Meaning::Final(result))
-                if owed::may_be_anothers(result) && self.owed.pay(now) =>
+                if owed::may_be_anothers(result) && self.owed.pay(now, result) =>
             {
                 self.state = State::Submit(dialogue);
             }

@@ -149,7 +149,7 @@ impl Engine {
 
     fn give_probe_up(&mut self, now: Mono, heard: Heard) {
         if heard == Heard::Nothing {
-            self.owed.add(now);
+            self.owed.add_ok(now);
         }
     }
 
