@@ -1,0 +1,97 @@
+//! What is said while nothing is in flight, and what comes back.
+
+use super::*;
+
+impl Session {
+    /// Says the next thing there is to say, if nothing is in flight.
+    pub(super) fn proceed(&mut self, now: Mono) {
+        if !self.may_speak() || self.acknowledge(now) {
+            return;
+        }
+        match self.phase {
+            Phase::BringUp { .. } | Phase::Up if self.rebooted => {
+                self.begin_bring_up(now);
+                self.next_step(now, 0, 0);
+            }
+            Phase::BringUp { from, .. } if from > now => {}
+            Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
+            Phase::Up => self.be_idle(now),
+            _ => {}
+        }
+        self.drain(now);
+    }
+
+    /// Acknowledges what is owed, before anything else. False if nothing is.
+    pub(super) fn acknowledge(&mut self, now: Mono) -> bool {
+        let set_up = matches!(self.phase, Phase::BringUp { .. } | Phase::Up);
+        let command = self.acknowledgements.next().filter(|_| set_up);
+        command.map(|command| self.ask(now, command, Asked::Acknowledgement)).is_some()
+    }
+
+    pub(super) fn be_idle(&mut self, now: Mono) {
+        if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
+            self.ask(now, Command::indications(form), Asked::Routing);
+        } else if let Some(fetch) = self.fetches.pop_front() {
+            self.fetch(now, fetch);
+        } else if now >= self.quiet_since + self.heartbeat() {
+            self.beat(now);
+        }
+    }
+
+    /// Whether nothing is in flight.
+    pub(super) fn may_speak(&self) -> bool {
+        self.asked.is_none() && self.job.is_none() && self.engine.is_ready()
+    }
+
+    pub(super) fn beat(&mut self, now: Mono) {
+        let name = HEARTBEAT[self.next_heartbeat % HEARTBEAT.len()];
+        self.next_heartbeat += 1;
+        // An acknowledgement may have been missed, and then it gives no more reports.
+        if self.known.acknowledges && self.next_heartbeat.is_multiple_of(HEARTBEAT.len()) {
+            self.acknowledgements.doubt_routing();
+        }
+        if let Some((i, step)) = STEPS.iter().enumerate().find(|(_, step)| step.name == name)
+            && let Some(command) = (step.ask)(&self.known, 0)
+        {
+            self.ask(now, command, Asked::Heartbeat(i));
+        }
+    }
+
+    /// An unregistered modem is asked often, so that messages go as soon as it is registered.
+    pub(super) fn heartbeat(&self) -> Duration {
+        if self.known.registration().is_some() { HEARTBEAT_EVERY } else { REGISTRATION_EVERY }
+    }
+
+    pub(super) fn ask(&mut self, now: Mono, command: Command, asked: Asked) {
+        self.asked = Some(asked);
+        self.engine.handle_input(now, AtInput::Command(command));
+        self.drain(now);
+    }
+
+    pub(super) fn replied(&mut self, now: Mono, reply: Reply) {
+        self.quiet_since = now;
+        match self.asked.take() {
+            Some(Asked::Step) => self.step_done(now, &reply),
+            Some(Asked::Heartbeat(step)) => {
+                let before = self.is_ready();
+                // No answer says nothing about what was asked.
+                if matches!(reply.end, ReplyEnd::Final(_)) {
+                    let _ = (STEPS[step].take)(&mut self.known, &reply);
+                }
+                if before != self.is_ready() || reply.is_ok() {
+                    self.emit(Event::Changed);
+                }
+            }
+            Some(Asked::Fetch(fetch)) => self.fetched(fetch, &reply),
+            Some(Asked::Acknowledgement) => self.acknowledgements.answered(&reply),
+            // What it took before it takes no more: something has changed.
+            Some(Asked::Routing) => self.rebooted |= matches!(reply.end, ReplyEnd::Final(_)) && !reply.is_ok(),
+            None => {}
+        }
+    }
+}
+
+/// How long a modem may be silent before it is asked something.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
+/// How often a modem without a network is asked whether it has one now.
+const REGISTRATION_EVERY: Duration = Duration::from_secs(5);

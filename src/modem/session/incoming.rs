@@ -1,0 +1,135 @@
+//! What the modem says unasked, and what it keeps for us to fetch.
+
+use super::*;
+
+impl Session {
+    pub(super) fn news(&mut self, now: Mono, urc: Urc) {
+        match urc {
+            Urc::Report(pdu) => {
+                self.owe_acknowledgement(now);
+                self.report(&pdu);
+            }
+            Urc::ReportStored(at) => self.fetches.push_back(Fetch::Select(at, true)),
+            Urc::MessageStored(at) => self.fetches.push_back(Fetch::Select(at, false)),
+            Urc::Message(pdu) => {
+                self.owe_acknowledgement(now);
+                self.inbound(&pdu);
+            }
+            Urc::Registration(domain, registration) => {
+                let slot = match domain {
+                    Domain::Circuit => &mut self.known.circuit,
+                    Domain::Packet => &mut self.known.packet,
+                    Domain::Eps => &mut self.known.eps,
+                };
+                if *slot != Some(registration.status) {
+                    *slot = Some(registration.status);
+                    self.emit(Event::Changed);
+                }
+            }
+            // Also in the middle of the bring-up: what was set so far is gone. Text mode is no news before it was left.
+            Urc::Booted | Urc::TextMode
+                if matches!(self.phase, Phase::Up | Phase::Recovering)
+                    || urc == Urc::Booted && matches!(self.phase, Phase::BringUp { .. }) =>
+            {
+                self.rebooted = true;
+                self.acknowledgements.forget();
+                self.emit(Event::Notice("The modem has restarted by itself; it is set up again"));
+            }
+            Urc::PowerDown => self.emit(Event::Notice("The modem says that it goes off; check its power supply")),
+            Urc::StorageFull => {
+                self.emit(Event::Notice(
+                    "The modem's message storage is full; nothing more comes in until it is emptied",
+                ));
+            }
+            _ => {}
+        }
+        self.fetches.truncate(MAX_FETCHES);
+    }
+
+    /// Nothing is acknowledged in the middle of a send, and some modems hold back until its end what came during it: by
+    /// then they may have tired of waiting.
+    pub(super) fn owe_acknowledgement(&mut self, now: Mono) {
+        if self.known.acknowledges {
+            let late = self.job.is_some() || self.sent.is_some_and(|sent| now < sent + HELD_BACK);
+            self.acknowledgements.owe(late);
+        }
+    }
+
+    pub(super) fn report(&mut self, pdu: &PduHex) {
+        let decoded = pdu::decode_hex(pdu.as_str(), SmscField::Auto);
+        match decoded.map(|d| d.tpdu) {
+            Ok(Tpdu::StatusReport(report)) => {
+                let event = Event::Report {
+                    reference: report.message_reference.0,
+                    recipient: Secret::new(report.recipient.reveal_digits().unwrap_or_default()),
+                    status: report.status.0,
+                    verdict: verdict(report.status.verdict()),
+                };
+                match self.phase {
+                    Phase::Up | Phase::Recovering => self.emit(event),
+                    _ if self.early.len() < MAX_FETCHES => self.early.push(event),
+                    _ => {}
+                }
+            }
+            Ok(_) => self.emit(Event::Notice("A status report was announced, but another kind of PDU came")),
+            Err(_) => self.emit(Event::Notice("A status report could not be read")),
+        }
+    }
+
+    pub(super) fn inbound(&mut self, pdu: &PduHex) {
+        match pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu) {
+            Ok(Tpdu::Deliver(deliver)) => self.emit(Event::Inbound {
+                from: deliver.originator.to_string(),
+                characters: deliver.user_data.text().map_or(0, |text| text.reveal().chars().count()),
+            }),
+            Ok(Tpdu::StatusReport(_)) => self.report(pdu),
+            _ => self.emit(Event::Notice("A message came in that could not be read")),
+        }
+    }
+
+    pub(super) fn fetched(&mut self, fetch: Fetch, reply: &Reply) {
+        match fetch {
+            Fetch::Select(at, report) => self.fetches.push_front(Fetch::Read(at, report)),
+            Fetch::Read(at, report) => {
+                let found = response::stored_messages(&reply.lines).into_iter().find_map(|m| m.pdu);
+                match found {
+                    Some(pdu) if report => {
+                        self.report(&pdu);
+                        // Only what really is a report: some modems announce one and name another message's place.
+                        let decoded = pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu);
+                        if matches!(decoded, Ok(Tpdu::StatusReport(_))) {
+                            self.fetches.push_front(Fetch::Delete(at));
+                        }
+                    }
+                    Some(pdu) => self.inbound(&pdu),
+                    None => self.emit(Event::Notice("A message was announced, but is not where the modem said")),
+                }
+            }
+            Fetch::Delete(_) => {}
+        }
+    }
+
+    pub(super) fn fetch(&mut self, now: Mono, fetch: Fetch) {
+        let command = match &fetch {
+            Fetch::Select(at, _) => Command::use_storages(&[&at.memory]).unwrap_or_else(|_| Command::attention()),
+            Fetch::Read(at, _) => Command::read_message(at.index),
+            Fetch::Delete(at) => Command::delete_message(at.index),
+        };
+        self.ask(now, command, Asked::Fetch(fetch));
+    }
+}
+
+fn verdict(verdict: pdu::ReportVerdict) -> ReportVerdict {
+    match verdict {
+        pdu::ReportVerdict::Delivered => ReportVerdict::Delivered,
+        pdu::ReportVerdict::Unconfirmed => ReportVerdict::Unconfirmed,
+        pdu::ReportVerdict::StillTrying => ReportVerdict::StillTrying,
+        pdu::ReportVerdict::Replaced | pdu::ReportVerdict::PermanentFailure => ReportVerdict::Failed,
+        pdu::ReportVerdict::GaveUp => ReportVerdict::GaveUp,
+    }
+}
+
+/// What comes so soon after a send may have come during it.
+const HELD_BACK: Duration = Duration::from_secs(1);
+/// Announced messages kept in mind: as many as a large SIM card holds.
+const MAX_FETCHES: usize = 255;

@@ -1,0 +1,121 @@
+//! One message part on its way through the engine, and how it ended.
+
+use super::*;
+
+impl Session {
+    pub(super) fn submit(&mut self, now: Mono, job: Job) {
+        let token = job.token;
+        let pdu = PduHex::new(job.pdu.hex(), job.pdu.tpdu_len());
+        let (true, Some(pdu)) = (self.is_free(), pdu) else {
+            return self.emit(Event::Outcome { token, result: PartResult::NotSent(Reason::NotTransmitted) });
+        };
+        self.job = Some(token);
+        self.withheld = None;
+        let submit = at::Submit {
+            token,
+            pdu,
+            length: job.pdu.tpdu_len(),
+            prompt_deadline: PROMPT,
+            prompt_delay: self.quirks.prompt_delay,
+            not_after: job.not_after,
+            send_deadline: job.send_deadline,
+        };
+        self.engine.handle_input(now, AtInput::Submit(submit));
+        self.emit(Event::Changed);
+    }
+
+    pub(super) fn submitted(&mut self, now: Mono, token: u64, result: SubmitResult) {
+        self.job = None;
+        self.astray |= leaves_astray(result);
+        self.quiet_since = now;
+        self.sent = Some(now);
+        let outcome = self.part_result(result);
+        match result {
+            SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted) => {
+                self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1);
+            }
+            SubmitResult::RefusedBeforePdu(_) => self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1),
+            // Also a refusal behind the PDU shows that the dialogue works.
+            SubmitResult::Accepted { .. } | SubmitResult::Refused(_) => self.unsent_in_a_row = 0,
+            SubmitResult::NotTransmitted(_) => {}
+        }
+        let set_up_again = matches!(outcome, PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305)));
+        self.emit(Event::Outcome { token, result: outcome });
+        self.count_reserved(result, outcome);
+        if self.phase == Phase::Closed {
+            return;
+        }
+        if self.unsent_in_a_row >= REOPEN_AFTER {
+            self.reopen("several messages in a row never left it");
+        } else if set_up_again || self.unsent_in_a_row >= SET_UP_AFTER {
+            self.rebooted = true;
+        }
+        self.emit(Event::Changed);
+    }
+
+    /// Once, setting it up anew may help. Twice, and each message more would be refused as well.
+    pub(super) fn count_reserved(&mut self, result: SubmitResult, outcome: PartResult) {
+        match (outcome, result) {
+            (PartResult::NotSent(Reason::Cms(301 | 303)), _) => self.reserved_in_a_row += 1,
+            (_, SubmitResult::Accepted { .. } | SubmitResult::Refused(_)) => self.reserved_in_a_row = 0,
+            _ => {}
+        }
+        if self.reserved_in_a_row >= STOP_AFTER {
+            self.reserved_in_a_row = 0;
+            self.outputs.push_back(Output::Stop(NO_MESSAGES));
+            self.go(Phase::Closed);
+        }
+    }
+
+    pub(super) fn part_result(&mut self, result: SubmitResult) -> PartResult {
+        match result {
+            SubmitResult::Accepted { reference } => PartResult::Accepted(reference),
+            SubmitResult::Refused(result) => judge(true, final_error(result)),
+            SubmitResult::RefusedBeforePdu(result) => judge(false, final_error(result)),
+            SubmitResult::NotTransmitted(NotTransmitted::Expired) => PartResult::NotSent(Reason::TtlPassed),
+            SubmitResult::NotTransmitted(_) => {
+                PartResult::NotSent(self.withheld.take().unwrap_or(Reason::NotTransmitted))
+            }
+        }
+    }
+
+    /// A `+CMGS:` while no own job is on the air or listened for: a former run's, unless it may be that of an own job
+    /// that went astray.
+    pub(super) fn orphan(&mut self, reference: u8) {
+        let result = SubmitResult::Accepted { reference: Some(reference) };
+        match self.phase {
+            _ if self.astray || self.heard.is_some() => {
+                self.emit(Event::Notice("A send result that belongs to no message was heard; it is credited to none"));
+            }
+            Phase::Up | Phase::Recovering => {
+                let result = self.part_result(result);
+                self.emit(Event::Heard(result));
+            }
+            _ => self.heard = Some(result),
+        }
+    }
+}
+
+/// Whether a `+CMGS:` may still come of it. Without TP-MR, or behind an error, what was taken for the result may have
+/// been another's.
+pub(super) fn leaves_astray(result: SubmitResult) -> bool {
+    matches!(result, SubmitResult::Accepted { reference: None } | SubmitResult::Refused(_))
+}
+
+fn final_error(result: FinalResult) -> FinalError {
+    match result {
+        FinalResult::Cms(Some(n)) => FinalError::Cms(n),
+        FinalResult::Cme(Some(n)) => FinalError::Cme(n),
+        _ => FinalError::Bare,
+    }
+}
+
+/// How long the prompt may take.
+const PROMPT: Duration = Duration::from_secs(10);
+/// Messages in a row that never left, until the modem is set up anew, and until its port is reopened.
+const SET_UP_AFTER: u8 = 2;
+const REOPEN_AFTER: u8 = 4;
+/// Refusals with 301 or 303 in a row, until the modem is stopped.
+const STOP_AFTER: u8 = 2;
+const NO_MESSAGES: &str = "it refuses every message (301 or 303): check that this is its AT port and that no other \
+                           program uses it; if both are so, it can't send messages";
