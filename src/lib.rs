@@ -50,13 +50,16 @@
 //!   flight (TS 27.005, 27.007, V.250). Pure; knows no TPDU.
 //! - [`modem`]: one modem. `session` is the machine in which AT and SMS meet, with `bringup` as data and `quirks` as rows; the
 //!   driver, the serial port and the board of what is known are the I/O around it. The driver pulls: it asks the store for
-//!   the next message when its modem is free, and for one ahead while it is on the air.
+//!   the next message when its modem is free, and for one ahead while it is on the air; it asks for none while its modem
+//!   rests after a refusal that was no message's fault.
 //! - [`otp`]: codes: derived, rendered into a text, read as people type them. Pure.
-//! - [`dispatch`]: what to do about an outcome: retry, resend, give up. Pure. The order of sending is the store's, since the
-//!   store hands out claims: one ordered queue for each set of SIM cards that may take a message.
+//! - [`dispatch`]: what to do about an outcome: retry, resend, give up, believe that a number is unassigned. Pure. The order of
+//!   sending is the store's, since the store hands out claims: one ordered queue for each set of SIM cards that may take a
+//!   message.
 //! - [`store`]: the only room that knows how things lie on disk. [`store::Store`] speaks in the domain's words; behind it
-//!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Why sled 0.34: it was
-//!   asked for, and is safe behind these rules; another engine can stand behind the same trait.
+//!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Operations are in
+//!   `requests` (callers), `sending` (modems) and `evidence` (reports, late results: whose they are is decided there). Why
+//!   sled 0.34: it was asked for, and is safe behind these rules; another engine can stand behind the same trait.
 //! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource.
 //! - [`ops`]: what the process owes the machine: clocks, random numbers, logs, panics.
 //! - [`config`]: one table of settings, read from flags, environment and file.
@@ -86,7 +89,8 @@
 //!    an unknown one is kept and reported, never dropped.
 //! 9. Codes, texts, full numbers, keys and PDUs appear in no log, error, metric or panic. A number shows itself masked;
 //!    its digits come out by one named method.
-//! 10. A modem is its IMEI, a SIM card its ICCID. Port names are in no key and no id.
+//! 10. A modem is its IMEI, a SIM card its ICCID. Port names are in no key and no id; of a modem that tells no IMEI a hash of
+//!     its place stands in.
 //!
 //! `tests/tidy.rs` keeps 1, 2, 3 and 7, and the direction of imports.
 //!

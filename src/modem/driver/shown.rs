@@ -4,8 +4,7 @@ use super::*;
 
 impl Driver {
     pub(super) fn identified(&mut self, imei: Option<Imei>, sim_card: SimCard) {
-        // Without an IMEI the port's name has to do.
-        let imei = imei.unwrap_or_else(|| Imei::new(self.setting.port.clone()));
+        let imei = imei.unwrap_or_else(|| Imei::stand_in(&self.setting.port));
         tracing::info!(modem.slot = self.setting.slot, modem.imei = %imei, %sim_card, "Modem identified");
         self.setting.board.update(self.setting.slot, |view| {
             view.imei = Some(imei.clone());
