@@ -9,7 +9,7 @@ use super::compose::{self, Style, compose};
 use super::learned::Learned;
 use super::port::{Port, Ports};
 use super::quirks::Configured;
-use super::session::{Event, Input, Job, Output, Session};
+use super::session::{Event, Input, Job, Output, Session, StoredAt};
 use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
@@ -106,6 +106,8 @@ struct Driver {
     stops: usize,
     /// Reports that came before it was known from which SIM card.
     early: Vec<Event>,
+    /// Reports on their way to the disk, and where the modem keeps them until then.
+    keeping: JoinSet<Option<StoredAt>>,
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
@@ -167,6 +169,7 @@ impl Driver {
             rest: Rest::default(),
             stops: 0,
             early: Vec::new(),
+            keeping: JoinSet::new(),
             send_time: Duration::ZERO,
             measured: Mono::default(),
             next_token: 0,
@@ -251,6 +254,7 @@ impl Driver {
         self.flight = None;
         self.identity = None;
         self.early.clear();
+        self.keeping.detach_all();
         self.next = None;
         self.claiming = None;
         self.listening = false;
@@ -295,6 +299,11 @@ impl Driver {
                 Ok(claim) => self.prepare(claim),
                 // The store has ended: so will the process.
                 Err(_) => return Some(Closed::Stopped),
+            },
+            Some(kept) = self.keeping.join_next() => {
+                if let Ok(Some(at)) = kept {
+                    self.session.handle_input(self.setting.clock.now().mono, Input::Kept(at));
+                }
             },
             order = self.orders.changed() => if order.is_err() {
                 return Some(Closed::Stopped);
@@ -359,13 +368,15 @@ impl Driver {
                     self.early.push(event);
                 }
             }
-            Event::Report { reference, recipient, status, verdict } => {
+            Event::Report { reference, recipient, status, verdict, stored } => {
                 if let Some((_, sim_card)) = self.identity.clone() {
                     let report = self.setting.store.report(Report { sim_card, reference, recipient, status, verdict });
-                    tokio::spawn(async move {
-                        if let Ok(Some(id)) = report.await {
+                    self.keeping.spawn(async move {
+                        let kept = report.await.ok()?;
+                        if let Some(id) = kept {
                             tracing::info!(message.id = %id, tp_st = status, "Status report");
                         }
+                        stored
                     });
                 }
             }

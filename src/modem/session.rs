@@ -15,7 +15,8 @@ mod setting_up;
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
 use super::quirks::{Configured, Quirks};
-use crate::at::response::{self, StoredAt};
+use crate::at::response;
+pub use crate::at::response::StoredAt;
 use crate::at::urc::Domain;
 use crate::at::{
     self, Command, Engine, Event as AtEvent, FinalResult, Input as AtInput, NotTransmitted, Output as AtOutput, PduHex,
@@ -57,6 +58,8 @@ pub enum Input<'a> {
         /// Whether it is.
         granted: bool,
     },
+    /// A report that the modem keeps is on disk.
+    Kept(StoredAt),
     /// The PDU was not written: between grant and hand-over somebody called the message off, or its time ran out.
     Withheld {
         /// Which job.
@@ -154,6 +157,8 @@ pub enum Event {
         status: u8,
         /// What TP-ST means.
         verdict: ReportVerdict,
+        /// Where the modem keeps it, until [`Input::Kept`] says that it need not.
+        stored: Option<StoredAt>,
     },
     /// A message came in. Its text is not kept.
     Inbound {
@@ -241,11 +246,24 @@ enum Phase {
     Recovering,
 }
 
+/// What lies in a storage is taken from there in two steps.
 #[derive(Clone, Debug)]
 enum Fetch {
-    Select(StoredAt, bool),
-    Read(StoredAt, bool),
-    Delete(StoredAt),
+    /// The storage is named.
+    Select(StoredAt, Stored),
+    /// It is read, or deleted.
+    Take(StoredAt, Stored),
+}
+
+/// What lies in a storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored {
+    /// A status report, to be read.
+    Report,
+    /// A message, to be read.
+    Message,
+    /// What is on disk here already, to be deleted there.
+    Known,
 }
 
 #[derive(Clone, Debug)]
@@ -311,6 +329,7 @@ impl Session {
             Input::Intent { token, granted } => {
                 self.engine.handle_input(now, AtInput::Release { token, granted });
             }
+            Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
                 self.engine.handle_input(now, AtInput::Withheld { token });

@@ -224,7 +224,8 @@ fn t7_reports_that_are_stored_are_fetched() {
         wire.pass_secs(5);
         let count = u64::from(n) + 1;
         assert_eq!(wire.reports().len() as u64, count);
-        assert_eq!((wire.lines("+CPMS"), wire.lines("+CMGR"), wire.lines("+CMGD")), (count, count, count));
+        // The storage is named each time: another report's may have been named meanwhile.
+        assert_eq!((wire.lines("+CPMS"), wire.lines("+CMGR"), wire.lines("+CMGD")), (2 * count, count, count));
     }
     assert_eq!(wire.reports(), [(0, 0), (1, 0), (2, 0)]);
     assert!(wire.written.iter().any(|(_, text)| text == "AT+CPMS=\"SR\"\r"));
@@ -352,6 +353,22 @@ fn r4_what_is_announced_as_a_report_and_is_none_is_left_alone() {
     assert!(wire.reports().is_empty());
     assert!(wire.notices().iter().any(|words| words.contains("another kind")));
     wire.still_sends();
+}
+
+/// A report that lies in a storage is the only evidence there is, until it is on disk.
+#[test]
+fn r4_a_stored_report_is_deleted_once_it_is_on_disk() {
+    for keeps in [true, false] {
+        let mut wire = Wire::new();
+        wire.faults(&["refuse_command=+CNMI=2,1,0,1|+CNMI=1,1,0,1"]);
+        wire.keeps = keeps;
+        wire.open(None);
+        wire.until_free(secs(60));
+        assert_eq!(wire.sent("one"), Accepted(Some(0)));
+        wire.pass_secs(5);
+        assert_eq!((wire.reports().len(), wire.lines("+CMGD")), (1, u64::from(keeps)));
+        wire.still_sends();
+    }
 }
 
 #[test]

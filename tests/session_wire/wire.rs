@@ -3,6 +3,7 @@
 //! Time is a number: it goes on to whichever side wants to be woken next. What must hold in every scenario is checked
 //! with each byte written, and once more when the wire is dropped.
 
+use otpgate::at::response::StoredAt;
 use otpgate::domain::message::PartResult;
 use otpgate::domain::msisdn::Msisdn;
 use otpgate::domain::reason::Reason;
@@ -54,6 +55,10 @@ pub(crate) struct Wire {
     pub(crate) simulator: Simulator,
     /// How the next intents are answered.
     pub(crate) grant: Grant,
+    /// Whether reports that the modem keeps come to disk.
+    pub(crate) keeps: bool,
+    /// Those that have, and the session does not know yet.
+    kept: Vec<StoredAt>,
     /// Why the next PDUs are not written, if they are not.
     pub(crate) withhold: Option<Reason>,
     /// What the modem says is changed on its way, each first text into its second.
@@ -96,6 +101,8 @@ impl Wire {
             session: Session::new(configured),
             simulator: Simulator::new(1, &modem, network, 7),
             grant: Grant::After(Duration::ZERO),
+            keeps: true,
+            kept: Vec::new(),
             withhold: None,
             mishear: Vec::new(),
             chatter: None,
@@ -348,7 +355,7 @@ impl Wire {
     fn settle(&mut self) {
         for _ in 0..MOST_AT_ONCE {
             self.drain_session();
-            if self.grant_due() {
+            if self.grant_due() || self.keep() {
                 continue;
             }
             let moved = match self.simulator.poll_output() {
@@ -432,7 +439,17 @@ impl Wire {
                 self.granted.insert(token);
             }
         }
+        if let Event::Report { stored: Some(at), .. } = &event {
+            self.kept.push(at.clone());
+        }
         self.events.push((self.now, event));
+    }
+
+    /// What came to disk is told.
+    fn keep(&mut self) -> bool {
+        let Some(at) = self.kept.pop().filter(|_| self.keeps) else { return false };
+        self.session.handle_input(self.now, Input::Kept(at));
+        true
     }
 
     fn transmit(&mut self, bytes: &Bytes) {

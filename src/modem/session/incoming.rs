@@ -7,10 +7,10 @@ impl Session {
         match urc {
             Urc::Report(pdu) => {
                 self.owe_acknowledgement(now);
-                self.report(&pdu);
+                self.report(&pdu, None);
             }
-            Urc::ReportStored(at) => self.fetches.push_back(Fetch::Select(at, true)),
-            Urc::MessageStored(at) => self.fetches.push_back(Fetch::Select(at, false)),
+            Urc::ReportStored(at) => self.fetches.push_back(Fetch::Select(at, Stored::Report)),
+            Urc::MessageStored(at) => self.fetches.push_back(Fetch::Select(at, Stored::Message)),
             Urc::Message(pdu) => {
                 self.owe_acknowledgement(now);
                 self.inbound(&pdu);
@@ -55,7 +55,8 @@ impl Session {
         }
     }
 
-    pub(super) fn report(&mut self, pdu: &PduHex) {
+    /// A report that lies in a storage is deleted there once it is on disk here.
+    pub(super) fn report(&mut self, pdu: &PduHex, stored: Option<StoredAt>) {
         let decoded = pdu::decode_hex(pdu.as_str(), SmscField::Auto);
         match decoded.map(|d| d.tpdu) {
             Ok(Tpdu::StatusReport(report)) => {
@@ -64,6 +65,7 @@ impl Session {
                     recipient: Secret::new(report.recipient.reveal_digits().unwrap_or_default()),
                     status: report.status.0,
                     verdict: verdict(report.status.verdict()),
+                    stored,
                 };
                 match self.phase {
                     Phase::Up | Phase::Recovering => self.emit(event),
@@ -82,38 +84,32 @@ impl Session {
                 from: deliver.originator.to_string(),
                 characters: deliver.user_data.text().map_or(0, |text| text.reveal().chars().count()),
             }),
-            Ok(Tpdu::StatusReport(_)) => self.report(pdu),
+            Ok(Tpdu::StatusReport(_)) => self.report(pdu, None),
             _ => self.emit(Event::Notice("A message came in that could not be read")),
         }
     }
 
     pub(super) fn fetched(&mut self, fetch: Fetch, reply: &Reply) {
         match fetch {
-            Fetch::Select(at, report) => self.fetches.push_front(Fetch::Read(at, report)),
-            Fetch::Read(at, report) => {
+            Fetch::Select(at, what) => self.fetches.push_front(Fetch::Take(at, what)),
+            Fetch::Take(_, Stored::Known) => {}
+            Fetch::Take(at, what) => {
                 let found = response::stored_messages(&reply.lines).into_iter().find_map(|m| m.pdu);
                 match found {
-                    Some(pdu) if report => {
-                        self.report(&pdu);
-                        // Only what really is a report: some modems announce one and name another message's place.
-                        let decoded = pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu);
-                        if matches!(decoded, Ok(Tpdu::StatusReport(_))) {
-                            self.fetches.push_front(Fetch::Delete(at));
-                        }
-                    }
+                    // Only what really is a report is deleted: some modems announce one and name another message's place.
+                    Some(pdu) if what == Stored::Report => self.report(&pdu, Some(at)),
                     Some(pdu) => self.inbound(&pdu),
                     None => self.emit(Event::Notice("A message was announced, but is not where the modem said")),
                 }
             }
-            Fetch::Delete(_) => {}
         }
     }
 
     pub(super) fn fetch(&mut self, now: Mono, fetch: Fetch) {
         let command = match &fetch {
             Fetch::Select(at, _) => Command::use_storages(&[&at.memory]).unwrap_or_else(|_| Command::attention()),
-            Fetch::Read(at, _) => Command::read_message(at.index),
-            Fetch::Delete(at) => Command::delete_message(at.index),
+            Fetch::Take(at, Stored::Known) => Command::delete_message(at.index),
+            Fetch::Take(at, _) => Command::read_message(at.index),
         };
         self.ask(now, command, Asked::Fetch(fetch));
     }
