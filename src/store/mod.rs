@@ -74,7 +74,7 @@ pub trait Store: Send + Sync + 'static {
     fn made(&self, idempotency: Idempotency) -> Answer<Option<Made>>;
     /// All API keys, oldest first.
     fn keys(&self) -> Answer<Vec<ApiKey>>;
-    /// Revokes an API key at once; the last admin key never.
+    /// Revokes an API key at once; the last admin key never, nor one that outlasts the others.
     fn revoke_key(&self, id: KeyId) -> Answer<ApiKey>;
     /// The key whose secret has this SHA-256, if it exists, has not been revoked and has not expired. From memory.
     fn authenticate(&self, secret_sha256: &[u8; 32]) -> Option<Arc<ApiKey>>;
