@@ -482,6 +482,9 @@ pub struct Health {
     pub queued: usize,
     /// Sending waits until the wall clock has passed this: at the last stop it had been later than at this start.
     pub clock_held_until: Option<Wall>,
+    /// So little of the disk is free that nothing new is taken in; sending goes on. Looked at with each batch, and every
+    /// half minute.
+    pub low_space: bool,
     /// Status reports since otpgate started that fit no message, by SIM card.
     pub unmatched_reports: BTreeMap<SimCard, u64>,
     /// Whether it still commits.
