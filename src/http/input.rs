@@ -4,7 +4,7 @@ use super::problem::{Kind, Problem};
 use super::{BODY_LIMIT, REQUEST_TIME};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::time::Wall;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, Query, Request};
 use axum::http::{HeaderMap, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -36,11 +36,14 @@ impl<S: Sync> FromRequest<S> for Payload {
 }
 
 async fn read(body: Body) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(Kind::BodyTooLarge, "A body has at most 64 KiB; send less.");
+    // What is announced too large is not waited for, nor asked for with 100 Continue.
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(too_large());
+    }
     match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Problem::new(Kind::BodyTooLarge, "A body has at most 64 KiB; send less."))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::new(Kind::BadRequest, "The body broke off, or its framing is wrong; send it again.")),
     }
 }

@@ -116,9 +116,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Settings;
     use crate::http::front::{self, Front};
-    use axum::routing::get;
+    use crate::http::input::Payload;
+    use crate::http::{BODY_LIMIT, Settings};
+    use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     async fn start(router: Router) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
@@ -177,6 +178,18 @@ mod tests {
         let began = tokio::time::Instant::now();
         talk(address, "GET / HTTP/1.1\r\nhost:").await;
         assert!(began.elapsed() >= HEADER_TIME && began.elapsed() < HEADER_TIME * 2, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_announced_too_large_is_never_waited_for() {
+        let (address, _stop, _) = start(Router::new().route("/", post(async |_: Payload| "taken"))).await;
+        let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", BODY_LIMIT + 1);
+        for expect in ["", "expect: 100-continue\r\n"] {
+            let request = format!("{head}{expect}\r\n");
+            let answer = tokio::time::timeout(Duration::from_secs(5), talk(address, &request)).await;
+            let answer = answer.expect("an answer at once");
+            assert!(answer.starts_with("HTTP/1.1 413"), "{expect}: {answer}");
+        }
     }
 
     /// A connection with room for a few octets on the way, and two requests that were sent at once.
