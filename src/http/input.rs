@@ -5,7 +5,8 @@ use super::{BODY_LIMIT, REQUEST_TIME};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::time::Wall;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{FromRequest, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Query, RawPathParams, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{MapAccess, Visitor};
@@ -18,7 +19,8 @@ use std::ops::RangeInclusive;
 /// A request's body as it came, whole, with what is needed to read it. The caller's scope is asked before it is read
 /// as JSON, so that a key without the right learns nothing about the fields.
 pub(crate) struct Payload {
-    pub(super) path: String,
+    /// The route and what stands in its places: the same however the path is written.
+    pub(super) resource: String,
     pub(super) headers: HeaderMap,
     bytes: Bytes,
 }
@@ -27,12 +29,20 @@ impl<S: Sync> FromRequest<S> for Payload {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let resource = resource(&mut parts).await;
         let bytes = tokio::time::timeout(REQUEST_TIME, read(body)).await.map_err(|_| {
             Problem::new(Kind::RequestTimeout, "The body did not arrive whole within 30 seconds; send it again.")
         })??;
-        Ok(Self { path: parts.uri.path().to_owned(), headers: parts.headers, bytes })
+        Ok(Self { resource, headers: parts.headers, bytes })
     }
+}
+
+async fn resource(parts: &mut Parts) -> String {
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    // Without their percent signs.
+    let Ok(places) = RawPathParams::from_request_parts(parts, &()).await else { return route };
+    places.iter().fold(route, |resource, (_, value)| resource + "\n" + value)
 }
 
 async fn read(body: Body) -> Result<Bytes, Problem> {
@@ -282,7 +292,7 @@ mod tests {
     fn body(json: &str) -> Result<Fields, Problem> {
         let headers =
             HeaderMap::from_iter([(header::CONTENT_TYPE, "application/json; charset=utf-8".parse().unwrap())]);
-        Payload { path: String::new(), headers, bytes: Bytes::from(json.to_owned()) }.fields(KNOWN)
+        Payload { resource: String::new(), headers, bytes: Bytes::from(json.to_owned()) }.fields(KNOWN)
     }
 
     fn query(text: &str) -> Result<Fields, Problem> {
@@ -393,7 +403,7 @@ mod tests {
         ];
         for (name, header, value) in rows {
             let headers = HeaderMap::from_iter([(header.parse().unwrap(), value.parse().unwrap())]);
-            let payload = Payload { path: String::new(), headers, bytes: Bytes::from_static(b"{}") };
+            let payload = Payload { resource: String::new(), headers, bytes: Bytes::from_static(b"{}") };
             assert_eq!(refusal(payload.fields(KNOWN)), "UnsupportedMediaType None", "{name}");
         }
     }

@@ -349,6 +349,28 @@ async fn the_same_check_again_repeats_the_verdict_and_spends_nothing() {
     assert_eq!(check("third", &code).await.outcome(), "409 already_approved");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_idempotency_key_has_one_life_however_the_path_is_written() {
+    let gateway = Gateway::start().await;
+    let id = gateway.verification(PLAIN).await;
+    let code = gateway.code().await;
+    let check = async |path: &str| {
+        let line = format!("POST /v1/verifications/{path}/check");
+        gateway.call_as(&gateway.admin, &line, &body(&wrong(&code)), &[("Idempotency-Key", "k")]).await
+    };
+    assert_eq!(check(&id).await.json()["attempts_left"], 4);
+    let escaped: String = id.bytes().map(|octet| format!("%{octet:02X}")).collect();
+    for path in [&id, &id.replace("ver", "%76er"), &escaped, &escaped.to_lowercase()] {
+        let reply = check(path).await;
+        assert!(reply.status == 200 && reply.is_replay(), "{path}: {}", reply.text);
+        assert_eq!(reply.json()["attempts_left"], 4, "{path}");
+    }
+    let shouted = format!("ver_{}", id[4..].to_uppercase());
+    assert_eq!(check(&shouted).await.outcome(), "404 not_found", "there is one way to write an id");
+    let other = gateway.verification(r#"{"to":"+14155550124"}"#).await;
+    assert!(!check(&other).await.is_replay(), "another path is another key");
+}
+
 /// The intent of a claim's first part.
 fn intent(now: &Now) -> IntentOf {
     let (modem, sim_card) = equipment();
