@@ -455,6 +455,8 @@ pub enum Permission {
 impl Permission {
     /// All of them.
     pub const ALL: [Permission; 3] = [Self::ShortCodes, Self::LongTtl, Self::ReturnCode];
+    /// Those that lift something by now; no other is given to a new key.
+    pub const IN_USE: [Permission; 2] = [Self::ShortCodes, Self::LongTtl];
 
     /// The word that the API and the command line use.
     pub fn as_str(self) -> &'static str {
