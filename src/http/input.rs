@@ -12,6 +12,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
@@ -72,7 +73,8 @@ impl Payload {
                 format!("The body can't be read as JSON, from line {line}, column {column} on."),
             )
         })?;
-        Fields::new(members.0, known, Origin::Body)
+        let fields = Fields::new(members.0, known, Origin::Body)?;
+        Ok(Fields { body: self.bytes.clone(), ..fields })
     }
 
     /// As [`Payload::fields`]; no body at all means no fields.
@@ -128,6 +130,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
 pub(crate) struct Fields {
     values: BTreeMap<String, Value>,
     origin: Origin,
+    /// The JSON that they are from.
+    body: Bytes,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -157,7 +161,7 @@ impl Fields {
                 return Err(Problem::invalid(*known, format!("`{known}` is given twice; give it once.")));
             }
         }
-        Ok(Self { values, origin })
+        Ok(Self { values, origin, body: Bytes::new() })
     }
 
     /// The same text for the same fields, whatever their order and spacing.
@@ -178,6 +182,15 @@ impl Fields {
     /// A value as it is; null counts as absent.
     pub(crate) fn value(&self, name: &'static str) -> Option<&Value> {
         self.values.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A value of the body as it is written there, to the letter: a number too large for us is not to be rounded.
+    pub(crate) fn json(&self, name: &'static str) -> Option<String> {
+        let value = self.value(name)?;
+        // The whole was read before and has the name once.
+        let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_slice(&self.body).ok();
+        let as_written = members.and_then(|members| members.get(name).map(|raw| raw.get().to_owned()));
+        Some(as_written.unwrap_or_else(|| value.to_string()))
     }
 
     /// A text.

@@ -152,6 +152,32 @@ async fn a_newer_code_takes_the_older_ones_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn metadata_is_kept_to_the_letter() {
+    let gateway = Gateway::start().await;
+    let filler = "y".repeat(1024 - r#"{"x":""}"#.len());
+    let rows = [
+        r#"{"order":12345678901234567890123,"price":1.10,"rate":1E2,"zero":-0}"#,
+        r#"{"z":1,"a":{"y":[],"b":null},"m":"\u0041\/é"}"#,
+        r#"{"a":1,"a":2}"#,
+        "{ \"a\" :\n\t1 }",
+        "{}",
+        &format!(r#"{{"x":"{filler}"}}"#),
+    ];
+    for text in rows {
+        let request = format!(r#"{{"metadata": {text} ,"to":"+14155550123"}}"#);
+        let made = gateway.call("POST /v1/verifications", &request).await;
+        assert_eq!(made.status, 201, "{text}: {}", made.text);
+        let id = made.json()["id"].as_str().unwrap().to_owned();
+        let shown = gateway.call(&format!("GET /v1/verifications/{id}"), "").await;
+        for reply in [made, shown] {
+            assert!(reply.text.contains(&format!(r#""metadata":{text},"#)), "{text}: {}", reply.text);
+        }
+    }
+    let none = gateway.call("POST /v1/verifications", r#"{"to":"+14155550123","metadata":null}"#).await;
+    assert!(none.json()["metadata"].is_null(), "{}", none.text);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused() {
     let gateway = Gateway::start().await;
     let big = format!(r#""metadata":{{"x":"{}"}}"#, "y".repeat(1024));
