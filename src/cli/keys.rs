@@ -27,9 +27,9 @@ enum Command {
         #[arg(long, required = true, value_name = "SCOPE", value_delimiter = ',',
               value_parser = PossibleValuesParser::new(Scope::ALL.map(Scope::as_str)))]
         scope: Vec<String>,
-        /// Which limit it may pass; any number of times. return_code is not in use yet
+        /// Which limit it may pass; any number of times
         #[arg(long, value_name = "PERMISSION", value_delimiter = ',',
-              value_parser = PossibleValuesParser::new(Permission::ALL.map(Permission::as_str)))]
+              value_parser = PossibleValuesParser::new(Permission::IN_USE.map(Permission::as_str)))]
         permission: Vec<String>,
         /// The client whose records it shares [default: a new one]
         #[arg(long, value_name = "ID")]

@@ -19,7 +19,9 @@ macro_rules! id {
             /// Reads what `Display` writes. `None` for anything else.
             pub fn parse(text: &str) -> Option<Self> {
                 let hex = text.strip_prefix(concat!($prefix, "_"))?;
-                (hex.len() == 32).then(|| Uuid::try_parse(hex).ok())?.map(|u| Self(u.as_u128()))
+                let id = (hex.len() == 32).then(|| Uuid::try_parse(hex).ok())?.map(|u| Self(u.as_u128()))?;
+                // Capitals would be a second name for the same thing.
+                (id.to_string() == text).then_some(id)
             }
         }
 
@@ -71,6 +73,7 @@ mod tests {
             &text.replace("msg", "ver"),
             &format!("{text}0"),
             "msg_gggggggggggggggggggggggggggggggg",
+            &format!("msg_{}", text[4..].to_uppercase()),
         ] {
             assert_eq!(MessageId::parse(bad), None, "{bad}");
         }

@@ -9,7 +9,8 @@ use axum::http::HeaderValue;
 use axum::response::Response;
 use sha2::{Digest, Sha256};
 
-/// What the store is to remember of this request, if it bears an idempotency key. A key counts per client and path.
+/// What the store is to remember of this request, if it bears an idempotency key. A key counts per client and path. The
+/// id in the path must have been read before, so that it is of the one form that ids have.
 pub(crate) fn idempotency(caller: &Caller, payload: &Payload, fields: &Fields) -> Result<Option<Idempotency>, Problem> {
     let mut keys = payload.headers.get_all(HEADER).iter();
     let Some(key) = keys.next() else { return Ok(None) };
@@ -22,7 +23,7 @@ pub(crate) fn idempotency(caller: &Caller, payload: &Payload, fields: &Fields) -
     }
     let client = caller.key.client.0.to_be_bytes();
     Ok(Some(Idempotency {
-        key: digest(&[&client, payload.path.as_bytes(), key]),
+        key: digest(&[&client, payload.resource.as_bytes(), key]),
         fingerprint: digest(&[fields.canonical().as_bytes()]),
     }))
 }

@@ -4,13 +4,15 @@ use super::problem::{Kind, Problem};
 use super::{BODY_LIMIT, REQUEST_TIME};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::time::Wall;
-use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Query, Request};
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Query, RawPathParams, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::ops::RangeInclusive;
@@ -18,7 +20,8 @@ use std::ops::RangeInclusive;
 /// A request's body as it came, whole, with what is needed to read it. The caller's scope is asked before it is read
 /// as JSON, so that a key without the right learns nothing about the fields.
 pub(crate) struct Payload {
-    pub(super) path: String,
+    /// The route and what stands in its places: the same however the path is written.
+    pub(super) resource: String,
     pub(super) headers: HeaderMap,
     bytes: Bytes,
 }
@@ -27,20 +30,31 @@ impl<S: Sync> FromRequest<S> for Payload {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        let resource = resource(&mut parts).await;
         let bytes = tokio::time::timeout(REQUEST_TIME, read(body)).await.map_err(|_| {
             Problem::new(Kind::RequestTimeout, "The body did not arrive whole within 30 seconds; send it again.")
         })??;
-        Ok(Self { path: parts.uri.path().to_owned(), headers: parts.headers, bytes })
+        Ok(Self { resource, headers: parts.headers, bytes })
     }
 }
 
+async fn resource(parts: &mut Parts) -> String {
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str).to_owned();
+    // Without their percent signs.
+    let Ok(places) = RawPathParams::from_request_parts(parts, &()).await else { return route };
+    places.iter().fold(route, |resource, (_, value)| resource + "\n" + value)
+}
+
 async fn read(body: Body) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(Kind::BodyTooLarge, "A body has at most 64 KiB; send less.");
+    // What is announced too large is not waited for, nor asked for with 100 Continue.
+    if body.size_hint().lower() > BODY_LIMIT as u64 {
+        return Err(too_large());
+    }
     match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Problem::new(Kind::BodyTooLarge, "A body has at most 64 KiB; send less."))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(_) => Err(Problem::new(Kind::BadRequest, "The body broke off, or its framing is wrong; send it again.")),
     }
 }
@@ -59,7 +73,8 @@ impl Payload {
                 format!("The body can't be read as JSON, from line {line}, column {column} on."),
             )
         })?;
-        Fields::new(members.0, known, Origin::Body)
+        let fields = Fields::new(members.0, known, Origin::Body)?;
+        Ok(Fields { body: self.bytes.clone(), ..fields })
     }
 
     /// As [`Payload::fields`]; no body at all means no fields.
@@ -115,6 +130,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
 pub(crate) struct Fields {
     values: BTreeMap<String, Value>,
     origin: Origin,
+    /// The JSON that they are from.
+    body: Bytes,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -144,7 +161,7 @@ impl Fields {
                 return Err(Problem::invalid(*known, format!("`{known}` is given twice; give it once.")));
             }
         }
-        Ok(Self { values, origin })
+        Ok(Self { values, origin, body: Bytes::new() })
     }
 
     /// The same text for the same fields, whatever their order and spacing.
@@ -165,6 +182,15 @@ impl Fields {
     /// A value as it is; null counts as absent.
     pub(crate) fn value(&self, name: &'static str) -> Option<&Value> {
         self.values.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A value of the body as it is written there, to the letter: a number too large for us is not to be rounded.
+    pub(crate) fn json(&self, name: &'static str) -> Option<String> {
+        let value = self.value(name)?;
+        // The whole was read before and has the name once.
+        let members: Option<BTreeMap<String, &RawValue>> = serde_json::from_slice(&self.body).ok();
+        let as_written = members.and_then(|members| members.get(name).map(|raw| raw.get().to_owned()));
+        Some(as_written.unwrap_or_else(|| value.to_string()))
     }
 
     /// A text.
@@ -279,7 +305,7 @@ mod tests {
     fn body(json: &str) -> Result<Fields, Problem> {
         let headers =
             HeaderMap::from_iter([(header::CONTENT_TYPE, "application/json; charset=utf-8".parse().unwrap())]);
-        Payload { path: String::new(), headers, bytes: Bytes::from(json.to_owned()) }.fields(KNOWN)
+        Payload { resource: String::new(), headers, bytes: Bytes::from(json.to_owned()) }.fields(KNOWN)
     }
 
     fn query(text: &str) -> Result<Fields, Problem> {
@@ -390,7 +416,7 @@ mod tests {
         ];
         for (name, header, value) in rows {
             let headers = HeaderMap::from_iter([(header.parse().unwrap(), value.parse().unwrap())]);
-            let payload = Payload { path: String::new(), headers, bytes: Bytes::from_static(b"{}") };
+            let payload = Payload { resource: String::new(), headers, bytes: Bytes::from_static(b"{}") };
             assert_eq!(refusal(payload.fields(KNOWN)), "UnsupportedMediaType None", "{name}");
         }
     }

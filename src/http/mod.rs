@@ -7,6 +7,7 @@ mod address;
 mod auth;
 mod front;
 mod idempotency;
+mod impatient;
 mod input;
 mod ops;
 mod problem;

@@ -48,13 +48,18 @@ pub(crate) async fn readyz(State(cx): State<Cx>) -> Result<Json<Ready>, Problem>
     if let Some(until) = health.clock_held_until {
         reasons.push(format!("The clock is behind where it was at the last stop; sending waits until {until}, or until the clock is synchronised."));
     }
+    if health.low_space {
+        reasons.push(
+            "The disk is full, or nearly, so nothing new is taken in: free space on the data directory's disk."
+                .to_owned(),
+        );
+    }
     if modems_ready == 0 {
         reasons.push(no_modem(&states));
     }
     if !reasons.is_empty() {
-        return Err(
-            Problem::new(Kind::NotReady, "No message can be sent now; the reasons are listed.").because(reasons)
-        );
+        return Err(Problem::new(Kind::NotReady, "No message can be taken in and sent now; the reasons are listed.")
+            .because(reasons));
     }
     Ok(Json(Ready { status: "ready", modems_ready, queued: health.queued, records_set_aside: health.set_aside }))
 }

@@ -138,9 +138,10 @@ impl From<StoreError> for Problem {
                 Kind::AlreadyShown,
                 "The request was done, and its secret was shown once. If it was lost, revoke it and make another.",
             ),
-            StoreError::LastAdminKey => {
-                Self::new(Kind::LastAdminKey, "The last admin key can't be revoked; create another one first.")
-            }
+            StoreError::LastAdminKey => Self::new(
+                Kind::LastAdminKey,
+                "No other admin key lasts as long as this one, so it can't be revoked; create another one first, without `expires_at`.",
+            ),
             StoreError::MasterKey(why) => Self::new(Kind::MasterKey, why),
             StoreError::TooLarge => {
                 Self::new(Kind::BodyTooLarge, "The record would be larger than the store takes; send less.")

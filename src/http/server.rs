@@ -2,6 +2,7 @@
 
 use super::address::Connection;
 use super::front::{HEAD_LIMIT, MAX_HEADERS};
+use super::impatient::Impatient;
 use axum::Router;
 use axum::body::Body;
 use hyper::server::conn::http1;
@@ -9,6 +10,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -66,7 +68,10 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
     }
 }
 
-async fn connection(stream: TcpStream, ends: Connection, router: Router, mut stopping: watch::Receiver<bool>) {
+async fn connection<S>(stream: S, ends: Connection, router: Router, mut stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ends);
@@ -78,7 +83,8 @@ async fn connection(stream: TcpStream, ends: Connection, router: Router, mut sto
         .header_read_timeout(HEADER_TIME)
         .max_headers(2 * MAX_HEADERS)
         .max_buf_size(2 * HEAD_LIMIT);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let stream = TokioIo::new(Impatient::new(stream, ANSWER_TIME));
+    let mut connection = std::pin::pin!(http.serve_connection(stream, service));
     let result = tokio::select! {
         biased;
         result = connection.as_mut() => result,
@@ -100,6 +106,8 @@ pub(super) async fn until(stopping: &mut watch::Receiver<bool>) {
 const MAX_CONNECTIONS: usize = 1024;
 /// For a request's head to arrive whole, and for a connection to lie idle.
 const HEADER_TIME: Duration = Duration::from_secs(15);
+/// For the other end to take the next piece of an answer.
+const ANSWER_TIME: Duration = Duration::from_secs(15);
 /// For answers that are under way at the end, and no longer: half a head that never becomes whole asks nothing. With the
 /// eight seconds that a simulated gateway drains, a stop stays below ten.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
@@ -108,9 +116,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Settings;
     use crate::http::front::{self, Front};
-    use axum::routing::get;
+    use crate::http::input::Payload;
+    use crate::http::{BODY_LIMIT, Settings};
+    use axum::routing::{get, post};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     async fn start(router: Router) -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
@@ -169,6 +178,50 @@ mod tests {
         let began = tokio::time::Instant::now();
         talk(address, "GET / HTTP/1.1\r\nhost:").await;
         assert!(began.elapsed() >= HEADER_TIME && began.elapsed() < HEADER_TIME * 2, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_announced_too_large_is_never_waited_for() {
+        let (address, _stop, _) = start(Router::new().route("/", post(async |_: Payload| "taken"))).await;
+        let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n", BODY_LIMIT + 1);
+        for expect in ["", "expect: 100-continue\r\n"] {
+            let request = format!("{head}{expect}\r\n");
+            let answer = tokio::time::timeout(Duration::from_secs(5), talk(address, &request)).await;
+            let answer = answer.expect("an answer at once");
+            assert!(answer.starts_with("HTTP/1.1 413"), "{expect}: {answer}");
+        }
+    }
+
+    /// A connection with room for a few octets on the way, and two requests that were sent at once.
+    async fn two_asked_at_once() -> (tokio::io::DuplexStream, tokio::task::JoinHandle<()>) {
+        let (mut client, stream) = tokio::io::duplex(64);
+        let router = Router::new().route("/", get(async || "#".repeat(512)));
+        let ends = Connection { peer: ([127, 0, 0, 1], 1).into(), local: ([127, 0, 0, 1], 2).into() };
+        let served = tokio::spawn(async move {
+            let (_stop, stopping) = watch::channel(false);
+            connection(stream, ends, router, stopping).await;
+        });
+        client.write_all(&b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(2)).await.unwrap();
+        (client, served)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_asks_and_never_reads_loses_its_place() {
+        let (_client, served) = two_asked_at_once().await;
+        #[allow(clippy::disallowed_methods, reason = "tokio's instant follows the paused clock")]
+        let began = tokio::time::Instant::now();
+        tokio::time::timeout(10 * ANSWER_TIME, served).await.expect("an end").unwrap();
+        assert!(began.elapsed() >= ANSWER_TIME && began.elapsed() < 2 * ANSWER_TIME, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_reads_slowly_is_served_whole() {
+        let (mut client, _served) = two_asked_at_once().await;
+        let mut answers = Vec::new();
+        while answers.iter().filter(|octet| **octet == b'#').count() < 1024 {
+            tokio::time::sleep(ANSWER_TIME - Duration::from_secs(1)).await;
+            assert_ne!(client.read_buf(&mut answers).await.unwrap(), 0, "it was cut off");
+        }
     }
 
     #[tokio::test]

@@ -77,8 +77,20 @@ async fn inbound(State(here): State<Simulated>, payload: Payload) -> Result<Json
     let to = fields.need("to", Fields::number)?.reveal_e164();
     let text = fields.need("text", Fields::text)?;
     let modem = here.handle.inbound(&from, &to, text).and_then(|index| here.handle.identity(index));
-    let modem = modem.ok_or_else(|| Problem::new(Kind::NotFound, "There is no virtual modem to take it."))?;
+    let modem = modem.ok_or_else(|| no_such_card(&here.handle))?;
     Ok(Json(Taken { modem: modem.imei }))
+}
+
+/// These numbers are nobody's, so one may be shown.
+fn no_such_card(handle: &SimulatorHandle) -> Problem {
+    let detail = match handle.identity(0) {
+        None => "There is no virtual modem to take it.".to_owned(),
+        Some(first) => format!(
+            "No virtual SIM card has this number; GET /simulator/counts lists those there are; the first is {}.",
+            first.number
+        ),
+    };
+    Problem::new(Kind::NotFound, detail)
 }
 
 /// Back to the beginning: an empty inbox, no faults, counts at nought.

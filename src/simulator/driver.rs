@@ -131,7 +131,8 @@ impl SimulatorHandle {
         self.shared.drain(&mut inner, None);
     }
 
-    /// Sends a message to the modem whose card has the number `to`, or to the first. Returns its index.
+    /// Sends a message to the modem whose card has the number `to`; if `to` is empty, to the first. Returns its index, if
+    /// there is one.
     pub fn inbound(&self, from: &str, to: &str, text: &str) -> Option<usize> {
         let now = self.shared.now();
         let mut inner = self.shared.lock();
@@ -477,7 +478,8 @@ mod tests {
         ask(&mut port, "ATE0+CNMI=2,1\r", "OK\r\n").await;
         assert_eq!(handle.inbound("+14155550199", &number, "hi"), Some(1));
         assert_eq!(ask(&mut port, "", "1\r\n").await, "\r\n+CMTI: \"SM\",1\r\n");
-        assert_eq!(handle.inbound("+14155550199", "+19", "hi"), Some(0), "nobody's number: the first modem");
+        assert_eq!(handle.inbound("+14155550199", "+19", "hi"), None, "nobody's number");
+        assert_eq!(handle.inbound("+14155550199", "", "hi"), Some(0), "no number: the first modem");
     }
 
     #[tokio::test(start_paused = true)]

@@ -94,7 +94,8 @@ impl Simulator {
         self.modems.iter_mut().for_each(|modem| modem.leaves(now));
     }
 
-    /// Somebody sends a message to the modem whose card has the number `to`, or to the first. Returns its index.
+    /// Somebody sends a message to the modem whose card has the number `to`; if `to` is empty, to the first. Returns its
+    /// index, if there is one.
     pub fn inbound(&mut self, now: Mono, from: &str, to: &str, text: &str) -> Option<usize> {
         self.handle_timeout(now);
         let index = self.network.inbound(now, from, to, text);

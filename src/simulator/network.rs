@@ -278,11 +278,11 @@ impl Network {
         }
     }
 
-    /// Sends `text` to the modem whose card has the number `to`, or to the first one. Returns its index.
+    /// Sends `text` to the modem whose card has the number `to`; if `to` is empty, to the first one. Returns its index;
+    /// a number that no card has gets nothing.
     pub fn inbound(&mut self, now: Mono, from: &str, to: &str, text: &str) -> Option<usize> {
         let bare = |n: &str| n.trim_start_matches('+').to_owned();
-        let modem = self.subscribers.iter().position(|s| bare(&s.number) == bare(to));
-        let modem = modem.or((!self.subscribers.is_empty()).then_some(0))?;
+        let modem = self.subscribers.iter().position(|s| to.is_empty() || bare(&s.number) == bare(to))?;
         self.concat_reference = self.concat_reference.wrapping_add(1);
         for tpdu in Deliver::encode(from, text, self.wall(now), self.concat_reference) {
             self.counts.inbound += 1;

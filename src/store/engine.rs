@@ -491,11 +491,21 @@ impl Engine {
     }
 
     fn tell_health(&self) {
+        let low_space = self.vault.backend().low_space();
         let mut health = self.health.lock().unwrap_or_else(|e| e.into_inner());
+        let was_low = std::mem::replace(&mut health.low_space, low_space);
         health.queued = self.index.queued();
         health.clock_held_until = self.held_until;
         if health.unmatched_reports != *self.unmatched.counts() {
             health.unmatched_reports = self.unmatched.counts().clone();
+        }
+        drop(health);
+        match (was_low, low_space) {
+            (false, true) => tracing::warn!(
+                "The data directory's disk is full, or nearly: nothing new is taken in until some of it is free"
+            ),
+            (true, false) => tracing::info!("The data directory's disk has space again; new work is taken in"),
+            _ => {}
         }
     }
 }

@@ -74,7 +74,7 @@ pub trait Store: Send + Sync + 'static {
     fn made(&self, idempotency: Idempotency) -> Answer<Option<Made>>;
     /// All API keys, oldest first.
     fn keys(&self) -> Answer<Vec<ApiKey>>;
-    /// Revokes an API key at once; the last admin key never.
+    /// Revokes an API key at once; the last admin key never, nor one that outlasts the others.
     fn revoke_key(&self, id: KeyId) -> Answer<ApiKey>;
     /// The key whose secret has this SHA-256, if it exists, has not been revoked and has not expired. From memory.
     fn authenticate(&self, secret_sha256: &[u8; 32]) -> Option<Arc<ApiKey>>;
@@ -455,6 +455,8 @@ pub enum Permission {
 impl Permission {
     /// All of them.
     pub const ALL: [Permission; 3] = [Self::ShortCodes, Self::LongTtl, Self::ReturnCode];
+    /// Those that lift something by now; no other is given to a new key.
+    pub const IN_USE: [Permission; 2] = [Self::ShortCodes, Self::LongTtl];
 
     /// The word that the API and the command line use.
     pub fn as_str(self) -> &'static str {
@@ -482,6 +484,9 @@ pub struct Health {
     pub queued: usize,
     /// Sending waits until the wall clock has passed this: at the last stop it had been later than at this start.
     pub clock_held_until: Option<Wall>,
+    /// So little of the disk is free that nothing new is taken in; sending goes on. Looked at with each batch, and every
+    /// half minute.
+    pub low_space: bool,
     /// Status reports since otpgate started that fit no message, by SIM card.
     pub unmatched_reports: BTreeMap<SimCard, u64>,
     /// Whether it still commits.

@@ -290,12 +290,14 @@ impl Engine {
         if key.revoked.is_some() {
             return Ok(key);
         }
-        let live_admin = |k: &ApiKey| k.scopes.contains(&Scope::Admin) && k.expires.is_none_or(|t| t > now.wall);
-        let others = {
+        // One that ends before this one doesn't stand in for it: after that nobody could make a key any more.
+        let lasts = |k: &ApiKey| k.expires.is_none_or(|t| t > now.wall && key.expires.is_some_and(|own| t >= own));
+        let stands_in = |k: &ApiKey| k.id != id && k.scopes.contains(&Scope::Admin) && lasts(k);
+        let is_last = {
             let keys = self.keys.read().unwrap_or_else(|e| e.into_inner());
-            keys.0.values().filter(|k| k.id != id && live_admin(k)).count()
+            !keys.0.values().any(|k| stands_in(k))
         };
-        if key.scopes.contains(&Scope::Admin) && others == 0 {
+        if key.scopes.contains(&Scope::Admin) && is_last {
             return Err(StoreError::LastAdminKey);
         }
         self.refuse_writes()?;

@@ -3,7 +3,7 @@
 use crate::gateway::{Gateway, PLAIN};
 use axum::body::{Body, Bytes};
 use axum::http::Request;
-use hyper::body::Frame;
+use hyper::body::{Frame, SizeHint};
 use otpgate::ops::clock::Clock;
 use otpgate::store::{Permission, Scope, Store};
 use std::convert::Infallible;
@@ -57,8 +57,8 @@ async fn what_no_handler_sees() {
     assert!(!reply.headers.keys().any(|name| name.as_str().starts_with("access-control")), "no CORS");
 }
 
-/// A body of which a beginning comes, and nothing more.
-struct Stuck(Option<Bytes>);
+/// A body of which a beginning comes, and nothing more; so many octets were announced.
+struct Stuck(Option<Bytes>, u64);
 
 impl hyper::body::Body for Stuck {
     type Data = Bytes;
@@ -67,20 +67,34 @@ impl hyper::body::Body for Stuck {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.0.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(Ok(Frame::data(bytes)))))
     }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.1)
+    }
+}
+
+/// A request with a body that does not come whole: how it is answered, and after how long.
+async fn stuck(gateway: &Gateway, announced: u64) -> (String, Duration) {
+    let request = Request::post("/v1/verifications")
+        .header("host", "localhost")
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {}", gateway.admin))
+        .body(Body::new(Stuck(Some(Bytes::from_static(br#"{"to":"+1415555"#)), announced)))
+        .unwrap();
+    let began = gateway.clock.now().mono;
+    (gateway.send(request).await.outcome(), gateway.clock.now().mono - began)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_is_408() {
     let gateway = Gateway::start().await;
-    let request = Request::post("/v1/verifications")
-        .header("host", "localhost")
-        .header("content-type", "application/json")
-        .header("authorization", format!("Bearer {}", gateway.admin))
-        .body(Body::new(Stuck(Some(Bytes::from_static(br#"{"to":"+1415555"#)))))
-        .unwrap();
-    let began = gateway.clock.now().mono;
-    assert_eq!(gateway.send(request).await.outcome(), "408 request_timeout");
-    assert_eq!(gateway.clock.now().mono - began, Duration::from_secs(30));
+    assert_eq!(stuck(&gateway, 64 * 1024).await, ("408 request_timeout".to_owned(), Duration::from_secs(30)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_announced_too_large_is_refused_at_once() {
+    let gateway = Gateway::start().await;
+    assert_eq!(stuck(&gateway, 64 * 1024 + 1).await, ("413 body_too_large".to_owned(), Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,9 +1,10 @@
 //! `/healthz`, `/readyz` and `/v1/modems`.
 
-use crate::gateway::{Gateway, PLAIN};
+use crate::gateway::{Gateway, Log, PLAIN};
 use otpgate::domain::equipment::{Imei, SimCard};
 use otpgate::modem::board::ModemState;
 use otpgate::ops::clock::Clock;
+use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
 async fn ready_means_that_a_modem_can_send() {
@@ -89,4 +90,27 @@ async fn modems_are_shown_as_the_board_has_them() {
     assert_eq!((&modem["state"], &modem["ready"]), (&"waiting".into(), &false.into()));
     assert_eq!((&modem["reason"], &modem["signal_dbm"]), (&"not registered".into(), &(-71).into()));
     assert!(list["next_cursor"].is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_disk_is_nearly_full_is_not_ready() {
+    let gateway = Gateway::start().await;
+    gateway.modem(0, ModemState::Ready);
+    let log = Log::begin();
+    for round in 1..=2 {
+        gateway.disk.set_low_space(true);
+        for _ in 0..3 {
+            // With nobody asking, the store looks by itself.
+            tokio::time::sleep(Duration::from_secs(31)).await;
+            let reply = gateway.call_as("", "GET /readyz", "", &[]).await;
+            assert_eq!(reply.outcome(), "503 not_ready");
+            assert!(reply.text.contains("disk is full, or nearly"), "{}", reply.text);
+        }
+        assert_eq!(gateway.call("POST /v1/verifications", PLAIN).await.outcome(), "507 disk_full");
+        assert_eq!(log.with("nothing new is taken in").len(), round, "one line when it begins");
+        gateway.disk.set_low_space(false);
+        assert_eq!(gateway.call("POST /v1/verifications", PLAIN).await.outcome(), "201");
+        assert_eq!(gateway.call_as("", "GET /readyz", "", &[]).await.outcome(), "200");
+        assert_eq!(log.with("has space again").len(), round, "one line when it ends");
+    }
 }

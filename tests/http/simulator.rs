@@ -92,6 +92,11 @@ async fn somebody_may_write_to_a_modem() {
     let reply = post(serde_json::json!({"from": "+14155550123", "to": card.number, "text": "STOP"})).await;
     assert_eq!(reply.outcome(), "200");
     assert_eq!(reply.json()["modem"], card.imei);
+    let nobody = post(serde_json::json!({"from": "+14155550123", "to": "+15555550199", "text": "STOP"})).await;
+    assert_eq!(nobody.outcome(), "404 not_found");
+    let help = format!("GET /simulator/counts lists those there are; the first is {}", card.number);
+    assert!(nobody.text.contains(&help), "{}", nobody.text);
+    assert_eq!(handle.counts().network.inbound, 1, "no modem got it");
     let missing = post(serde_json::json!({"from": "+14155550123", "to": card.number})).await;
     assert_eq!(missing.outcome(), "422 missing_field text");
 }

@@ -152,6 +152,32 @@ async fn a_newer_code_takes_the_older_ones_place() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn metadata_is_kept_to_the_letter() {
+    let gateway = Gateway::start().await;
+    let filler = "y".repeat(1024 - r#"{"x":""}"#.len());
+    let rows = [
+        r#"{"order":12345678901234567890123,"price":1.10,"rate":1E2,"zero":-0}"#,
+        r#"{"z":1,"a":{"y":[],"b":null},"m":"\u0041\/é"}"#,
+        r#"{"a":1,"a":2}"#,
+        "{ \"a\" :\n\t1 }",
+        "{}",
+        &format!(r#"{{"x":"{filler}"}}"#),
+    ];
+    for text in rows {
+        let request = format!(r#"{{"metadata": {text} ,"to":"+14155550123"}}"#);
+        let made = gateway.call("POST /v1/verifications", &request).await;
+        assert_eq!(made.status, 201, "{text}: {}", made.text);
+        let id = made.json()["id"].as_str().unwrap().to_owned();
+        let shown = gateway.call(&format!("GET /v1/verifications/{id}"), "").await;
+        for reply in [made, shown] {
+            assert!(reply.text.contains(&format!(r#""metadata":{text},"#)), "{text}: {}", reply.text);
+        }
+    }
+    let none = gateway.call("POST /v1/verifications", r#"{"to":"+14155550123","metadata":null}"#).await;
+    assert!(none.json()["metadata"].is_null(), "{}", none.text);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused() {
     let gateway = Gateway::start().await;
     let big = format!(r#""metadata":{{"x":"{}"}}"#, "y".repeat(1024));
@@ -347,6 +373,28 @@ async fn the_same_check_again_repeats_the_verdict_and_spends_nothing() {
         assert_eq!((&reply.json()["valid"], &reply.json()["status"]), (&true.into(), &"approved".into()));
     }
     assert_eq!(check("third", &code).await.outcome(), "409 already_approved");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idempotency_key_has_one_life_however_the_path_is_written() {
+    let gateway = Gateway::start().await;
+    let id = gateway.verification(PLAIN).await;
+    let code = gateway.code().await;
+    let check = async |path: &str| {
+        let line = format!("POST /v1/verifications/{path}/check");
+        gateway.call_as(&gateway.admin, &line, &body(&wrong(&code)), &[("Idempotency-Key", "k")]).await
+    };
+    assert_eq!(check(&id).await.json()["attempts_left"], 4);
+    let escaped: String = id.bytes().map(|octet| format!("%{octet:02X}")).collect();
+    for path in [&id, &id.replace("ver", "%76er"), &escaped, &escaped.to_lowercase()] {
+        let reply = check(path).await;
+        assert!(reply.status == 200 && reply.is_replay(), "{path}: {}", reply.text);
+        assert_eq!(reply.json()["attempts_left"], 4, "{path}");
+    }
+    let shouted = format!("ver_{}", id[4..].to_uppercase());
+    assert_eq!(check(&shouted).await.outcome(), "404 not_found", "there is one way to write an id");
+    let other = gateway.verification(r#"{"to":"+14155550124"}"#).await;
+    assert!(!check(&other).await.is_replay(), "another path is another key");
 }
 
 /// The intent of a claim's first part.

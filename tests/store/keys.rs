@@ -8,6 +8,8 @@ on_both_stores! {
     a_key_is_believed_until_it_is_revoked
     a_key_is_believed_until_it_expires
     the_last_admin_key_is_not_revoked
+    an_admin_key_that_ends_sooner_does_not_count
+    where_all_admin_keys_end_the_one_that_ends_last_stays
     a_secret_is_shown_once
     keys_outlive_a_crash
 }
@@ -67,6 +69,32 @@ async fn the_last_admin_key_is_not_revoked(w: World) {
     assert!(believed(&w, 2));
     w.store().create_key(api_key(&w, 5, Scope::Admin), None).await.unwrap();
     assert!(w.store().revoke_key(keys[1].id).await.is_ok());
+}
+
+async fn an_admin_key_that_ends_sooner_does_not_count(w: World) {
+    let lasting = api_key(&w, 1, Scope::Admin);
+    let ending = |n: u8| ApiKey { expires: Some(w.now().wall + HOUR * u32::from(n)), ..api_key(&w, n, Scope::Admin) };
+    let [soon, later] = [ending(2), ending(3)];
+    for key in [&lasting, &soon, &later] {
+        w.store().create_key(key.clone(), None).await.unwrap();
+    }
+    assert_eq!(w.store().revoke_key(lasting.id).await, Err(StoreError::LastAdminKey), "the others end");
+    assert!(w.store().revoke_key(later.id).await.is_ok(), "one without an end is there");
+    let lasting_too = api_key(&w, 4, Scope::Admin);
+    w.store().create_key(lasting_too.clone(), None).await.unwrap();
+    assert!(w.store().revoke_key(lasting.id).await.is_ok());
+    assert!(w.store().revoke_key(soon.id).await.is_ok());
+    assert_eq!(w.store().revoke_key(lasting_too.id).await, Err(StoreError::LastAdminKey));
+}
+
+async fn where_all_admin_keys_end_the_one_that_ends_last_stays(w: World) {
+    let ending = |n: u8| ApiKey { expires: Some(w.now().wall + HOUR * u32::from(n)), ..api_key(&w, n, Scope::Admin) };
+    let [soon, later] = [ending(2), ending(3)];
+    for key in [&soon, &later] {
+        w.store().create_key(key.clone(), None).await.unwrap();
+    }
+    assert_eq!(w.store().revoke_key(later.id).await, Err(StoreError::LastAdminKey));
+    assert!(w.store().revoke_key(soon.id).await.is_ok());
 }
 
 async fn a_secret_is_shown_once(w: World) {

@@ -14,6 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Makes a key.
 pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payload) -> Result<Response, Problem> {
@@ -94,18 +95,32 @@ async fn prove(cx: &Context, fields: &Fields, secret_sha256: [u8; 32]) -> Result
     if scopes.is_empty() {
         return Err(Problem::invalid("scopes", "`scopes` is empty: such a key could do nothing."));
     }
-    let permissions = fields.words("permissions", Permission::parse, &Permission::ALL.map(Permission::as_str))?;
+    let permissions = permissions(fields)?;
     Ok(ApiKey {
         id: KeyId::new(now, random::bytes(&*cx.random)),
         client: client.unwrap_or_else(|| ClientId::new(now, random::bytes(&*cx.random))),
         name: fields.need("name", |f, name| f.label(name, 64))?,
         secret_sha256,
         scopes,
-        permissions: permissions.unwrap_or_default(),
+        permissions,
         created: now,
         expires,
         revoked: None,
     })
+}
+
+/// The limits that it may pass. A permission that does nothing yet is not given ahead: nobody would remember who has it.
+fn permissions(fields: &Fields) -> Result<BTreeSet<Permission>, Problem> {
+    let words = Permission::IN_USE.map(Permission::as_str);
+    let permissions = fields.words("permissions", Permission::parse, &words)?.unwrap_or_default();
+    match permissions.iter().find(|permission| !Permission::IN_USE.contains(permission)) {
+        None => Ok(permissions),
+        Some(unused) => {
+            let word = unused.as_str();
+            let detail = format!("`permissions`: `{word}` is not in use yet and would do nothing; leave it out.");
+            Err(Problem::invalid("permissions", detail))
+        }
+    }
 }
 
 /// The client whose key it is to be, if not a new one's. One that never had a key owns nothing: a slip of the hand.

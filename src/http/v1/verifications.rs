@@ -22,7 +22,7 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// Sends a code.
@@ -252,13 +252,15 @@ fn purpose(fields: &Fields) -> Result<Option<String>, Problem> {
 }
 
 fn metadata(fields: &Fields) -> Result<Option<String>, Problem> {
-    let text = match fields.value("metadata") {
-        None => return Ok(None),
-        Some(value @ Value::Object(_)) => value.to_string(),
-        Some(_) => return Err(Problem::invalid("metadata", "`metadata` must be an object.")),
-    };
+    let Some(text) = fields.json("metadata") else { return Ok(None) };
+    if !text.starts_with('{') {
+        return Err(Problem::invalid("metadata", "`metadata` must be an object."));
+    }
     if text.len() > MAX_METADATA {
-        return Err(Problem::invalid("metadata", "`metadata` may have 1 KiB as JSON; keep the rest yourself."));
+        return Err(Problem::invalid(
+            "metadata",
+            "`metadata` may have 1 KiB as it is written; keep the rest yourself.",
+        ));
     }
     Ok(Some(text))
 }
@@ -272,7 +274,8 @@ pub(crate) struct View {
     reason: Option<ReasonView>,
     purpose: Option<String>,
     brand: Option<String>,
-    metadata: Option<Value>,
+    /// As the caller wrote it.
+    metadata: Option<Box<RawValue>>,
     created_at: String,
     updated_at: String,
     expires_at: String,
@@ -312,7 +315,7 @@ impl From<VerificationView> for View {
             attempts_left: v.attempts_left(),
             purpose: v.purpose,
             brand: v.brand,
-            metadata: v.metadata.and_then(|json| serde_json::from_str(&json).ok()),
+            metadata: v.metadata.and_then(|json| RawValue::from_string(json).ok()),
             created_at: v.created.to_string(),
             updated_at: v.updated.to_string(),
             expires_at: v.expires.wall.to_string(),
