@@ -114,8 +114,20 @@ fn contains(bytes: &[u8], part: &str) -> bool {
     bytes.windows(part.len()).any(|w| w == part.as_bytes())
 }
 
+/// SMS Server Tools at work: a process, and one for each modem.
+struct Smsd(Child);
+
+impl Drop for Smsd {
+    /// All of them, also when the test fails.
+    fn drop(&mut self) {
+        if let Some(leader) = self.0.id().and_then(|id| rustix::process::Pid::from_raw(id as i32)) {
+            rustix::process::kill_process_group(leader, rustix::process::Signal::KILL).unwrap();
+        }
+    }
+}
+
 /// Runs SMS Server Tools over folders of its own.
-fn smsd(folder: &Path) -> Child {
+fn smsd(folder: &Path) -> Smsd {
     for name in ["outgoing", "checked", "failed", "sent", "incoming", "report", "stats", "tmp"] {
         fs::create_dir(folder.join(name)).unwrap();
     }
@@ -130,8 +142,8 @@ fn smsd(folder: &Path) -> Child {
     );
     let path = folder.join("smsd.conf");
     fs::write(&path, config).unwrap();
-    // In the foreground: as a child that is killed when the test ends.
-    Command::new("smsd").arg("-t").arg("-c").arg(&path).kill_on_drop(true).spawn().unwrap()
+    // In the foreground, with what it starts in a group of its own.
+    Smsd(Command::new("smsd").arg("-t").arg("-c").arg(&path).process_group(0).kill_on_drop(true).spawn().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -141,7 +153,7 @@ async fn smstools_sends_and_receives() {
     }
     let folder = tempfile::tempdir().unwrap();
     let simulator = simulator(folder.path());
-    let mut daemon = smsd(folder.path());
+    let daemon = smsd(folder.path());
     let number = TO.trim_start_matches('+');
 
     fs::write(folder.path().join("outgoing/long"), format!("To: {number}\n\n{}", long_text())).unwrap();
@@ -161,6 +173,6 @@ async fn smstools_sends_and_receives() {
     simulator.inbound("+14155550199", &simulator.identity(0).unwrap().number, "Hello from outside");
     let received = file_in(&folder.path().join("incoming"), |b| contains(b, "Hello from outside")).await;
     assert!(contains(&received, "From: 14155550199"), "{}", String::from_utf8_lossy(&received));
-    daemon.kill().await.unwrap();
+    drop(daemon);
     simulator.stop().await;
 }
