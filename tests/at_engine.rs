@@ -694,6 +694,59 @@ fn s10_probes_that_were_not_answered_are_owed_unless_it_restarted_behind_them() 
     }
 }
 
+/// One lost answer took an honest refusal for its own, the end of that message's listening was owed in turn, and so on:
+/// without a network every message became uncertain.
+#[test]
+fn s10_what_is_owed_takes_one_result_and_no_more() {
+    let mut bench = on_air_behind_a_lost_answer();
+    bench.hear("\r\n+CMS ERROR: 331\r\n");
+    bench.pass(180_000);
+    assert_eq!(bench.take_events(), [Event::Uncertain { token: 1 }, Event::ListeningEnded { token: 1 }]);
+    bench.wire = vec![b"\x1b\r".to_vec()];
+    bench.resynchronise();
+    bench.put_on_air(2);
+    bench.take_events();
+    bench.hear("\r\n+CMS ERROR: 331\r\n");
+    assert_eq!(bench.take_events(), [submitted(2, SubmitResult::Refused(FinalResult::Cms(Some(331))))]);
+}
+
+/// It came while the prompt was awaited, and ended that: it is owed no longer.
+#[test]
+fn s10_what_ends_the_wait_for_a_prompt_is_paid() {
+    let mut bench = Bench::new();
+    bench.ask(Command::signal());
+    bench.pass(5_000);
+    bench.take_events();
+    bench.wire = vec![b"\x1b\r".to_vec()];
+    bench.resynchronise();
+    bench.submit(1);
+    bench.hear("\r\nOK\r\n");
+    bench.take_events();
+    bench.wire = vec![b"\x1b\r".to_vec()];
+    bench.resynchronise();
+    bench.put_on_air(2);
+    bench.take_events();
+    bench.hear("\r\n+CMS ERROR: 331\r\n");
+    assert_eq!(bench.take_events(), [submitted(2, SubmitResult::Refused(FinalResult::Cms(Some(331))))]);
+}
+
+/// In the pause between two commands: it may be in text mode now, and the PDU would go out as a text.
+#[test]
+fn t8_a_restart_before_the_command_holds_it_back() {
+    let mut bench = Bench::new();
+    bench.engine.set_config(Config { command_gap: Duration::from_millis(20), ..Config::default() });
+    bench.ask(Command::signal());
+    bench.hear("\r\n+CSQ: 1,99\r\n\r\nOK\r\n");
+    bench.take_events();
+    bench.take_wire();
+    bench.submit(1);
+    bench.hear("\r\nRDY\r\n");
+    bench.pass(1_000);
+    let ended = submitted(1, SubmitResult::NotTransmitted(NotTransmitted::Interrupted));
+    assert_eq!(bench.take_events().last(), Some(&ended));
+    assert_eq!(bench.take_wire(), [""; 0]);
+}
+
 /// A modem that is not up yet never answers the probes it slept through, and "no service" is what it says first.
 #[test]
 fn s10_a_probe_owes_an_ok_and_nothing_else() {

@@ -293,6 +293,11 @@ impl Engine {
                 self.idle(now, result);
                 self.reply(running.lines, ReplyEnd::Final(result));
             }
+            (State::Held { from, job }, Meaning::Booted) => {
+                // What it forgot may be the very mode that the job was made for: the session sets it up anew first.
+                self.state = State::Idle { from };
+                self.give_up(job, ReplyEnd::Interrupted, NotTransmitted::Interrupted);
+            }
             (state, Meaning::Reference(reference)) => {
                 self.state = state;
                 self.orphan(now, reference);

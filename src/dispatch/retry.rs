@@ -1,6 +1,7 @@
 //! What follows from a refusal, an uncertain end or a report. Phase first, then the number's class.
 
-use crate::domain::message::{Message, PartId, PartResult, ReportVerdict, Then, max_attempts};
+use crate::domain::equipment::SimCard;
+use crate::domain::message::{Message, Part, PartId, PartResult, PartState, ReportVerdict, Then, max_attempts};
 use crate::domain::reason::Reason;
 use crate::domain::time::Now;
 use std::time::Duration;
@@ -79,9 +80,24 @@ fn class(reason: Reason) -> Class {
     }
 }
 
-/// What to do about a part that was provably not sent. `other_sim_card_ready`: whether another SIM card than the
-/// attempt's could take it now.
-pub fn after_refusal(message: &Message, part: PartId, reason: Reason, other_sim_card_ready: bool, now: &Now) -> Then {
+/// Which SIM cards besides an attempt's could take its message now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    /// One that has not failed it.
+    pub fresh: bool,
+    /// One that has not refused it for a reason of its own.
+    pub able: bool,
+}
+
+/// The SIM cards that refused a message for a reason of their own.
+pub fn barred(message: &Message) -> Vec<SimCard> {
+    let refused = |p: &Part| matches!(p.state, PartState::NotSent(reason) if class(reason) == Class::SimCard);
+    let attempts = message.attempts.iter().filter(|a| a.parts.iter().any(refused));
+    attempts.map(|a| a.sim_card.clone()).collect()
+}
+
+/// What to do about a part that was provably not sent.
+pub fn after_refusal(message: &Message, part: PartId, reason: Reason, others: Others, now: &Now) -> Then {
     // Over all attempts: "once more" is once more, whichever modem takes it.
     let of_part = message.attempts.iter().filter_map(|a| a.parts.get(usize::from(part.part)));
     let refusals = of_part.fold(0u8, |sum, p| sum.saturating_add(p.refusals));
@@ -89,17 +105,19 @@ pub fn after_refusal(message: &Message, part: PartId, reason: Reason, other_sim_
         let pause = pause.saturating_mul(1 << doublings.min(5)).min(LONGEST_PAUSE_SECONDS);
         Then::Retry { pause: Duration::from_secs(pause), other_sim_card: false }
     };
-    let other_is_better = other_sim_card_ready && message.avoid.len() < max_attempts(message.parts);
+    let room = message.avoid.len() < max_attempts(message.parts);
     match class(reason) {
         Class::Permanent => Then::GiveUp,
-        Class::SimCard if other_is_better => Then::Retry { pause: Duration::ZERO, other_sim_card: true },
+        Class::SimCard if others.able && room => Then::Retry { pause: Duration::ZERO, other_sim_card: true },
         Class::SimCard if refusals == 0 => again(30, 0),
         Class::SimCard => Then::GiveUp,
         Class::Temporary { tries, pause } if refusals + 1 < tries => again(pause, refusals),
         Class::Temporary { .. } => Then::GiveUp,
-        Class::Wait { rest: 0 } => Then::Wait { pause: Duration::ZERO, other_sim_card: false },
-        Class::Wait { .. } if other_is_better => Then::Wait { pause: Duration::ZERO, other_sim_card: true },
-        Class::Wait { .. } => Then::Wait { pause: wait(message, now), other_sim_card: false },
+        Class::Wait { rest } => Then::Wait {
+            pause: if others.fresh || rest == 0 { Duration::ZERO } else { wait(message, now) },
+            // Where each SIM card has failed it, all are as good again: one that never prompts must not keep it to itself.
+            other_sim_card: others.fresh || !message.avoid.is_empty(),
+        },
     }
 }
 

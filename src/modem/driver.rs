@@ -15,10 +15,10 @@ use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
 use crate::domain::message::{IntentOf, PartId, PartResult};
 use crate::domain::reason::Reason;
-use crate::domain::time::{Mono, Now, Wall};
+use crate::domain::time::{Mono, Now};
 use crate::ops::clock::Clock;
 use crate::sms::pdu::Pdu;
-use crate::store::{Answer, Claim, Grant, LateResult, LeftOpen, Outcome, Report, Store, StoreError};
+use crate::store::{Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, Report, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -236,7 +236,7 @@ impl Driver {
     async fn serve(&mut self, mut port: Box<dyn Port>) -> Closed {
         let left_open = self.setting.store.left_open().await.unwrap_or_default();
         let now = self.setting.clock.now();
-        let listen = self.listen_time(&left_open, now.wall);
+        let listen = self.listen_time(&left_open, now.mono);
         self.session.handle_input(now.mono, Input::Opened { listen });
         let closed = loop {
             if let Some(closed) = self.catch_up(&mut port).await {
@@ -356,12 +356,12 @@ impl Driver {
             Event::Outcome { token, result } => self.ended(token, result),
             Event::Late { result, .. } => {
                 self.listening = false;
-                self.late_result(result);
+                self.late_result(result, true);
             }
             Event::ListeningEnded => self.listening = false,
             // A bare OK may belong to anything.
             Event::Heard(PartResult::Accepted(None)) => {}
-            Event::Heard(result) => self.late_result(result),
+            Event::Heard(result) => self.late_result(result, false),
             Event::Report { .. } if self.identity.is_none() => {
                 // Whose it is will be known when the SIM card is.
                 if self.early.len() < EARLY_KEPT {
@@ -372,9 +372,12 @@ impl Driver {
                 if let Some((_, sim_card)) = self.identity.clone() {
                     let report = self.setting.store.report(Report { sim_card, reference, recipient, status, verdict });
                     self.keeping.spawn(async move {
-                        let kept = report.await.ok()?;
-                        if let Some(id) = kept {
-                            tracing::info!(message.id = %id, tp_st = status, "Status report");
+                        match report.await.ok()? {
+                            Matched::Recorded(id) => tracing::info!(message.id = %id, tp_st = status, "Status report"),
+                            Matched::Known => {}
+                            // Until it has found its message, or never will, the modem's copy is the safer one.
+                            Matched::Kept => tokio::time::sleep(REPORT_KEPT).await,
+                            Matched::Refused => return None,
                         }
                         stored
                     });
@@ -409,10 +412,10 @@ impl Driver {
 
     /// How long to listen before the first ESC: a message may still be on the air from before a restart, a panic, or a
     /// loss of the port.
-    fn listen_time(&self, left_open: &[LeftOpen], now: Wall) -> Option<Duration> {
+    fn listen_time(&self, left_open: &[LeftOpen], now: Mono) -> Option<Duration> {
         let here = |l: &&LeftOpen| self.last_here.as_ref().is_none_or(|imei| *imei == l.modem);
-        let left = |l: &LeftOpen| RESULT_WITHIN.checked_sub(now - l.intended).filter(|left| !left.is_zero());
-        left_open.iter().filter(here).filter_map(left).max().map(|left| left.min(LISTEN))
+        let left = left_open.iter().filter(here).map(|l| l.until - now).max()?;
+        (!left.is_zero()).then(|| left.min(LISTEN))
     }
 
     /// Takes what the session still has to say after the port was closed.
@@ -456,7 +459,7 @@ const UNFIT: [Duration; 3] = [Duration::from_secs(600), Duration::from_secs(1800
 const STABLE: Duration = Duration::from_secs(60);
 const WRITE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
-/// A result may come so long after 0x1A.
-const RESULT_WITHIN: Duration = Duration::from_secs(180);
 const EARLY_KEPT: usize = 100;
+/// Longer than the store tries to match a report.
+const REPORT_KEPT: Duration = Duration::from_secs(310);
 const LISTEN: Duration = Duration::from_secs(10);

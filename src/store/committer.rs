@@ -9,7 +9,7 @@ use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
-    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LateResult, LeftOpen, Made,
+    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LateResult, LeftOpen, Made, Matched,
     MessageQuery, NewMessage, NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict,
     VerificationView, Wait,
 };
@@ -307,7 +307,7 @@ impl Store for BoxStore {
         })
     }
 
-    fn report(&self, report: Report) -> Answer<Option<MessageId>> {
+    fn report(&self, report: Report) -> Answer<Matched> {
         self.command(move |engine, now| Ok(engine.report(report, now)))
     }
 
@@ -319,9 +319,9 @@ impl Store for BoxStore {
         self.command(move |engine, now| Ok(engine.late_result(late, now)))
     }
 
-    fn set_ready(&self, modem: Imei, sim_card: Option<SimCard>) -> Answer<()> {
+    fn set_ready(&self, modem: Imei, sim_card: SimCard, ready: bool) -> Answer<()> {
         self.command(move |engine, now| {
-            engine.index.sim_cards.set_ready(modem, sim_card, now.mono);
+            engine.index.sim_cards.set_ready(modem, sim_card, ready, now.mono);
             Ok(())
         })
     }

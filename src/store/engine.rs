@@ -208,7 +208,7 @@ impl Engine {
         let event = match message.open_part() {
             Some(part) => {
                 let resend = crate::dispatch::retry::resend_uncertain(&message, now);
-                self.left_open.extend(left_open(&message, part));
+                self.left_open.extend(left_open(&message, part, now));
                 Event::Uncertain { part, reason: Reason::Restarted, resend }
             }
             None => Event::Release,

@@ -2,13 +2,13 @@
 
 use super::engine::Engine;
 use super::expected::{Kept, PartOf};
-use super::{LateResult, LeftOpen, Outcome, Report};
+use super::{LateResult, LeftOpen, Matched, Outcome, Report};
 use crate::dispatch::retry;
 use crate::domain::equipment::SimCard;
 use crate::domain::id::MessageId;
 use crate::domain::message::{Event, Message, PartId, PartReport, PartResult, PartState, RESULT_LIFE, ReportVerdict};
 use crate::domain::reason::Reason;
-use crate::domain::time::{Mono, Now, Wall};
+use crate::domain::time::{Mono, Now};
 
 /// What a report speaks of.
 enum Fits<T> {
@@ -32,15 +32,17 @@ enum Claim {
 
 impl Engine {
     /// Matches a report with a part, or keeps it for a while.
-    pub(super) fn report(&mut self, report: Report, now: &Now) -> Option<MessageId> {
-        self.refuse_writes().ok()?;
+    pub(super) fn report(&mut self, report: Report, now: &Now) -> Matched {
+        if self.is_quarantined() {
+            return Matched::Refused;
+        }
         match self.matched(&report, now.mono, now) {
-            Fits::Part(id) => Some(id),
-            Fits::Repeated => None,
+            Fits::Part(id) => Matched::Recorded(id),
+            Fits::Repeated => Matched::Known,
             Fits::Nothing => {
                 tracing::info!(sim_card = %report.sim_card, "A status report fits no message yet");
                 self.unmatched.keep(Kept { report, came: now.mono });
-                None
+                Matched::Kept
             }
         }
     }
@@ -76,13 +78,20 @@ impl Engine {
     /// unresolved first. Failing that, an uncertain part, if it is the only one that fits.
     fn find_reported(&self, report: &Report, came: Mono, now: &Now) -> Fits<(Box<Message>, PartId)> {
         let tail = self.tail_hash(report.recipient.reveal());
-        let fitting = self.fitting(self.expected.referenced(report, tail, came, now.mono), report);
-        if !fitting.is_empty() {
-            let unresolved = |(m, p): &(Message, PartId)| {
-                m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
-            };
-            let newest = fitting.into_iter().filter(unresolved).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
-            return newest.map_or(Fits::Repeated, |(message, part)| Fits::Part((Box::new(message), part)));
+        let known = self.expected.referenced(report, tail, came, now.mono);
+        let (open, closed): (Vec<_>, Vec<_>) = known.into_iter().partition(|(_, is_open)| *is_open);
+        let parts = |known: Vec<(PartOf, bool)>| known.into_iter().map(|(part, _)| part).collect();
+        let fitting = self.fitting(parts(open), report);
+        let unresolved = |(m, p): &(Message, PartId)| {
+            m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
+        };
+        let newest = fitting.iter().filter(|fits| unresolved(fits)).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
+        if let Some((message, part)) = newest {
+            return Fits::Part((Box::new(message.clone()), *part));
+        }
+        // A known part's, also if its window has closed: never an uncertain one's.
+        if !fitting.is_empty() || !self.fitting(parts(closed), report).is_empty() {
+            return Fits::Repeated;
         }
         let mut fitting = self.fitting(self.expected.unreferenced(report, tail, came, now.mono), report);
         // With one open to the same number the report may be that one's, ahead of its result: then it waits for that.
@@ -102,20 +111,20 @@ impl Engine {
 
     /// A part's outcome is recorded: whether its result may still come.
     pub(super) fn note_outcome(&mut self, message: &Message, part: PartId, result: PartResult, now: &Now) {
-        self.left_open.retain(|l| (l.message, l.part) != (message.id, part) && may_come(l.intended, now.wall));
+        self.left_open.retain(|l| (l.message, l.part) != (message.id, part) && now.mono < l.until);
         if matches!(result, PartResult::Uncertain(reason) if leaves_open(reason)) {
-            self.left_open.extend(left_open(message, part));
+            self.left_open.extend(left_open(message, part, now));
         }
     }
 
     /// A result that nobody waits for any more settles the part whose it is, if it can be but one's.
     pub(super) fn late_result(&mut self, late: LateResult, now: &Now) -> Option<MessageId> {
         self.refuse_writes().ok()?;
-        let LateResult { modem, sim_card, result } = late;
+        let LateResult { modem, sim_card, result, waited_for } = late;
         let reference = if let PartResult::Accepted(reference) = result { reference } else { None };
         let (mut open, mut settled) = (Vec::new(), Vec::new());
         for l in &self.left_open {
-            if l.modem == modem && l.sim_card == sim_card && may_come(l.intended, now.wall) {
+            if l.modem == modem && l.sim_card == sim_card && now.mono < l.until {
                 match self.claim_on_result(l, reference) {
                     Claim::Open => open.push((l.message, l.part)),
                     Claim::Settled => settled.push((l.message, l.part)),
@@ -132,6 +141,9 @@ impl Engine {
             }
         };
         let (message, part) = whose;
+        if matches!(result, PartResult::Uncertain(_)) && !waited_for {
+            return None;
+        }
         // Its result has come now, whatever it says.
         self.left_open.retain(|l| (l.message, l.part) != whose);
         if others || matches!(result, PartResult::Uncertain(_)) {
@@ -153,7 +165,7 @@ impl Engine {
 
     /// Sends whose result may still come, for the ports to listen for.
     pub(super) fn still_open(&mut self, now: &Now) -> Vec<LeftOpen> {
-        self.left_open.retain(|l| may_come(l.intended, now.wall));
+        self.left_open.retain(|l| now.mono < l.until);
         self.left_open.clone()
     }
 }
@@ -169,8 +181,8 @@ pub(super) fn left_open_of(message: &Message, now: &Now) -> Vec<LeftOpen> {
                 PartState::Accepted(Some(_)) => message.ever_uncertain && part.report.is_some(),
                 _ => false,
             };
-            if may_be && may_come(part.intended, now.wall) {
-                found.extend(left_open(message, PartId { attempt: a as u8, part: p as u8 }));
+            if may_be {
+                found.extend(left_open(message, PartId { attempt: a as u8, part: p as u8 }, now));
             }
         }
     }
@@ -178,14 +190,16 @@ pub(super) fn left_open_of(message: &Message, now: &Now) -> Vec<LeftOpen> {
 }
 
 /// The part, as one whose result may still come.
-pub(super) fn left_open(message: &Message, part: PartId) -> Option<LeftOpen> {
+pub(super) fn left_open(message: &Message, part: PartId, now: &Now) -> Option<LeftOpen> {
     let attempt = message.attempts.get(usize::from(part.attempt))?;
+    // Worked out once: a wall clock that is set right later changes nothing.
+    let left = RESULT_LIFE.checked_sub(now.wall - message.part(part)?.intended)?;
     Some(LeftOpen {
         message: message.id,
         part,
         modem: attempt.modem.clone(),
         sim_card: attempt.sim_card.clone(),
-        intended: message.part(part)?.intended,
+        until: now.mono + left,
     })
 }
 
@@ -193,8 +207,4 @@ pub(super) fn left_open(message: &Message, part: PartId) -> Option<LeftOpen> {
 /// what became of the message.
 fn leaves_open(reason: Reason) -> bool {
     matches!(reason, Reason::NoResult | Reason::PortLost | Reason::Restarted)
-}
-
-fn may_come(intended: Wall, now: Wall) -> bool {
-    now - intended < RESULT_LIFE
 }

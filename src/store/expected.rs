@@ -6,7 +6,7 @@
 use super::Report;
 use crate::domain::equipment::SimCard;
 use crate::domain::id::MessageId;
-use crate::domain::message::{Message, PartId, PartState, ReportVerdict};
+use crate::domain::message::{Message, PartId, PartState};
 use crate::domain::time::{Mono, Now};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -33,6 +33,8 @@ struct Window {
     /// Since when: a report that came before is another's.
     from: Mono,
     until: Mono,
+    /// A report that comes after the window is no other part's for that.
+    known_until: Mono,
 }
 
 impl Expected {
@@ -42,16 +44,14 @@ impl Expected {
             for (p, part) in attempt.parts.iter().enumerate() {
                 let this = (message.id, PartId { attempt: a as u8, part: p as u8 });
                 let opened = self.unreferenced.get_mut(&attempt.sim_card).and_then(|parts| parts.remove(&this));
-                let mut until = part.report_until.mono(now);
-                if part.report.is_some_and(|r| r.verdict != ReportVerdict::StillTrying) {
-                    until = until.min(now.mono + REPEATED);
-                }
-                if part.report_until.passed(now) {
-                    continue;
-                }
+                let until = part.report_until.mono(now);
+                let known_until = until + KNOWN;
+                let long_closed = now.wall > part.report_until.wall + KNOWN;
                 let parts = match part.state {
+                    _ if long_closed => continue,
                     PartState::Accepted(Some(mr)) => self.referenced.entry((attempt.sim_card.clone(), mr)).or_default(),
                     PartState::Accepted(None) if part.report.is_some() => continue,
+                    _ if part.report_until.passed(now) => continue,
                     // An open one too: its report may overtake its result.
                     PartState::Accepted(None) | PartState::Uncertain(_) | PartState::Intended => {
                         self.unreferenced.entry(attempt.sim_card.clone()).or_default()
@@ -59,38 +59,46 @@ impl Expected {
                     PartState::NotSent(_) => continue,
                 };
                 let from = opened.or_else(|| parts.get(&this).copied()).map_or(now.mono, |window| window.from);
-                parts.insert(this, Window { tail, from, until });
+                parts.insert(this, Window { tail, from, until, known_until });
             }
         }
     }
 
-    /// Parts that this SIM card sent with this TP-MR.
-    pub(super) fn referenced(&self, report: &Report, tail: Option<TailHash>, came: Mono, now: Mono) -> Vec<PartOf> {
-        fitting(self.referenced.get(&(report.sim_card.clone(), report.reference)), tail, came, now)
+    /// Parts that this SIM card sent with this TP-MR, and whether the window of each is open.
+    pub(super) fn referenced(
+        &self,
+        report: &Report,
+        tail: Option<TailHash>,
+        came: Mono,
+        now: Mono,
+    ) -> Vec<(PartOf, bool)> {
+        let parts = self.referenced.get(&(report.sim_card.clone(), report.reference));
+        fitting(parts, tail, came).map(|(part, window)| (part, window.until > now)).collect()
     }
 
     /// Parts that this SIM card sends, or sent, perhaps, without a TP-MR that is known.
     pub(super) fn unreferenced(&self, report: &Report, tail: Option<TailHash>, came: Mono, now: Mono) -> Vec<PartOf> {
-        fitting(self.unreferenced.get(&report.sim_card), tail, came, now)
+        let parts = self.unreferenced.get(&report.sim_card);
+        fitting(parts, tail, came).filter(|(_, window)| window.until > now).map(|(part, _)| part).collect()
     }
 
-    /// Forgets windows that have closed.
+    /// Forgets what is known of no more.
     pub(super) fn sweep(&mut self, now: Mono) {
-        self.referenced.retain(|_, parts| is_open(parts, now));
-        self.unreferenced.retain(|_, parts| is_open(parts, now));
+        self.referenced.retain(|_, parts| keep(parts, |window| window.known_until > now));
+        self.unreferenced.retain(|_, parts| keep(parts, |window| window.until > now));
     }
 }
 
-fn is_open(parts: &mut Parts, now: Mono) -> bool {
-    parts.retain(|_, window| window.until > now);
+fn keep(parts: &mut Parts, wanted: impl Fn(&Window) -> bool) -> bool {
+    parts.retain(|_, window| wanted(window));
     !parts.is_empty()
 }
 
-fn fitting(parts: Option<&Parts>, tail: Option<TailHash>, came: Mono, now: Mono) -> Vec<PartOf> {
+fn fitting(parts: Option<&Parts>, tail: Option<TailHash>, came: Mono) -> impl Iterator<Item = (PartOf, Window)> {
     // A number too short for a hash fits any, until its record is read.
-    let same = |window: &Window| window.tail.zip(tail).is_none_or(|(ours, theirs)| ours == theirs);
-    let fits = |window: &Window| window.from <= came && window.until > now && same(window);
-    parts.into_iter().flatten().filter(|(_, window)| fits(window)).map(|(part, _)| *part).collect()
+    let same = move |window: &Window| window.tail.zip(tail).is_none_or(|(ours, theirs)| ours == theirs);
+    let fits = move |window: &Window| window.from <= came && same(window);
+    parts.into_iter().flatten().filter(move |(_, window)| fits(window)).map(|(part, window)| (*part, *window))
 }
 
 /// Reports that fit nothing yet: one may come before the `+CMGS` it belongs to.
@@ -158,5 +166,6 @@ impl Unmatched {
 const UNMATCHED_KEPT: usize = 1000;
 /// How long a report that fits nothing is kept: as long as the result that would tell its TP-MR may take to come.
 const UNMATCHED_LIFE: Duration = Duration::from_secs(300);
-/// How long the repetition of a report is known as one.
-const REPEATED: Duration = Duration::from_secs(3600);
+/// How long behind its window a part's TP-MR is known as its own: an SC that could not deliver for long may report late,
+/// and twice.
+const KNOWN: Duration = Duration::from_secs(24 * 3600);

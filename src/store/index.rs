@@ -3,7 +3,8 @@
 //! Nothing here grows with the time that a message waits, and nothing on a message's way scans it.
 
 use super::gate::Gate;
-use super::sim_cards::SimCards;
+use super::sim_cards::{Avoided, SimCards};
+use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{ClientId, MessageId, VerificationId};
 use crate::domain::message::{Message, Priority, RESULT_LIFE, State, Status};
@@ -46,14 +47,14 @@ pub(super) struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Route {
     only: Option<SimCard>,
-    avoid: Vec<SimCard>,
+    avoided: Avoided,
 }
 
 impl Route {
     fn admits(&self, sim_card: &SimCard, all: &SimCards, now: Mono) -> bool {
         match &self.only {
             Some(only) => only == sim_card,
-            None => all.may_take(sim_card, &self.avoid, now),
+            None => all.may_take(sim_card, &self.avoided, now),
         }
     }
 }
@@ -173,7 +174,7 @@ impl Index {
 
     /// When the next timer is due, or a message may go to a SIM card that it avoided.
     pub(super) fn next_timer(&self, now: Mono) -> Option<Mono> {
-        let waits = self.queues.keys().any(|route| !route.avoid.is_empty());
+        let waits = self.queues.keys().any(|route| !route.avoided.cards.is_empty());
         let served = waits.then(|| self.sim_cards.next_change(now)).flatten();
         self.timers.order.first().map(|(at, _)| *at).into_iter().chain(served).min()
     }
@@ -249,7 +250,8 @@ impl Index {
         if not_before.is_some_and(|t| !t.passed(now)) || self.claimed.contains_key(&message.id) {
             return None;
         }
-        let route = Route { only: only.clone(), avoid: message.avoid.clone() };
+        let avoided = Avoided { cards: message.avoid.clone(), barred: retry::barred(message) };
+        let route = Route { only: only.clone(), avoided };
         let turn = Turn {
             priority: message.priority,
             deadline: message.deadline.wall,

@@ -11,7 +11,7 @@ use crate::domain::message::{
 };
 use crate::domain::msisdn::Msisdn;
 use crate::domain::secret::Secret;
-use crate::domain::time::{Deadline, Wall};
+use crate::domain::time::{Deadline, Mono, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
 use crate::otp::challenge::Form;
 use keyring::MasterId;
@@ -93,15 +93,15 @@ pub trait Store: Send + Sync + 'static {
     fn begin(&self, id: MessageId, intent: IntentOf) -> Answer<Grant>;
     /// Records an outcome and, with it, the next intent: one operation, one sync.
     fn settle(&self, outcome: Outcome, next: Option<(MessageId, IntentOf)>) -> Answer<Option<Grant>>;
-    /// Matches a status report with a part. `None`: none fits (yet); it is kept for a while and tried again.
-    fn report(&self, report: Report) -> Answer<Option<MessageId>>;
+    /// Matches a status report with a part.
+    fn report(&self, report: Report) -> Answer<Matched>;
     /// Sends whose result may still come: a port is listened to for them before anything is written.
     fn left_open(&self) -> Answer<Vec<LeftOpen>>;
     /// A result that nobody waits for any more. `None`: it can't be told for certain whose it is, or it changes nothing.
     fn late_result(&self, late: LateResult) -> Answer<Option<MessageId>>;
-    /// Over which SIM card this modem can send now, or that it can't. What one SIM card refused, or left uncertain, goes
-    /// to another while one is ready.
-    fn set_ready(&self, modem: Imei, sim_card: Option<SimCard>) -> Answer<()>;
+    /// Whether this modem can send over this SIM card now. What one SIM card refused, or left uncertain, goes to another
+    /// while one is ready.
+    fn set_ready(&self, modem: Imei, sim_card: SimCard, ready: bool) -> Answer<()>;
     /// Ends the store: what is queued up is committed, then the last handle is dropped.
     fn close(&self) -> Answer<()>;
 }
@@ -557,6 +557,21 @@ pub struct LateResult {
     pub sim_card: SimCard,
     /// What it says.
     pub result: PartResult,
+    /// Whether its own dialogue was still listened to. An error heard otherwise may be any command's.
+    pub waited_for: bool,
+}
+
+/// What became of a status report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matched {
+    /// It is on record with this message.
+    Recorded(MessageId),
+    /// It says nothing new.
+    Known,
+    /// It fits no message yet. It is kept for five minutes, in memory, and tried again.
+    Kept,
+    /// Nothing is taken from a quarantined store's modems.
+    Refused,
 }
 
 /// A send that was given up for uncertain without an answer.
@@ -570,8 +585,8 @@ pub struct LeftOpen {
     pub modem: Imei,
     /// The SIM card in it.
     pub sim_card: SimCard,
-    /// When the intent was recorded.
-    pub intended: Wall,
+    /// Until when its result may come.
+    pub until: Mono,
 }
 
 pub mod backend;

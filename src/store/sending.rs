@@ -4,7 +4,7 @@ use super::engine::Engine;
 use super::gate::Lease;
 use super::record::{Key, Record};
 use super::{Body, Claim, Grant, Outcome, StoreError};
-use crate::dispatch::retry;
+use crate::dispatch::retry::{self, Others};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{MessageId, VerificationId};
 use crate::domain::message::{Event, IntentOf, Message, PartResult, Refused, State};
@@ -47,7 +47,7 @@ impl Engine {
         let Ok(mut message) = self.message(id) else { return };
         let event = match (&message.state, message.open_part()) {
             (State::Submitting, Some(part)) if claimed.gate.shut() => {
-                let then = retry::after_refusal(&message, part, Reason::NotTransmitted, false, now);
+                let then = retry::after_refusal(&message, part, Reason::NotTransmitted, Others::default(), now);
                 Event::NotSent { part, reason: Reason::NotTransmitted, then }
             }
             (State::Submitting, Some(part)) => {
@@ -124,8 +124,14 @@ impl Engine {
             PartResult::NotSent(reason) => {
                 // A part that is out binds the others to its SIM card.
                 let bound = message.attempts.iter().any(|a| a.sim_card == sim_card && a.is_resumable(message.parts));
-                let other = !bound && self.index.sim_cards.another_is_ready(&sim_card, &message.avoid);
-                Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, other, now) }
+                let others = match bound {
+                    true => Others::default(),
+                    false => Others {
+                        fresh: self.index.sim_cards.another_is_ready(&sim_card, &message.avoid),
+                        able: self.index.sim_cards.another_is_ready(&sim_card, &retry::barred(&message)),
+                    },
+                };
+                Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, others, now) }
             }
         };
         let ours = message.state == State::Submitting;

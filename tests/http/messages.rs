@@ -6,7 +6,7 @@ use otpgate::domain::reason::Reason;
 use otpgate::domain::secret::Secret;
 use otpgate::http::Settings;
 use otpgate::ops::clock::Clock;
-use otpgate::store::{Claim, Grant, Outcome, Report, Store};
+use otpgate::store::{Claim, Grant, Matched, Outcome, Report, Store};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -239,7 +239,7 @@ async fn an_attempt_is_shown_with_its_parts_and_its_report() {
         status: 0,
         verdict: ReportVerdict::Delivered,
     };
-    assert_eq!(gateway.store.report(report).await.unwrap(), Some(claim.message.id));
+    assert_eq!(gateway.store.report(report).await.unwrap(), Matched::Recorded(claim.message.id));
     let delivered = show().await;
     assert_eq!((&delivered["status"], &delivered["final"]), (&json!("delivered"), &json!(true)));
     let expected = json!([{

@@ -371,6 +371,26 @@ fn r4_a_stored_report_is_deleted_once_it_is_on_disk() {
     }
 }
 
+/// Where the storage of reports can't be chosen, the same place in the one that is chosen holds a person's message.
+#[test]
+fn r4_nothing_is_deleted_from_a_storage_that_was_not_chosen() {
+    let mut wire = Wire::new();
+    wire.faults(&["refuse_command=+CNMI=2,1,0,1|+CNMI=1,1,0,1"]);
+    wire.keeps = false;
+    wire.open(None);
+    wire.until_free(secs(60));
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    wire.pass_secs(5);
+    let now = wire.now;
+    wire.simulator.inbound(now, "+15551234567", "", "a message");
+    wire.pass_secs(3);
+    wire.faults(&["refuse_command=+CPMS=\"SR\""]);
+    wire.keeps = true;
+    wire.pass_secs(90);
+    assert_eq!((wire.lines("+CMGR"), wire.lines("+CMGD")), (2, 0));
+    assert!(wire.notices().iter().any(|words| words.contains("could not be chosen")));
+}
+
 #[test]
 fn r4_nothing_where_it_was_announced() {
     let mut wire = Wire::up();

@@ -447,7 +447,10 @@ impl Wire {
 
     /// What came to disk is told.
     fn keep(&mut self) -> bool {
-        let Some(at) = self.kept.pop().filter(|_| self.keeps) else { return false };
+        if !self.keeps {
+            return false;
+        }
+        let Some(at) = self.kept.pop() else { return false };
         self.session.handle_input(self.now, Input::Kept(at));
         true
     }

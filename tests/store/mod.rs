@@ -31,8 +31,8 @@ use otpgate::store::record::Key;
 use otpgate::store::sled_backend::SledBackend;
 use otpgate::store::vault::{Opened, StoreKind, VaultError};
 use otpgate::store::{
-    Access, Body, Check, Claim, Grant, LateResult, NewCode, NewMessage, NewVerification, Outcome, Report, Resend,
-    Store, StoreError, Verdict, VerificationView,
+    Access, Body, Check, Claim, Grant, LateResult, Matched, NewCode, NewMessage, NewVerification, Outcome, Report,
+    Resend, Store, StoreError, Verdict, VerificationView,
 };
 use std::fs;
 use std::path::Path;
@@ -426,22 +426,25 @@ impl World {
         };
         let sim_card = modem.sim_card.clone();
         let report = Report { sim_card, reference, recipient: Secret::new(digits), status, verdict };
-        self.store().report(report).await.unwrap()
+        match self.store().report(report).await.unwrap() {
+            Matched::Recorded(id) => Some(id),
+            Matched::Known | Matched::Kept | Matched::Refused => None,
+        }
     }
 
     pub(crate) async fn late_result(&self, modem: &Modem, result: PartResult) -> Option<MessageId> {
         let Modem { imei, sim_card } = modem.clone();
-        self.store().late_result(LateResult { modem: imei, sim_card, result }).await.unwrap()
+        self.store().late_result(LateResult { modem: imei, sim_card, result, waited_for: false }).await.unwrap()
     }
 
     pub(crate) async fn ready(&self, modems: &[&Modem]) {
         for modem in modems {
-            self.store().set_ready(modem.imei.clone(), Some(modem.sim_card.clone())).await.unwrap();
+            self.store().set_ready(modem.imei.clone(), modem.sim_card.clone(), true).await.unwrap();
         }
     }
 
     pub(crate) async fn not_ready(&self, modem: &Modem) {
-        self.store().set_ready(modem.imei.clone(), None).await.unwrap();
+        self.store().set_ready(modem.imei.clone(), modem.sim_card.clone(), false).await.unwrap();
     }
 }
 

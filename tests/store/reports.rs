@@ -21,6 +21,7 @@ on_both_stores! {
     a_repeated_report_is_not_taken_for_a_later_message
     the_newest_unresolved_part_is_meant_when_the_tp_mr_wraps
     a_report_that_came_before_a_message_left_is_not_its_own
+    a_late_report_of_a_known_part_settles_no_other
     reports_that_fit_nothing_are_counted
     a_recipient_in_national_form_is_recognised
     a_report_of_another_recipient_or_sim_card_fits_nothing
@@ -237,6 +238,26 @@ async fn a_report_that_came_before_a_message_left_is_not_its_own(w: World) {
     w.send(&one, accepted(0)).await;
     assert_eq!(w.status(id).await, Status::Submitted);
     assert_eq!(w.report(&one, 0, ReportVerdict::Delivered).await, Some(id));
+}
+
+/// After an outage the SC reports what it had kept, while a new code to the same number is on the air.
+async fn a_late_report_of_a_known_part_settles_no_other(w: World) {
+    let one = modem(1);
+    for (reference, reported, gap) in [(7, false, DAY + HOUR), (8, true, 2 * HOUR)] {
+        let known = w.accept(w.plain()).await;
+        w.send(&one, accepted(reference)).await;
+        if reported {
+            assert_eq!(w.report(&one, reference, ReportVerdict::Delivered).await, Some(known));
+        }
+        pass(gap).await;
+        let lost = w.accept(w.plain()).await;
+        let (_claim, part) = w.put_on_air(&one).await;
+        assert_eq!(w.report(&one, reference, ReportVerdict::Delivered).await, None);
+        w.settle(lost, part, &one, NO_RESULT).await;
+        assert_eq!(w.status(lost).await, Status::Uncertain, "{reference}");
+        assert_eq!(w.report(&one, reference, ReportVerdict::Delivered).await, None);
+        assert_eq!(w.report(&one, reference + 10, ReportVerdict::Delivered).await, Some(lost));
+    }
 }
 
 async fn reports_that_fit_nothing_are_counted(w: World) {

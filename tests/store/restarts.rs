@@ -37,7 +37,6 @@ async fn what_was_accepted_is_there_after_a_crash(mut w: World) {
 async fn an_open_intent_of_a_plain_message_is_uncertain_after_a_crash(mut w: World) {
     let id = w.accept(NewMessage { deadline: w.now().after(HOUR), ..w.plain() }).await;
     let (claim, part) = w.put_on_air(&modem(1)).await;
-    let intended = w.message(id).await.part(part).unwrap().intended;
     w.crash().await;
     drop(claim);
     let message = w.message(id).await;
@@ -46,7 +45,7 @@ async fn an_open_intent_of_a_plain_message_is_uncertain_after_a_crash(mut w: Wor
     let left_open = w.store().left_open().await.unwrap();
     assert_eq!(left_open.len(), 1);
     let open = &left_open[0];
-    assert_eq!((open.message, open.part, open.intended), (id, part, intended));
+    assert_eq!((open.message, open.part, open.until), (id, part, w.now().mono + secs(200)));
     assert_eq!(Modem { imei: open.modem.clone(), sim_card: open.sim_card.clone() }, modem(1));
     assert!(w.has_nothing_for(&modem(1)).await && w.has_nothing_for(&modem(2)).await);
     pass(HOUR).await;

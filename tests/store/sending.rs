@@ -21,6 +21,9 @@ on_both_stores! {
     what_one_sim_card_refuses_another_may_take
     what_one_sim_card_refused_it_may_take_once_no_other_can
     an_uncertain_message_is_resent_over_another_sim_card
+    one_that_never_prompts_keeps_no_message_from_another
+    trouble_everywhere_binds_a_message_to_nobody
+    one_that_refused_for_good_is_the_last_choice
     modems_that_are_busy_in_turn_do_not_end_a_message
     what_the_only_sim_card_refuses_is_tried_again_once
     a_part_that_its_sim_card_refuses_does_not_come_back_at_once
@@ -249,6 +252,40 @@ async fn an_uncertain_message_is_resent_over_another_sim_card(w: World) {
     let id = w.accept(new()).await;
     w.send(&one, PartResult::Uncertain(Reason::Cms(500))).await;
     assert_eq!(w.send(&one, accepted(2)).await, id);
+}
+
+/// The resend avoided the SIM card that had left it uncertain, and the other one's modem never prompted: it had the message
+/// again and again until its deadline.
+async fn one_that_never_prompts_keeps_no_message_from_another(w: World) {
+    let (one, two) = (modem(1), modem(2));
+    w.ready(&[&one, &two]).await;
+    let id = w.accept(NewMessage { on_uncertain: OnUncertain::ResendOnce, ..w.plain() }).await;
+    w.send(&one, PartResult::Uncertain(Reason::Cms(500))).await;
+    w.send(&two, PartResult::NotSent(Reason::NotTransmitted)).await;
+    assert_eq!(w.send(&one, accepted(1)).await, id);
+}
+
+async fn trouble_everywhere_binds_a_message_to_nobody(w: World) {
+    let (one, two) = (modem(1), modem(2));
+    w.ready(&[&one, &two]).await;
+    let id = w.accept(w.plain()).await;
+    w.send(&one, PartResult::NotSent(Reason::Cms(331))).await;
+    w.not_ready(&one).await;
+    w.send(&two, PartResult::NotSent(Reason::Cms(331))).await;
+    w.not_ready(&two).await;
+    pass(secs(5)).await;
+    w.ready(&[&one]).await;
+    assert_eq!(w.send(&one, accepted(1)).await, id, "the first that is well again");
+}
+
+async fn one_that_refused_for_good_is_the_last_choice(w: World) {
+    let (one, two) = (modem(1), modem(2));
+    w.ready(&[&one, &two]).await;
+    let id = w.accept(w.plain()).await;
+    w.send(&one, PartResult::NotSent(Reason::Cms(21))).await;
+    w.send(&two, PartResult::NotSent(Reason::NotTransmitted)).await;
+    assert!(w.has_nothing_for(&one).await, "the other only had trouble");
+    assert_eq!(w.send(&two, accepted(1)).await, id);
 }
 
 async fn modems_that_are_busy_in_turn_do_not_end_a_message(w: World) {

@@ -31,6 +31,8 @@ struct OnAir {
     grace: Option<Mono>,
     /// The modem has restarted and forgot the message; a result said before may be heard until then.
     forgotten: Option<Mono>,
+    /// A result was taken for one that was owed. If it was the message's own, none is owed for that.
+    took_for_owed: bool,
 }
 
 impl Dialogue {
@@ -123,6 +125,7 @@ impl Engine {
             reference: None,
             grace: None,
             forgotten: None,
+            took_for_owed: false,
         });
         self.state = State::Submit(dialogue);
     }
@@ -134,9 +137,10 @@ impl Engine {
                 air.grace = air.grace.or(Some(now + GRACE));
                 self.state = State::Submit(dialogue);
             }
-            (Phase::OnAir(OnAir { reference: None, .. }), Meaning::Final(result))
+            (Phase::OnAir(air @ OnAir { reference: None, .. }), Meaning::Final(result))
                 if owed::may_be_anothers(result) && self.owed.pay(now, result) =>
             {
+                air.took_for_owed = true;
                 self.state = State::Submit(dialogue);
             }
             (Phase::OnAir(air), Meaning::Final(result)) => {
@@ -154,6 +158,7 @@ impl Engine {
             // It waits for no PDU any more, and never will.
             (_, Meaning::Booted) => self.not_transmitted(now, dialogue.token(), NotTransmitted::Interrupted),
             (_, Meaning::Final(result)) if !self.is_orphans(now, result) => {
+                self.owed.pay(now, result);
                 self.refused_before_pdu(now, &dialogue, result);
             }
             (_, Meaning::Final(result)) => {
@@ -208,7 +213,7 @@ impl Engine {
             if air.uncertain_at.is_some() {
                 self.emit(Event::Uncertain { token });
             }
-            if !forgotten {
+            if !forgotten && !air.took_for_owed {
                 self.owed.add(now);
             }
             self.emit(Event::ListeningEnded { token });

@@ -197,11 +197,11 @@ impl Driver {
     }
 
     /// A result of a send that was given up for uncertain. Whose it is, the store decides.
-    pub(super) fn late_result(&mut self, result: PartResult) {
+    pub(super) fn late_result(&mut self, result: PartResult, waited_for: bool) {
         // That it is uncertain is told first.
         self.flush_outcome();
         if let Some((modem, sim_card)) = self.identity.clone() {
-            tokio::spawn(self.setting.store.late_result(LateResult { modem, sim_card, result }));
+            tokio::spawn(self.setting.store.late_result(LateResult { modem, sim_card, result, waited_for }));
         }
     }
 

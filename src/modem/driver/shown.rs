@@ -62,11 +62,11 @@ impl Driver {
             return;
         }
         // Called in this order, they arrive in this order.
-        if let Some((modem, _)) = self.told_ready.take() {
-            tokio::spawn(self.setting.store.set_ready(modem, None));
+        if let Some((modem, sim_card)) = self.told_ready.take() {
+            tokio::spawn(self.setting.store.set_ready(modem, sim_card, false));
         }
         if let Some((modem, sim_card)) = ready.clone() {
-            tokio::spawn(self.setting.store.set_ready(modem, Some(sim_card)));
+            tokio::spawn(self.setting.store.set_ready(modem, sim_card, true));
         }
         self.told_ready = ready;
     }
@@ -75,8 +75,8 @@ impl Driver {
 impl Drop for Driver {
     /// Also when it panicked: what the store was told holds no longer.
     fn drop(&mut self) {
-        if let (Some((modem, _)), Ok(runtime)) = (self.told_ready.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(self.setting.store.set_ready(modem, None));
+        if let (Some((modem, card)), Ok(runtime)) = (self.told_ready.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(self.setting.store.set_ready(modem, card, false));
         }
     }
 }

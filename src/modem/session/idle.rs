@@ -31,9 +31,7 @@ impl Session {
     pub(super) fn be_idle(&mut self, now: Mono) {
         if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
             self.ask(now, Command::indications(form), Asked::Routing);
-        } else if let Some(fetch) = self.fetches.pop_front() {
-            self.fetch(now, fetch);
-        } else if now >= self.quiet_since + self.heartbeat() {
+        } else if !self.fetch(now) && now >= self.quiet_since + self.heartbeat() {
             self.beat(now);
         }
     }

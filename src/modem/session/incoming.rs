@@ -91,6 +91,10 @@ impl Session {
 
     pub(super) fn fetched(&mut self, fetch: Fetch, reply: &Reply) {
         match fetch {
+            // Where another storage is chosen still, the same place holds something else.
+            Fetch::Select(..) if !reply.is_ok() => {
+                self.emit(Event::Notice("A storage could not be chosen; what was announced stays in it"));
+            }
             Fetch::Select(at, what) => self.fetches.push_front(Fetch::Take(at, what)),
             Fetch::Take(_, Stored::Known) => {}
             Fetch::Take(at, what) => {
@@ -105,13 +109,33 @@ impl Session {
         }
     }
 
-    pub(super) fn fetch(&mut self, now: Mono, fetch: Fetch) {
-        let command = match &fetch {
-            Fetch::Select(at, _) => Command::use_storages(&[&at.memory]).unwrap_or_else(|_| Command::attention()),
-            Fetch::Take(at, Stored::Known) => Command::delete_message(at.index),
-            Fetch::Take(at, _) => Command::read_message(at.index),
-        };
-        self.ask(now, command, Asked::Fetch(fetch));
+    /// Begins the next fetch. False if there is none.
+    pub(super) fn fetch(&mut self, now: Mono) -> bool {
+        while let Some(fetch) = self.fetches.pop_front() {
+            let command = match &fetch {
+                Fetch::Select(at, _) => Command::use_storages(&[&at.memory]),
+                Fetch::Take(at, Stored::Known) => Ok(Command::delete_message(at.index)),
+                Fetch::Take(at, _) => Ok(Command::read_message(at.index)),
+            };
+            // What has no storage's name lies in none.
+            if let Ok(command) = command {
+                self.ask(now, command, Asked::Fetch(fetch));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// After a restart another storage is chosen, and another SIM card may be in: what was on disk here stays there.
+    pub(super) fn fetch_anew(&mut self) {
+        let fetches = std::mem::take(&mut self.fetches).into_iter();
+        self.fetches = fetches
+            .filter_map(|fetch| match fetch {
+                Fetch::Select(at, what) | Fetch::Take(at, what) => {
+                    (what != Stored::Known).then_some(Fetch::Select(at, what))
+                }
+            })
+            .collect();
     }
 }
 

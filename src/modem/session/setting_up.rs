@@ -7,6 +7,7 @@ impl Session {
         // Nothing is taken over, least of all whose SIM card it was: another may be in it by now.
         self.known = Known::default();
         self.rebooted = false;
+        self.fetch_anew();
         self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None, lost: 0 });
     }
 
