@@ -6,6 +6,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each program uses its own part")]
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
+pub(crate) mod books;
+
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
