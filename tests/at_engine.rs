@@ -694,6 +694,16 @@ fn s10_probes_that_were_not_answered_are_owed_unless_it_restarted_behind_them() 
     }
 }
 
+/// Once the dialogue has been found again.
+fn an_honest_refusal_counts(mut bench: Bench) {
+    bench.wire = vec![b"\x1b\r".to_vec()];
+    bench.resynchronise();
+    bench.put_on_air(2);
+    bench.take_events();
+    bench.hear("\r\n+CMS ERROR: 331\r\n");
+    assert_eq!(bench.take_events(), [submitted(2, SubmitResult::Refused(FinalResult::Cms(Some(331))))]);
+}
+
 /// One lost answer took an honest refusal for its own, the end of that message's listening was owed in turn, and so on:
 /// without a network every message became uncertain.
 #[test]
@@ -702,12 +712,7 @@ fn s10_what_is_owed_takes_one_result_and_no_more() {
     bench.hear("\r\n+CMS ERROR: 331\r\n");
     bench.pass(180_000);
     assert_eq!(bench.take_events(), [Event::Uncertain { token: 1 }, Event::ListeningEnded { token: 1 }]);
-    bench.wire = vec![b"\x1b\r".to_vec()];
-    bench.resynchronise();
-    bench.put_on_air(2);
-    bench.take_events();
-    bench.hear("\r\n+CMS ERROR: 331\r\n");
-    assert_eq!(bench.take_events(), [submitted(2, SubmitResult::Refused(FinalResult::Cms(Some(331))))]);
+    an_honest_refusal_counts(bench);
 }
 
 /// It came while the prompt was awaited, and ended that: it is owed no longer.
@@ -722,12 +727,7 @@ fn s10_what_ends_the_wait_for_a_prompt_is_paid() {
     bench.submit(1);
     bench.hear("\r\nOK\r\n");
     bench.take_events();
-    bench.wire = vec![b"\x1b\r".to_vec()];
-    bench.resynchronise();
-    bench.put_on_air(2);
-    bench.take_events();
-    bench.hear("\r\n+CMS ERROR: 331\r\n");
-    assert_eq!(bench.take_events(), [submitted(2, SubmitResult::Refused(FinalResult::Cms(Some(331))))]);
+    an_honest_refusal_counts(bench);
 }
 
 /// In the pause between two commands: it may be in text mode now, and the PDU would go out as a text.

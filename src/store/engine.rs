@@ -39,6 +39,8 @@ pub(super) struct Engine {
     numbers: Keyring,
     /// Who asked for a new master key.
     rotate: Vec<oneshot::Sender<Result<Rotation, StoreError>>>,
+    /// Whether the disk is full, or nearly: looked at once for each batch.
+    low_space: bool,
     /// Whether older keys could not be forgotten. Tried again at the next start, or when asked.
     keys_stay: bool,
     changes: Changes,
@@ -166,6 +168,7 @@ impl Engine {
         let health =
             Health { quarantined: opened.quarantined.clone(), set_aside: opened.set_aside, ..Health::default() };
         let mut engine = Self {
+            low_space: vault.backend().low_space(),
             vault,
             numbers: loaded.numbers,
             rotate: Vec::new(),
@@ -230,6 +233,7 @@ impl Engine {
         synchronised: bool,
     ) -> Result<Done, VaultError> {
         let mut replies = Vec::with_capacity(operations.len());
+        self.low_space = self.vault.backend().low_space();
         if !self.is_quarantined() {
             if self.clocks.have_moved(now) {
                 self.clocks = Clocks(*now);
@@ -320,7 +324,7 @@ impl Engine {
     /// Why nothing is taken in, if nothing is.
     pub(super) fn refuse_new(&self) -> Result<(), StoreError> {
         self.refuse_writes()?;
-        if self.vault.backend().low_space() { Err(StoreError::Full) } else { Ok(()) }
+        if self.low_space { Err(StoreError::Full) } else { Ok(()) }
     }
 
     pub(super) fn is_quarantined(&self) -> bool {
@@ -491,7 +495,7 @@ impl Engine {
     }
 
     fn tell_health(&self) {
-        let low_space = self.vault.backend().low_space();
+        let low_space = self.low_space;
         let mut health = self.health.lock().unwrap_or_else(|e| e.into_inner());
         let was_low = std::mem::replace(&mut health.low_space, low_space);
         health.queued = self.index.queued();

@@ -20,16 +20,6 @@ enum Fits<T> {
     Nothing,
 }
 
-/// Whether a result may be that of a send left open.
-enum Claim {
-    /// The part is uncertain: the result may be its own.
-    Open,
-    /// A report has settled it, but its result has not come: it may be this.
-    Settled,
-    /// The result is another's.
-    Not,
-}
-
 impl Engine {
     /// Matches a report with a part, or keeps it for a while.
     pub(super) fn report(&mut self, report: Report, now: &Now) -> Matched {
@@ -85,12 +75,13 @@ impl Engine {
         let unresolved = |(m, p): &(Message, PartId)| {
             m.part(*p).is_some_and(|p| p.report.is_none_or(|r| r.verdict == ReportVerdict::StillTrying))
         };
-        let newest = fitting.iter().filter(|fits| unresolved(fits)).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
+        let is_known = !fitting.is_empty();
+        let newest = fitting.into_iter().filter(unresolved).max_by_key(|(m, p)| m.part(*p).map(|p| p.intended));
         if let Some((message, part)) = newest {
-            return Fits::Part((Box::new(message.clone()), *part));
+            return Fits::Part((Box::new(message), part));
         }
         // A known part's, also if its window has closed: never an uncertain one's.
-        if !fitting.is_empty() || !self.fitting(parts(closed), report).is_empty() {
+        if is_known || !self.fitting(parts(closed), report).is_empty() {
             return Fits::Repeated;
         }
         let mut fitting = self.fitting(self.expected.unreferenced(report, tail, came, now.mono), report);
@@ -122,44 +113,33 @@ impl Engine {
         self.refuse_writes().ok()?;
         let LateResult { modem, sim_card, result, waited_for } = late;
         let reference = if let PartResult::Accepted(reference) = result { reference } else { None };
-        let (mut open, mut settled) = (Vec::new(), Vec::new());
-        for l in &self.left_open {
-            if l.modem == modem && l.sim_card == sim_card && now.mono < l.until {
-                match self.claim_on_result(l, reference) {
-                    Claim::Open => open.push((l.message, l.part)),
-                    Claim::Settled => settled.push((l.message, l.part)),
-                    Claim::Not => {}
-                }
-            }
-        }
-        let (whose, others) = match (&open[..], &settled[..]) {
-            ([whose], []) => (*whose, false),
-            ([], [whose]) => (*whose, true),
-            _ => {
-                tracing::warn!(%sim_card, "A send result was heard that belongs to no one message for certain; it is credited to none");
-                return None;
-            }
+        let here = |l: &&LeftOpen| l.modem == modem && l.sim_card == sim_card && now.mono < l.until;
+        let may_be_its = |l: &LeftOpen| Some(((l.message, l.part), self.unsettled(l, reference)?));
+        let candidates: Vec<_> = self.left_open.iter().filter(here).filter_map(may_be_its).collect();
+        let [(whose, unsettled)] = candidates[..] else {
+            tracing::warn!(%sim_card, "A send result was heard that belongs to no one message for certain; it is credited to none");
+            return None;
         };
+        let says_nothing = matches!(result, PartResult::Uncertain(_));
+        if waited_for || !says_nothing {
+            // Its result has come now, whatever it says.
+            self.left_open.retain(|l| (l.message, l.part) != whose);
+        }
+        if says_nothing || !unsettled {
+            return None;
+        }
         let (message, part) = whose;
-        if matches!(result, PartResult::Uncertain(_)) && !waited_for {
-            return None;
-        }
-        // Its result has come now, whatever it says.
-        self.left_open.retain(|l| (l.message, l.part) != whose);
-        if others || matches!(result, PartResult::Uncertain(_)) {
-            return None;
-        }
         tracing::info!(message.id = %message, "A late result settles an uncertain part");
         self.settle(Outcome { message, part, sim_card, result }, now).ok().map(|()| message)
     }
 
-    /// A report that settled a part told its TP-MR: a result that bears another is not that part's.
-    fn claim_on_result(&self, left: &LeftOpen, reference: Option<u8>) -> Claim {
-        let state = self.message(left.message).ok().and_then(|m| m.part(left.part).map(|p| p.state));
-        match state {
-            Some(PartState::Uncertain(_)) => Claim::Open,
-            Some(PartState::Accepted(Some(known))) if reference.is_none_or(|heard| heard == known) => Claim::Settled,
-            _ => Claim::Not,
+    /// Of a part whose result this may be: whether it is uncertain still. A report may have settled it meanwhile, and told
+    /// its TP-MR: a result that bears another is not that part's.
+    fn unsettled(&self, left: &LeftOpen, reference: Option<u8>) -> Option<bool> {
+        match self.message(left.message).ok()?.part(left.part)?.state {
+            PartState::Uncertain(_) => Some(true),
+            PartState::Accepted(Some(known)) => reference.is_none_or(|heard| heard == known).then_some(false),
+            _ => None,
         }
     }
 

@@ -36,6 +36,9 @@ pub(super) struct Inspection {
     pub(super) aside: Vec<Aside>,
 }
 
+/// Why a record that opens does not decode.
+pub(super) const UNKNOWN: &str = "it holds something that this version does not know";
+
 /// A record that does not decode, as it is.
 pub(super) struct Aside {
     pub(super) key: Vec<u8>,
@@ -86,7 +89,7 @@ impl Inspection {
             }
             (Ok(plain), Some(key)) => match Record::decode(key, &plain) {
                 Some(record) => Ok((key, record)),
-                None => Err("it holds something that this version does not know"),
+                None => Err(UNKNOWN),
             },
             (Ok(_), None) => Err("it is of a kind that this version does not know"),
             (Err(bad), _) => Err(bad.reason()),

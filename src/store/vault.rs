@@ -7,7 +7,7 @@
 use super::Rotation;
 use super::backend::{Backend, BackendError, Change};
 use super::envelope::{Plain, master_of, seal, sequence_of, unseal};
-use super::inspection::{Aside, IDENTITY, Inspection, TALLY, identity};
+use super::inspection::{Aside, IDENTITY, Inspection, TALLY, UNKNOWN, identity};
 use super::keyring::{Keyring, MasterId};
 use super::master_key::KeyError;
 use super::masters::Masters;
@@ -162,7 +162,7 @@ impl<B: Backend> Vault<B> {
         let bytes = key.to_bytes();
         let Some(value) = self.backend.get(&bytes)? else { return Ok(false) };
         let reason = match unseal(&self.masters, &bytes, &value) {
-            Ok(_) => "it holds something that this version does not know",
+            Ok(_) => UNKNOWN,
             Err(bad) => bad.reason(),
         };
         let aside = Aside { key: bytes.to_vec(), value, reason };

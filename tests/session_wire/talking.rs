@@ -355,17 +355,23 @@ fn r4_what_is_announced_as_a_report_and_is_none_is_left_alone() {
     wire.still_sends();
 }
 
+/// A modem that stores its reports has stored one. `keeps`: whether it comes to disk here.
+fn a_report_is_stored(keeps: bool) -> Wire {
+    let mut wire = Wire::new();
+    wire.faults(&["refuse_command=+CNMI=2,1,0,1|+CNMI=1,1,0,1"]);
+    wire.keeps = keeps;
+    wire.open(None);
+    wire.until_free(secs(60));
+    assert_eq!(wire.sent("one"), Accepted(Some(0)));
+    wire.pass_secs(5);
+    wire
+}
+
 /// A report that lies in a storage is the only evidence there is, until it is on disk.
 #[test]
 fn r4_a_stored_report_is_deleted_once_it_is_on_disk() {
     for keeps in [true, false] {
-        let mut wire = Wire::new();
-        wire.faults(&["refuse_command=+CNMI=2,1,0,1|+CNMI=1,1,0,1"]);
-        wire.keeps = keeps;
-        wire.open(None);
-        wire.until_free(secs(60));
-        assert_eq!(wire.sent("one"), Accepted(Some(0)));
-        wire.pass_secs(5);
+        let mut wire = a_report_is_stored(keeps);
         assert_eq!((wire.reports().len(), wire.lines("+CMGD")), (1, u64::from(keeps)));
         wire.still_sends();
     }
@@ -374,13 +380,7 @@ fn r4_a_stored_report_is_deleted_once_it_is_on_disk() {
 /// Where the storage of reports can't be chosen, the same place in the one that is chosen holds a person's message.
 #[test]
 fn r4_nothing_is_deleted_from_a_storage_that_was_not_chosen() {
-    let mut wire = Wire::new();
-    wire.faults(&["refuse_command=+CNMI=2,1,0,1|+CNMI=1,1,0,1"]);
-    wire.keeps = false;
-    wire.open(None);
-    wire.until_free(secs(60));
-    assert_eq!(wire.sent("one"), Accepted(Some(0)));
-    wire.pass_secs(5);
+    let mut wire = a_report_is_stored(false);
     let now = wire.now;
     wire.simulator.inbound(now, "+15551234567", "", "a message");
     wire.pass_secs(3);

@@ -59,7 +59,7 @@ impl Driver {
 
     /// Whether the message on the air takes longer than such a thing should: what was made ready behind it must not
     /// wait with it, when another modem could have it.
-    pub(super) fn is_overdue(&self, now: Mono) -> bool {
+    fn is_overdue(&self, now: Mono) -> bool {
         self.ahead_until().is_some_and(|until| now >= until)
     }
 
@@ -70,7 +70,7 @@ impl Driver {
     }
 
     /// Whether the part in flight is its message's last: only then is another message made ready.
-    pub(super) fn more_parts_done(&self) -> bool {
+    fn more_parts_done(&self) -> bool {
         self.flight.as_ref().is_none_or(|f| f.part.part + 1 == f.claim.message.parts)
     }
 

@@ -48,7 +48,7 @@ impl Driver {
         true
     }
 
-    pub(super) fn compose(&self, claim: &Claim, sim_card: &SimCard, part: u8, life: Duration) -> Option<Pdu> {
+    fn compose(&self, claim: &Claim, sim_card: &SimCard, part: u8, life: Duration) -> Option<Pdu> {
         let style = Style {
             concat_reference: claim.concat_reference,
             validity: self.setting.learned.validity(sim_card),
@@ -59,7 +59,7 @@ impl Driver {
 
     /// A message whose text does not make the parts that were accepted: recorded as such, so that it is not tried on
     /// and on.
-    pub(super) fn end_unsendable(&mut self, claim: Claim, part: PartId, now: &Now) {
+    fn end_unsendable(&mut self, claim: Claim, part: PartId, now: &Now) {
         let Some(intent) = self.intent(&claim, part, now) else { return };
         let outcome = Outcome {
             message: claim.message.id,
@@ -77,7 +77,7 @@ impl Driver {
         });
     }
 
-    pub(super) fn intent(&self, claim: &Claim, part: PartId, now: &Now) -> Option<IntentOf> {
+    fn intent(&self, claim: &Claim, part: PartId, now: &Now) -> Option<IntentOf> {
         let (modem, sim_card) = self.identity.clone()?;
         let validity = self.setting.learned.validity(&sim_card);
         let life = compose::network_life(validity, claim.message.deadline.left(now));
@@ -164,7 +164,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn tell(&self, id: MessageId, part: PartId, result: PartResult) {
+    fn tell(&self, id: MessageId, part: PartId, result: PartResult) {
         let part = part.part;
         match result {
             PartResult::Accepted(reference) => {
@@ -181,12 +181,7 @@ impl Driver {
 
     /// Sends the waiting outcome to the store on its own: no intent followed at once.
     pub(super) fn flush_outcome(&mut self) {
-        if let Some(ended) = self.outcome.take() {
-            self.record(ended);
-        }
-    }
-
-    pub(super) fn record(&self, ended: Ended) {
+        let Some(ended) = self.outcome.take() else { return };
         let recorded = self.setting.store.settle(ended.outcome.clone(), None);
         tokio::spawn(async move {
             if let Err(error) = recorded.await {
@@ -205,7 +200,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn count(&mut self, flight: &Flight, result: PartResult) {
+    fn count(&mut self, flight: &Flight, result: PartResult) {
         let now = self.setting.clock.now().mono;
         if let (PartResult::Accepted(_), Some(at)) = (result, flight.handed_over) {
             // Weighted, so that one slow send does not expire the codes behind it.

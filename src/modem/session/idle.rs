@@ -22,13 +22,13 @@ impl Session {
     }
 
     /// Acknowledges what is owed, before anything else. False if nothing is.
-    pub(super) fn acknowledge(&mut self, now: Mono) -> bool {
+    fn acknowledge(&mut self, now: Mono) -> bool {
         let set_up = matches!(self.phase, Phase::BringUp { .. } | Phase::Up);
         let command = self.acknowledgements.next().filter(|_| set_up);
         command.map(|command| self.ask(now, command, Asked::Acknowledgement)).is_some()
     }
 
-    pub(super) fn be_idle(&mut self, now: Mono) {
+    fn be_idle(&mut self, now: Mono) {
         if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
             self.ask(now, Command::indications(form), Asked::Routing);
         } else if !self.fetch(now) && now >= self.quiet_since + self.heartbeat() {
@@ -37,11 +37,11 @@ impl Session {
     }
 
     /// Whether nothing is in flight.
-    pub(super) fn may_speak(&self) -> bool {
+    fn may_speak(&self) -> bool {
         self.asked.is_none() && self.job.is_none() && self.engine.is_ready()
     }
 
-    pub(super) fn beat(&mut self, now: Mono) {
+    fn beat(&mut self, now: Mono) {
         let name = HEARTBEAT[self.next_heartbeat % HEARTBEAT.len()];
         self.next_heartbeat += 1;
         // An acknowledgement may have been missed, and then it gives no more reports.

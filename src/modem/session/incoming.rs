@@ -48,7 +48,7 @@ impl Session {
 
     /// Nothing is acknowledged in the middle of a send, and some modems hold back until its end what came during it: by
     /// then they may have tired of waiting.
-    pub(super) fn owe_acknowledgement(&mut self, now: Mono) {
+    fn owe_acknowledgement(&mut self, now: Mono) {
         if self.known.acknowledges {
             let late = self.job.is_some() || self.sent.is_some_and(|sent| now < sent + HELD_BACK);
             self.acknowledgements.owe(late);
@@ -56,7 +56,7 @@ impl Session {
     }
 
     /// A report that lies in a storage is deleted there once it is on disk here.
-    pub(super) fn report(&mut self, pdu: &PduHex, stored: Option<StoredAt>) {
+    fn report(&mut self, pdu: &PduHex, stored: Option<StoredAt>) {
         let decoded = pdu::decode_hex(pdu.as_str(), SmscField::Auto);
         match decoded.map(|d| d.tpdu) {
             Ok(Tpdu::StatusReport(report)) => {
@@ -78,7 +78,7 @@ impl Session {
         }
     }
 
-    pub(super) fn inbound(&mut self, pdu: &PduHex) {
+    fn inbound(&mut self, pdu: &PduHex) {
         match pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu) {
             Ok(Tpdu::Deliver(deliver)) => self.emit(Event::Inbound {
                 from: deliver.originator.to_string(),

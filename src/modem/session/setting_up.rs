@@ -39,7 +39,7 @@ impl Session {
 
     /// A lost answer says nothing about the modem. What a step asks again by itself is left to it, and nothing is said
     /// twice that may have been taken the first time.
-    pub(super) fn is_worth_asking_again(&self, step: usize, way: usize, reply: &Reply, next: &Next) -> bool {
+    fn is_worth_asking_again(&self, step: usize, way: usize, reply: &Reply, next: &Next) -> bool {
         let no_answer = matches!(reply.end, ReplyEnd::TimedOut | ReplyEnd::Interrupted);
         let repeatable = (STEPS[step].ask)(&self.known, way).is_some_and(|command| command.repeatable);
         no_answer && repeatable && !matches!(next, Next::Again(..))
@@ -61,7 +61,7 @@ impl Session {
         self.bring_up_done(now);
     }
 
-    pub(super) fn bring_up_done(&mut self, now: Mono) {
+    fn bring_up_done(&mut self, now: Mono) {
         self.quirks = self.configured.over(self.known.manufacturer.as_deref());
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;
