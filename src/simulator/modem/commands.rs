@@ -4,7 +4,7 @@ use super::line::{Command, Form};
 use super::settings::{CELL, CharacterSet, REGISTRATIONS, Settings};
 use super::{Failure, Flow, VirtualModem};
 use crate::domain::time::Mono;
-use crate::simulator::faults::{Prefixes, UnknownAnswer};
+use crate::simulator::faults::{Prefixes, UnknownAnswer, Unregistered};
 
 impl VirtualModem {
     /// Runs one command. Its information lines are added to `lines`.
@@ -99,7 +99,7 @@ impl VirtualModem {
         let place = REGISTRATIONS.iter().position(|known| *known == name).unwrap_or(0);
         match self.faults.registration.strike(&mut self.dice) {
             Some(states) if self.radio.registered => states.0[place],
-            _ => u8::from(self.radio.registered),
+            _ => self.registration_status(),
         }
     }
 
@@ -253,9 +253,19 @@ impl VirtualModem {
         Ok(())
     }
 
-    fn leave_network(&mut self) {
+    /// `<stat>` of TS 27.007 §7.2.
+    fn registration_status(&self) -> u8 {
+        match self.faults.unregistered.set_to() {
+            _ if self.radio.registered => 1,
+            Some(Unregistered::Denied) => 3,
+            Some(_) => 2,
+            None => 0,
+        }
+    }
+
+    pub(super) fn leave_network(&mut self) {
         if std::mem::take(&mut self.radio.registered) {
-            for line in self.settings.registration_urcs(false) {
+            for line in self.settings.registration_urcs(self.registration_status()) {
                 self.urc(line);
             }
         }
