@@ -365,7 +365,7 @@ impl fmt::Debug for SimAnswer {
 pub fn sim_answer(line: &str) -> Option<SimAnswer> {
     let fields = fields(line);
     let hex = fields.get(2).map_or("", |field| field.text);
-    let digits = hex.len() % 2 == 0 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    let digits = hex.len().is_multiple_of(2) && hex.bytes().all(|b| b.is_ascii_hexdigit());
     let octet = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let data = if digits { hex.as_bytes().chunks(2).filter_map(octet).collect() } else { Vec::new() };
     Some(SimAnswer { sw1: fields.first()?.number()?, sw2: fields.get(1)?.number()?, data })

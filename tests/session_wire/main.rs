@@ -51,4 +51,5 @@ mod network;
 mod properties;
 mod sending;
 mod talking;
+mod transcripts;
 mod wire;
