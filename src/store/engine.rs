@@ -9,6 +9,7 @@ use super::evidence::{left_open, left_open_of};
 use super::expected::{Expected, TailHash, Unmatched};
 use super::index::{Index, NumberHash, Timer};
 use super::keyring::Keyring;
+use super::lessons::Lessons;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
 use super::{ApiKey, Claim, Health, LeftOpen, Rotation, StoreError};
@@ -51,6 +52,7 @@ pub(super) struct Engine {
     pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
     pub(super) events: EventLog,
+    pub(super) lessons: Lessons,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -97,6 +99,7 @@ pub(super) struct Loaded {
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
     events: EventLog,
+    lessons: Lessons,
     next_sequence: u64,
 }
 
@@ -111,6 +114,7 @@ impl Loaded {
             under_way: Vec::new(),
             left_open: Vec::new(),
             events: EventLog::default(),
+            lessons: Lessons::default(),
             next_sequence: 0,
         }
     }
@@ -140,6 +144,11 @@ impl Loaded {
             }
             Record::ApiKey(api_key) => self.keys.push(api_key),
             Record::Event(event) => self.events.take(&event),
+            Record::Lesson(lesson) => {
+                if let Key::Lesson(number) = key {
+                    self.lessons.take(number, lesson);
+                }
+            }
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
     }
@@ -185,6 +194,7 @@ impl Engine {
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
             events: loaded.events,
+            lessons: loaded.lessons,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
