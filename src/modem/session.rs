@@ -11,6 +11,7 @@ mod acknowledge;
 mod bearer;
 mod idle;
 mod incoming;
+mod pace;
 mod sending;
 mod setting_up;
 
@@ -26,6 +27,7 @@ use crate::at::{
 use crate::config::SimCardConfig;
 use crate::dispatch::retry::{FinalError, judge};
 use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::learned::{ModelName, ModelTraits};
 use crate::domain::message::{PartResult, ReportVerdict};
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
@@ -34,7 +36,8 @@ use crate::modem::board::ModemState;
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
 use bearer::Bearers;
-use std::collections::VecDeque;
+use pace::Pace;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,6 +174,8 @@ pub enum Event {
         /// Characters in it.
         characters: usize,
     },
+    /// With this value of `AT+CGSMS` the SIM card's messages go, and with others they did not.
+    GoesOver(u8),
     /// Something worth a line in the log.
     Notice(&'static str),
 }
@@ -225,6 +230,11 @@ pub struct Session {
     early: Vec<Event>,
     acknowledgements: Acknowledgements,
     bearers: Bearers,
+    pace: Pace,
+    /// A list of a storage was asked for and not answered.
+    lists_hang: bool,
+    /// The command that was asked last lists a storage.
+    lists: bool,
     /// The network has refused a message as it does where the service centre's number is wrong.
     centre_doubted: bool,
     /// When the last send ended.
@@ -294,7 +304,7 @@ impl Session {
     /// A session whose port is not open yet.
     pub fn new(configured: Configured) -> Self {
         let quirks = configured.over(None, None);
-        Self {
+        let mut session = Self {
             configured,
             cards: Arc::default(),
             engine: Engine::new(config(quirks, &Known::default())),
@@ -308,6 +318,9 @@ impl Session {
             early: Vec::new(),
             acknowledgements: Acknowledgements::default(),
             bearers: Bearers::default(),
+            pace: Pace::default(),
+            lists_hang: false,
+            lists: false,
             centre_doubted: false,
             sent: None,
             asked: None,
@@ -318,12 +331,53 @@ impl Session {
             quiet_since: Mono::default(),
             next_heartbeat: 0,
             outputs: VecDeque::new(),
-        }
+        };
+        session.pace = session.new_pace();
+        session
     }
 
     /// With what is said about SIM cards.
     pub fn with_sim_cards(self, cards: Arc<[SimCardConfig]>) -> Self {
         Self { cards, ..self }
+    }
+
+    /// With the values of `AT+CGSMS` that SIM cards are known to need.
+    pub fn with_bearers(self, bearers: BTreeMap<SimCard, u8>) -> Self {
+        Self { bearers: Bearers::known(bearers), ..self }
+    }
+
+    /// What this modem was seen to do. `None` before it has said its name, and of one of which nothing is to be learned.
+    pub fn traits(&self) -> Option<ModelTraits> {
+        let name = self.model_name().filter(|_| self.quirks.learns && self.phase != Phase::Closed)?;
+        Some(ModelTraits {
+            prompt_delay: self.pace.good(),
+            prompt_delay_settled: self.pace.is_settled(),
+            report_form: self.known.routing,
+            acknowledged: self.known.acknowledges,
+            lists_hang: self.lists_hang,
+            ..ModelTraits::new(name)
+        })
+    }
+
+    /// Takes over what its sisters were seen to do.
+    pub fn teach(&mut self, traits: &ModelTraits) {
+        if self.model_name().as_ref() == Some(&traits.name) {
+            self.pace.teach(traits.prompt_delay, traits.prompt_delay_settled);
+            self.lists_hang |= traits.lists_hang;
+        }
+    }
+
+    /// Model and firmware, as far as it tells.
+    pub fn model_name(&self) -> Option<ModelName> {
+        let text = |known: &Option<String>| known.clone().unwrap_or_default();
+        let Known { manufacturer, model, revision, .. } = &self.known;
+        model.as_ref()?;
+        Some(ModelName { manufacturer: text(manufacturer), model: text(model), revision: text(revision) })
+    }
+
+    /// Whether a list of its storages is answered, as far as is known: some hang on it.
+    pub fn bears_lists(&self) -> bool {
+        !self.lists_hang && !self.quirks.cmgl_hangs
     }
 
     /// Takes what happened.
@@ -484,6 +538,10 @@ impl Session {
             AtEvent::WantRelease { token } => self.emit(Event::WantIntent { token }),
             AtEvent::Submitted { token, result } => self.submitted(now, token, result),
             AtEvent::Uncertain { token } => {
+                if self.phase != Phase::Closed {
+                    // One that got its PDU too soon answers it behind the next command, if at all.
+                    self.pace.fault();
+                }
                 let reason = if self.phase == Phase::Closed { Reason::PortLost } else { Reason::NoResult };
                 self.astray |= reason == Reason::PortLost;
                 self.emit(Event::Outcome { token, result: PartResult::Uncertain(reason) });
@@ -511,6 +569,7 @@ impl Session {
             AtEvent::Resynchronised => {}
             AtEvent::OrphanResult { reference } => self.orphan(reference),
             AtEvent::ForeignEcho(_) => {
+                self.pace.fault();
                 self.emit(Event::Notice("Somebody else speaks on this port; stop ModemManager or whatever uses it"));
             }
             AtEvent::StrayPrompt => self.emit(Event::Notice("A prompt came outside its time; it was escaped")),

@@ -41,6 +41,8 @@ pub(crate) struct House {
     pub(crate) wires: Wires,
     /// How long a stop waits for what is on the air.
     pub(crate) drain: Duration,
+    /// Configured from prompt to PDU, and between commands.
+    pause: Option<Duration>,
     accepted: Arc<Mutex<Vec<Copy>>>,
     ids: u64,
     starts: u64,
@@ -56,6 +58,16 @@ impl House {
     pub(crate) async fn start_with(modems: usize, seed: u64, network: NetworkOptions) -> Self {
         let network = NetworkOptions { epoch: BEGIN, inbox_capacity: 100_000, ..network };
         let simulator = Simulator::new(modems, &ModemOptions::default(), network, seed);
+        Self::start_around(simulator, Some(Duration::ZERO)).await
+    }
+
+    /// A new world with one modem, of which nothing is configured.
+    pub(crate) async fn start_as(modem: ModemOptions) -> Self {
+        let network = NetworkOptions { epoch: BEGIN, ..NetworkOptions::default() };
+        Self::start_around(Simulator::new(1, &modem, network, 7), None).await
+    }
+
+    async fn start_around(simulator: Simulator, pause: Option<Duration>) -> Self {
         let simulator = otpgate::simulator::driver::spawn(simulator);
         let accepted: Arc<Mutex<Vec<Copy>>> = Arc::default();
         let sink = accepted.clone();
@@ -68,6 +80,7 @@ impl House {
             simulator,
             disk: Disk::default(),
             drain: Duration::from_secs(8),
+            pause,
             accepted,
             ids: 0,
             starts: 0,
@@ -83,11 +96,8 @@ impl House {
         config.listen.set_port(0);
         config.country = Some(Country::US);
         config.drain = self.drain;
-        let modem = |i| Modem {
-            port: format!("virtual:{i}").into(),
-            prompt_delay: Some(Duration::ZERO),
-            command_gap: Some(Duration::ZERO),
-        };
+        let modem =
+            |i| Modem { port: format!("virtual:{i}").into(), prompt_delay: self.pause, command_gap: self.pause };
         config.modems = (0..self.simulator.modem_count()).map(modem).collect();
         let world = World {
             ports: Arc::new(self.wires.clone()),

@@ -33,6 +33,12 @@ enum Stage {
 }
 
 impl Bearers {
+    /// As it was found out before.
+    pub(super) fn known(values: BTreeMap<SimCard, u8>) -> Self {
+        let trial = |(card, value)| (card, Trial { stage: Stage::Settled(value), left: Vec::new() });
+        Self(values.into_iter().map(trial).collect())
+    }
+
     /// The values over which messages went, by SIM card.
     pub(super) fn settled(&self) -> BTreeMap<SimCard, u8> {
         let settled = |(card, trial): (&SimCard, &Trial)| match trial.stage {
@@ -54,12 +60,12 @@ impl Bearers {
         }
     }
 
-    fn sent(&mut self, card: &SimCard) {
-        if let Some(trial) = self.0.get_mut(card)
-            && let Stage::Waiting(value) = trial.stage
-        {
-            trial.stage = Stage::Settled(value);
-        }
+    /// A message went. The value that has just been found out, if it was.
+    fn sent(&mut self, card: &SimCard) -> Option<u8> {
+        let trial = self.0.get_mut(card)?;
+        let Stage::Waiting(value) = trial.stage else { return None };
+        trial.stage = Stage::Settled(value);
+        Some(value)
     }
 
     fn command(&self, card: &SimCard) -> Option<Command> {
@@ -103,7 +109,11 @@ impl Session {
     pub(super) fn judge_bearer(&mut self, outcome: PartResult) {
         let Some(card) = &self.known.sim_card else { return };
         match outcome {
-            PartResult::Accepted(_) => self.bearers.sent(card),
+            PartResult::Accepted(_) => {
+                if let Some(bearer) = self.bearers.sent(card) {
+                    self.emit(Event::GoesOver(bearer));
+                }
+            }
             PartResult::NotSent(Reason::Cms(38 | 41 | 50)) | PartResult::Uncertain(Reason::Cms(500))
                 if self.known.is_lte_only() =>
             {
