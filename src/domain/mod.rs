@@ -4,6 +4,7 @@ pub mod equipment;
 pub mod id;
 pub mod message;
 pub mod msisdn;
+pub mod pin;
 pub mod reason;
 pub mod secret;
 pub mod time;

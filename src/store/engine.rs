@@ -16,6 +16,7 @@ use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
 use crate::domain::message::{Event, Message, State};
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::PinHolder;
 use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
@@ -49,6 +50,8 @@ pub(super) struct Engine {
     pub(super) unmatched: Unmatched,
     pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
+    /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
+    pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -91,6 +94,7 @@ pub(super) struct Loaded {
     numbers: Keyring,
     index: Index,
     expected: Expected,
+    pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
@@ -104,6 +108,7 @@ impl Loaded {
             numbers,
             index: Index::default(),
             expected: Expected::default(),
+            pin_guards: BTreeMap::new(),
             keys: Vec::new(),
             under_way: Vec::new(),
             left_open: Vec::new(),
@@ -135,6 +140,11 @@ impl Loaded {
                 }
             }
             Record::ApiKey(api_key) => self.keys.push(api_key),
+            Record::PinGuard(guard) => {
+                if let Key::PinGuard(place) = key {
+                    self.pin_guards.insert(guard.holder, place);
+                }
+            }
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
     }
@@ -179,6 +189,7 @@ impl Engine {
             unmatched: Unmatched::default(),
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
+            pin_guards: loaded.pin_guards,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -413,6 +424,11 @@ impl Engine {
 
     pub(super) fn tail_hash(&self, digits: &str) -> Option<TailHash> {
         self.numbers.tail_hash(digits)
+    }
+
+    /// The sub-keys that new records hang on.
+    pub(super) fn keyring(&self) -> &Keyring {
+        self.vault.masters().current()
     }
 
     /// What the code of this verification is derived from.

@@ -4,6 +4,7 @@
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
 use super::envelope::OVERHEAD;
+use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
@@ -30,6 +31,8 @@ pub enum Key {
     ApiKey(KeyId),
     /// An idempotency key, by its keyed hash.
     Idempotency([u8; 16]),
+    /// The PINs that were typed at a SIM card, by a keyed hash of the card.
+    PinGuard([u8; 16]),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -42,6 +45,7 @@ pub enum Record {
     SuppliedCode(Secret),
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
+    PinGuard(PinGuard),
 }
 
 /// What was made under an idempotency key.
@@ -98,6 +102,7 @@ impl Key {
             Self::SuppliedCode(id) => (SUPPLIED_CODE, id.0.to_be_bytes()),
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
+            Self::PinGuard(hash) => (PIN_GUARD, hash),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -116,6 +121,7 @@ impl Key {
             SUPPLIED_CODE => Self::SuppliedCode(VerificationId(id)),
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
+            PIN_GUARD => Self::PinGuard(hash),
             _ => return None,
         })
     }
@@ -129,6 +135,7 @@ impl Key {
             Self::SuppliedCode(_) => "supplied codes",
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
+            Self::PinGuard(_) => "PIN guards",
         }
     }
 }
@@ -142,7 +149,8 @@ impl Record {
             (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
-            | (Self::Idempotency(_), Key::Idempotency(_)) => true,
+            | (Self::Idempotency(_), Key::Idempotency(_))
+            | (Self::PinGuard(_), Key::PinGuard(_)) => true,
             _ => false,
         }
     }
@@ -158,7 +166,7 @@ impl Record {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
-            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) => false,
+            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) | Self::PinGuard(_) => false,
         }
     }
 
@@ -171,6 +179,7 @@ impl Record {
             Self::SuppliedCode(c) => encode(c),
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
+            Self::PinGuard(g) => encode(g),
         }
     }
 
@@ -183,6 +192,7 @@ impl Record {
             Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
+            Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -215,6 +225,7 @@ const VERIFICATION: u8 = 3;
 const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
+const PIN_GUARD: u8 = 7;
 
 #[cfg(test)]
 mod tests {

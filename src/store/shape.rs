@@ -4,6 +4,7 @@
 //! shape, in postcard's terms: fields in this order, variants numbered in this order. A variant may be appended;
 //! anything else, a new field too, is a new version of the envelope.
 
+use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Made};
 use super::{ApiKey, Body, Permission, Scope};
 use crate::domain::equipment::{Imei, SimCard};
@@ -12,6 +13,7 @@ use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::{PinEnd, PinHistory, PinHolder, TriedPin};
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
@@ -124,6 +126,7 @@ through! {
     SimCard: String, |card| card.as_str().to_owned(), |text| Some(Self::new(text));
     Scope: String, |scope| scope.as_str().to_owned(), |word| Self::parse(&word);
     Permission: String, |permission| permission.as_str().to_owned(), |word| Self::parse(&word);
+    PinHistory: Vec<TriedPinShape>, |h| h.0.shape(), |tried| Disk::from_shape(tried).map(Self);
     Reason: (String, Option<u16>), |r| (r.code().to_owned(), r.number()), |(code, n)| Self::from_code(&code, n);
 }
 
@@ -245,6 +248,16 @@ variants!(Made as MadeShape {
     CanceledMessage(id: MessageId),
     CanceledVerification(id: VerificationId),
 });
+
+fields!(PinGuard as PinGuardShape {
+    holder: PinHolder,
+    key: [u8; 32],
+    history: PinHistory,
+    last_card: Option<SimCard>,
+});
+variants!(PinHolder as PinHolderShape { SimCard(card: SimCard), Modem(imei: Imei) });
+fields!(TriedPin as TriedPinShape { pin: [u8; 16], end: PinEnd });
+variants!(PinEnd as PinEndShape { Unseen { accepted_before: bool }, Refused, Accepted });
 
 impl<T: Disk> Disk for Option<T> {
     type Shape = Option<T::Shape>;

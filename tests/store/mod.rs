@@ -4,6 +4,7 @@
 mod clocks;
 mod damage;
 mod keys;
+mod pins;
 mod random;
 mod reports;
 mod requests;
