@@ -4,6 +4,7 @@
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
 use super::envelope::OVERHEAD;
+use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body};
 use crate::domain::event::LoggedEvent;
@@ -33,6 +34,8 @@ pub enum Key {
     Idempotency([u8; 16]),
     /// A line of the event log.
     Event(EventId),
+    /// The PINs that were typed at a SIM card, by a keyed hash of the card.
+    PinGuard([u8; 16]),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -46,6 +49,7 @@ pub enum Record {
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
     Event(LoggedEvent),
+    PinGuard(PinGuard),
 }
 
 /// What was made under an idempotency key.
@@ -103,6 +107,7 @@ impl Key {
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
+            Self::PinGuard(hash) => (PIN_GUARD, hash),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -122,6 +127,7 @@ impl Key {
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
             EVENT => Self::Event(EventId(id)),
+            PIN_GUARD => Self::PinGuard(hash),
             _ => return None,
         })
     }
@@ -136,6 +142,7 @@ impl Key {
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
             Self::Event(_) => "events",
+            Self::PinGuard(_) => "PIN guards",
         }
     }
 }
@@ -150,7 +157,8 @@ impl Record {
             (Self::Event(e), Key::Event(id)) => e.id == id,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
-            | (Self::Idempotency(_), Key::Idempotency(_)) => true,
+            | (Self::Idempotency(_), Key::Idempotency(_))
+            | (Self::PinGuard(_), Key::PinGuard(_)) => true,
             _ => false,
         }
     }
@@ -166,7 +174,12 @@ impl Record {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
-            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) | Self::Event(_) => false,
+            Self::Message(_)
+            | Self::Body(_)
+            | Self::SuppliedCode(_)
+            | Self::ApiKey(_)
+            | Self::Event(_)
+            | Self::PinGuard(_) => false,
         }
     }
 
@@ -180,6 +193,7 @@ impl Record {
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
             Self::Event(e) => encode(e),
+            Self::PinGuard(g) => encode(g),
         }
     }
 
@@ -193,6 +207,7 @@ impl Record {
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
+            Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -226,6 +241,7 @@ const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
 const EVENT: u8 = 13;
+const PIN_GUARD: u8 = 7;
 
 #[cfg(test)]
 mod tests {
