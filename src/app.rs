@@ -127,6 +127,7 @@ impl App {
         };
 
         let (board, learned) = (Board::default(), Learned::default());
+        let sim_cards: Arc<[_]> = config.sim_cards.clone().into();
         let (orders, orders_in) = watch::channel(Order::Run);
         let mut drivers = Vec::new();
         for (slot, (port, configured)) in modems(&config, simulator.as_ref()).into_iter().enumerate() {
@@ -141,6 +142,7 @@ impl App {
                 clock: clock.clone(),
                 board: board.clone(),
                 learned: learned.clone(),
+                sim_cards: sim_cards.clone(),
             };
             drivers.push(tokio::spawn(driver::drive(setting, orders_in.clone())));
         }

@@ -209,6 +209,11 @@ impl Command {
         Self::set("AT+CFUN=1").within(60)
     }
 
+    /// `AT+CFUN=0`: radio and SIM card off.
+    pub fn functionality_off() -> Self {
+        Self::set("AT+CFUN=0").within(30)
+    }
+
     /// `AT+CPIN?` Some modems never say the `OK` after it.
     pub fn pin_state() -> Self {
         Self { grace: Some(Duration::from_secs(1)), ..Self::query("AT+CPIN?", "+CPIN:").within(10) }
@@ -220,6 +225,21 @@ impl Command {
             return Err(InvalidCommand);
         }
         Ok(Self::set(format!("AT+CPIN=\"{pin}\"")).within(20).once())
+    }
+
+    /// The ways to ask how many tries are left for the PIN, in the order to try them.
+    pub fn pin_counters() -> Vec<Self> {
+        let ways = [
+            ("AT+CPINR", "+CPINR:"),
+            ("AT+QPINC?", "+QPINC:"),
+            ("AT^CPIN?", "^CPIN:"),
+            ("AT+SPIC", "+SPIC:"),
+            ("AT^SPIC", "^SPIC:"),
+            ("AT#PCT", "#PCT:"),
+            ("AT+UPINCNT", "+UPINCNT:"),
+            ("AT+CPINC?", "+CPINC:"),
+        ];
+        ways.map(|(text, prefix)| Self::query(text, prefix).within(10)).to_vec()
     }
 
     /// `AT+CREG?`

@@ -27,6 +27,21 @@ pub(super) enum Next {
     Again(Duration, &'static str),
     /// Sending is possible without it.
     Degraded(&'static str),
+    /// The SIM card is open.
+    Open,
+    /// The SIM card asks for its PIN.
+    Unlock,
+    /// The SIM card does not answer.
+    Gone(Gone),
+}
+
+/// Why a SIM card does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// There is none, as far as the modem sees.
+    Absent,
+    /// It can't be read.
+    Failed,
 }
 
 /// What was learned about a modem and its SIM card.
@@ -37,6 +52,9 @@ pub(super) struct Known {
     pub(super) revision: Option<String>,
     pub(super) imei: Option<Imei>,
     pub(super) sim_card: Option<SimCard>,
+    /// The way of asking for the ICCID that was answered.
+    pub(super) iccid_way: Option<usize>,
+    tried_ways: usize,
     /// Queries that this modem answered with a line of their own.
     pub(super) barriers: Vec<Command>,
     pub(super) indications: Option<[Vec<u8>; 5]>,
@@ -236,18 +254,25 @@ fn take_radio(known: &mut Known, reply: &Reply) -> Next {
     Next::Step
 }
 
+macro_rules! cme {
+    ($numbers:pat) => {
+        ReplyEnd::Final(FinalResult::Cme(Some($numbers)))
+    };
+}
+
 fn take_pin(_: &mut Known, reply: &Reply) -> Next {
     let soon = Duration::from_secs(2);
     let later = Duration::from_secs(30);
     match (reply.first().and_then(response::pin_state), reply.end) {
-        (Some(PinState::Ready | PinState::Second), _) => Next::Step,
-        (Some(PinState::Pin), _) => Next::Again(later, "the SIM card asks for its PIN; switch the PIN off in a phone"),
-        (Some(PinState::Puk), _) => Next::Again(later, "the SIM card asks for its PUK; unlock it in a phone"),
-        (Some(PinState::Locked), _) => Next::Again(later, "the modem is locked to another SIM card or network"),
-        (_, ReplyEnd::Final(FinalResult::Cme(Some(10)))) => Next::Again(later, "there is no SIM card in it"),
-        (_, ReplyEnd::Final(FinalResult::Cme(Some(13 | 15)))) => {
-            Next::Again(later, "the SIM card can't be read; take it out and put it in again")
-        }
+        // PIN2 and PUK2 are for fixed dialling and call charges.
+        (Some(PinState::Ready | PinState::Second), _) | (None, cme!(17 | 18)) => Next::Open,
+        (Some(PinState::Pin), _) | (None, cme!(11)) => Next::Unlock,
+        (Some(PinState::Puk), _) | (None, cme!(12)) => Next::Again(later, ASKS_FOR_PUK),
+        (Some(PinState::Locked), _) | (None, cme!(5..=7)) => Next::Again(later, LOCKED_TO_CARD),
+        (Some(PinState::NetworkLocked), _) | (None, cme!(40..=47)) => Next::Again(later, LOCKED_TO_NETWORK),
+        (None, cme!(15)) => Next::Again(later, WRONG_CARD),
+        (Some(PinState::NotReady), _) | (None, cme!(10)) => Next::Gone(Gone::Absent),
+        (None, cme!(0 | 13)) => Next::Gone(Gone::Failed),
         // Modems that have just booted answer 14 (busy) for up to 40 s.
         _ => Next::Again(soon, "the SIM card is not ready yet"),
     }
@@ -257,9 +282,13 @@ fn take_iccid(known: &mut Known, reply: &Reply) -> Next {
     match reply.lines.iter().find_map(|line| response::iccid(line.as_str())) {
         Some(iccid) => {
             known.sim_card = Some(SimCard::new(iccid));
+            known.iccid_way = Some(known.tried_ways);
             Next::Step
         }
-        None => Next::Another,
+        None => {
+            known.tried_ways += 1;
+            Next::Another
+        }
     }
 }
 
@@ -374,6 +403,14 @@ const NO_REPORTS: &str = "it gives no status reports (AT+CNMI), so that delivery
 const NOT_STORED: &str =
     "it gives messages that come in directly only (AT+CNMI mt=2), so that one which nobody hears is lost";
 const NOT_ANNOUNCED: &str = "it does not tell of messages that come in (AT+CNMI mt=0); they stay in its storage";
+const ASKS_FOR_PUK: &str = "the SIM card is blocked and asks for its PUK, which otpgate never types; its operator tells the PUK: \
+                            enter it in a phone, with a new PIN";
+const LOCKED_TO_CARD: &str =
+    "the modem is locked to another SIM card (PH-SIM PIN); put that one in, or have the seller unlock the modem";
+const LOCKED_TO_NETWORK: &str = "the modem is locked to another network (PH-NET PIN or its kin); use a card of that network, or have \
+                                 the modem unlocked by who sold it";
+const WRONG_CARD: &str = "the modem does not take this SIM card (error 15, wrong card); put in the one that it is meant for, or try \
+                          this one in a phone";
 const LONGEST_NAME: usize = 64;
 
 #[cfg(test)]

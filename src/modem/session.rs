@@ -8,8 +8,10 @@
 //! close and reopen when no barrier is passed or the modem does not answer at all.
 
 mod acknowledge;
+mod card;
 mod idle;
 mod incoming;
+mod pin;
 mod sending;
 mod setting_up;
 
@@ -25,12 +27,16 @@ use crate::at::{
 use crate::dispatch::retry::{FinalError, judge};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::message::{PartResult, ReportVerdict};
+use crate::domain::pin::PinOutcome;
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
+use card::CardWatch;
+pub use pin::PinAnswer;
+use pin::Unlock;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -60,6 +66,13 @@ pub enum Input<'a> {
     },
     /// A report that the modem keeps is on disk.
     Kept(StoredAt),
+    /// The answer to [`Event::WantPin`].
+    Pin {
+        /// Which question.
+        token: u64,
+        /// What to do.
+        answer: PinAnswer,
+    },
     /// The PDU was not written: between grant and hand-over somebody called the message off, or its time ran out.
     Withheld {
         /// Which job.
@@ -120,6 +133,24 @@ pub enum Event {
         imei: Option<Imei>,
         /// The SIM card.
         sim_card: SimCard,
+    },
+    /// The SIM card asks for its PIN: is there one for it, and may it be typed?
+    WantPin {
+        /// Which question.
+        token: u64,
+        /// The modem, if it tells who it is.
+        imei: Option<Imei>,
+        /// The SIM card, if it tells that before its PIN.
+        sim_card: Option<SimCard>,
+        /// How many tries are left, if the modem tells.
+        tries_left: Option<u8>,
+    },
+    /// What came of a PIN. Where nobody saw that, nothing is said.
+    PinEnded {
+        /// Which question it answered.
+        token: u64,
+        /// What came of it.
+        outcome: PinOutcome,
     },
     /// What [`Session::view`] shows has changed.
     Changed,
@@ -213,6 +244,8 @@ pub struct Session {
     /// Reports that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
     early: Vec<Event>,
     acknowledgements: Acknowledgements,
+    unlock: Unlock,
+    card: CardWatch,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -223,6 +256,7 @@ pub struct Session {
     rebooted: bool,
     quiet_since: Mono,
     next_heartbeat: usize,
+    beats: usize,
     outputs: VecDeque<Output>,
 }
 
@@ -273,6 +307,9 @@ enum Asked {
     Fetch(Fetch),
     Acknowledgement,
     Routing,
+    Unlock,
+    CardPower,
+    Card,
 }
 
 impl Session {
@@ -291,6 +328,8 @@ impl Session {
             fetches: VecDeque::new(),
             early: Vec::new(),
             acknowledgements: Acknowledgements::default(),
+            unlock: Unlock::default(),
+            card: CardWatch::default(),
             sent: None,
             asked: None,
             unsent_in_a_row: 0,
@@ -299,6 +338,7 @@ impl Session {
             rebooted: false,
             quiet_since: Mono::default(),
             next_heartbeat: 0,
+            beats: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -311,6 +351,9 @@ impl Session {
                 self.fetches.clear();
                 self.early.clear();
                 self.acknowledgements.forget();
+                self.unlock.forget();
+                self.unlock.powered_up();
+                self.card.forget();
                 self.asked = None;
                 self.heard = None;
                 self.rebooted = false;
@@ -330,6 +373,7 @@ impl Session {
                 self.engine.handle_input(now, AtInput::Release { token, granted });
             }
             Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
+            Input::Pin { token, answer } => self.take_pin(now, token, answer),
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
                 self.engine.handle_input(now, AtInput::Withheld { token });
@@ -352,6 +396,7 @@ impl Session {
         let own = match self.phase {
             // Nothing can be said while the engine is busy, and it has its own time for that.
             _ if !self.engine.is_ready() => None,
+            Phase::BringUp { .. } if self.unlock.waits() => None,
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
             Phase::Up if self.asked.is_none() && self.job.is_none() => Some(self.quiet_since + self.heartbeat()),
             _ => None,
@@ -392,7 +437,10 @@ impl Session {
         let (state, reason) = match self.phase {
             Phase::Closed => (ModemState::Closed, None),
             Phase::Synchronising => (ModemState::Starting, None),
-            Phase::BringUp { why: Some(why), .. } => (ModemState::Waiting, Some(why.to_owned())),
+            Phase::BringUp { why: Some(why), .. } => {
+                let words = self.unlock.words().filter(|_| why == pin::ASKS_FOR_PIN);
+                (ModemState::Waiting, Some(words.unwrap_or_else(|| why.to_owned())))
+            }
             Phase::BringUp { .. } => (ModemState::Starting, None),
             Phase::Recovering => (ModemState::Recovering, self.job.map(|_| LISTENING.to_owned())),
             Phase::Up if registration.is_none() => (ModemState::Waiting, Some(self.known.unregistered().to_owned())),

@@ -185,6 +185,11 @@ impl SimulatorHandle {
         self.shared.input(&mut self.shared.lock(), index, ModemInput::PowerCycle);
     }
 
+    /// Puts another SIM card into a modem, the one with this number, without a word from the modem.
+    pub fn other_card(&self, index: usize, number: usize) {
+        self.shared.input(&mut self.shared.lock(), index, ModemInput::OtherCard(number));
+    }
+
     /// Calls a modem.
     pub fn ring(&self, index: usize) {
         self.shared.input(&mut self.shared.lock(), index, ModemInput::Ring);

@@ -42,6 +42,8 @@ pub enum ModemInput<'a> {
     PowerCycle,
     /// Calls it.
     Ring,
+    /// Puts another SIM card in, the one with this number, without a word from the modem. Its phone number stays.
+    OtherCard(usize),
 }
 
 /// What comes out, with the modem's index.
@@ -88,6 +90,7 @@ impl Simulator {
                 ModemInput::Bytes(bytes) => modem::Input::Bytes(bytes),
                 ModemInput::PowerCycle => modem::Input::PowerCycle,
                 ModemInput::Ring => modem::Input::Ring,
+                ModemInput::OtherCard(number) => modem::Input::OtherCard(number),
             },
         );
         self.settle(now);

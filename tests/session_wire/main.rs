@@ -29,8 +29,9 @@
 //! | L5 | it hangs | `l5_*` |
 //! | L6 | registration | `l6_*` |
 //! | L8 | the radio is off | `l8_the_radio_is_off` |
-//! | L10 | the PIN is asked for | `l10_a_pin_is_never_typed` |
-//! | L11 | there is no SIM card | `l11_no_sim_card` |
+//! | L10 | the PIN is asked for | `l10_*` |
+//! | L11 | the SIM card is absent, or loses contact | `l11_*` |
+//! | L12 | the SIM card is another one | `l12_*` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |
 //! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |
@@ -41,6 +42,7 @@
 //! a PDU; an ESC is followed by CR; the network has no more copies than PDUs were handed over; nobody is woken for a
 //! moment that is over.
 
+mod cards;
 mod life;
 mod properties;
 mod sending;

@@ -39,7 +39,8 @@ impl Session {
             SubmitResult::Accepted { .. } | SubmitResult::Refused(_) => self.unsent_in_a_row = 0,
             SubmitResult::NotTransmitted(_) => {}
         }
-        let set_up_again = matches!(outcome, PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305)));
+        let set_up_again =
+            matches!(outcome, PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305))) | self.card_failed(now, outcome);
         self.emit(Event::Outcome { token, result: outcome });
         self.count_reserved(result, outcome);
         if self.phase == Phase::Closed {
