@@ -1,6 +1,6 @@
 //! The life of a modem: port, hang, SIM card, network.
 
-use crate::wire::{Grant, LONG, Wire, ms, secs};
+use crate::wire::{Grant, Wire, ms, secs};
 use otpgate::domain::message::PartResult::{Accepted, NotSent, Uncertain};
 use otpgate::domain::reason::Reason;
 use otpgate::modem::board::ModemState;
