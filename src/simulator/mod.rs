@@ -40,6 +40,8 @@ pub enum ModemInput<'a> {
     Bytes(&'a [u8]),
     /// Switches its power off and on.
     PowerCycle,
+    /// Resets its USB device.
+    UsbReset,
     /// Calls it.
     Ring,
     /// Puts another SIM card in, the one with this number, without a word from the modem. Its phone number stays.
@@ -89,6 +91,7 @@ impl Simulator {
                 ModemInput::Opened => modem::Input::Opened,
                 ModemInput::Bytes(bytes) => modem::Input::Bytes(bytes),
                 ModemInput::PowerCycle => modem::Input::PowerCycle,
+                ModemInput::UsbReset => modem::Input::UsbReset,
                 ModemInput::Ring => modem::Input::Ring,
                 ModemInput::OtherCard(number) => modem::Input::OtherCard(number),
             },

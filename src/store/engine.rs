@@ -4,6 +4,7 @@
 //! then are they answered. An operation that fails has changed nothing.
 
 use super::backend::Backend;
+use super::events::EventLog;
 use super::evidence::{left_open, left_open_of};
 use super::expected::{Expected, TailHash, Unmatched};
 use super::index::{Index, NumberHash, Timer};
@@ -52,6 +53,7 @@ pub(super) struct Engine {
     pub(super) left_open: Vec<LeftOpen>,
     /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
+    pub(super) events: EventLog,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -98,6 +100,7 @@ pub(super) struct Loaded {
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
+    events: EventLog,
     next_sequence: u64,
 }
 
@@ -112,6 +115,7 @@ impl Loaded {
             keys: Vec::new(),
             under_way: Vec::new(),
             left_open: Vec::new(),
+            events: EventLog::default(),
             next_sequence: 0,
         }
     }
@@ -145,6 +149,7 @@ impl Loaded {
                     self.pin_guards.insert(guard.holder, place);
                 }
             }
+            Record::Event(event) => self.events.take(&event),
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
     }
@@ -190,6 +195,7 @@ impl Engine {
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
             pin_guards: loaded.pin_guards,
+            events: loaded.events,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -256,6 +262,7 @@ impl Engine {
             replies.push(operation(self, now));
             self.changes.keep();
         }
+        self.forget_some(now);
         let changed = self.commit(now)?;
         self.tend_master_keys();
         if self.held_until.is_some_and(|until| until <= now.wall) || synchronised {
@@ -487,6 +494,14 @@ impl Engine {
         if now.mono - self.swept >= SWEEP_EVERY {
             self.swept = now.mono;
             self.expected.sweep(now.mono);
+        }
+    }
+
+    /// What is kept for a while only goes a few at a time, with whatever else is written.
+    fn forget_some(&mut self, now: &Now) {
+        if !self.is_quarantined() {
+            self.prune_events(now);
+            self.changes.keep();
         }
     }
 

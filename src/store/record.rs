@@ -7,7 +7,8 @@ use super::envelope::OVERHEAD;
 use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body};
-use crate::domain::id::{KeyId, MessageId, VerificationId};
+use crate::domain::event::LoggedEvent;
+use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
 use crate::domain::time::Deadline;
@@ -33,6 +34,8 @@ pub enum Key {
     Idempotency([u8; 16]),
     /// The PINs that were typed at a SIM card, by a keyed hash of the card.
     PinGuard([u8; 16]),
+    /// A line of the event log.
+    Event(EventId),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -46,6 +49,7 @@ pub enum Record {
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
     PinGuard(PinGuard),
+    Event(LoggedEvent),
 }
 
 /// What was made under an idempotency key.
@@ -103,6 +107,7 @@ impl Key {
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
             Self::PinGuard(hash) => (PIN_GUARD, hash),
+            Self::Event(id) => (EVENT, id.0.to_be_bytes()),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -122,6 +127,7 @@ impl Key {
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
             PIN_GUARD => Self::PinGuard(hash),
+            EVENT => Self::Event(EventId(id)),
             _ => return None,
         })
     }
@@ -136,6 +142,7 @@ impl Key {
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
             Self::PinGuard(_) => "PIN guards",
+            Self::Event(_) => "events",
         }
     }
 }
@@ -147,6 +154,7 @@ impl Record {
             (Self::Message(m), Key::Message(id)) => m.id == id,
             (Self::Verification(v), Key::Verification(id)) => v.id == id,
             (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
+            (Self::Event(e), Key::Event(id)) => e.id == id,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::Idempotency(_), Key::Idempotency(_))
@@ -166,7 +174,12 @@ impl Record {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
-            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) | Self::PinGuard(_) => false,
+            Self::Message(_)
+            | Self::Body(_)
+            | Self::SuppliedCode(_)
+            | Self::ApiKey(_)
+            | Self::PinGuard(_)
+            | Self::Event(_) => false,
         }
     }
 
@@ -180,6 +193,7 @@ impl Record {
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
             Self::PinGuard(g) => encode(g),
+            Self::Event(e) => encode(e),
         }
     }
 
@@ -193,6 +207,7 @@ impl Record {
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
+            Key::Event(_) => Self::Event(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -226,6 +241,7 @@ const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
 const PIN_GUARD: u8 = 7;
+const EVENT: u8 = 13;
 
 #[cfg(test)]
 mod tests {

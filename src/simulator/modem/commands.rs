@@ -4,7 +4,7 @@ use super::line::{Command, Form};
 use super::settings::{CELL, CharacterSet, REGISTRATIONS, Settings};
 use super::{Failure, Flow, VirtualModem};
 use crate::domain::time::Mono;
-use crate::simulator::faults::{Prefixes, UnknownAnswer};
+use crate::simulator::faults::{Prefixes, UnknownAnswer, Unregistered};
 
 impl VirtualModem {
     /// Runs one command. Its information lines are added to `lines`.
@@ -72,7 +72,7 @@ impl VirtualModem {
                 // TS 27.007 §7.11: whether the network shows the number comes second.
                 "+CLIP" => format!("{name}: {},1", self.settings.number(name)),
                 _ if REGISTRATIONS.contains(&name) => {
-                    let (n, stat) = (self.settings.number(name), u8::from(self.radio.registered));
+                    let (n, stat) = (self.settings.number(name), self.registration_status());
                     match (n, stat) {
                         (2, 1) => format!("{name}: 2,1,{CELL}"),
                         _ => format!("{name}: {n},{stat}"),
@@ -246,9 +246,19 @@ impl VirtualModem {
         Ok(())
     }
 
+    /// `<stat>` of TS 27.007 §7.2.
+    fn registration_status(&self) -> u8 {
+        match self.faults.unregistered.set_to() {
+            _ if self.radio.registered => 1,
+            Some(Unregistered::Denied) => 3,
+            Some(_) => 2,
+            None => 0,
+        }
+    }
+
     pub(super) fn leave_network(&mut self) {
         if std::mem::take(&mut self.radio.registered) {
-            for line in self.settings.registration_urcs(false) {
+            for line in self.settings.registration_urcs(self.registration_status()) {
                 self.urc(line);
             }
         }
