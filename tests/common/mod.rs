@@ -7,7 +7,7 @@
 pub(crate) mod wire;
 
 use otpgate::app::{App, Storage, World};
-use otpgate::config::{Config, Country, Environment, Modem};
+use otpgate::config::{Config, Country, Environment, Modem, SimCardConfig};
 use otpgate::domain::id::{ClientId, MessageId, VerificationId};
 use otpgate::domain::message::{Message, OnUncertain, Priority, Status};
 use otpgate::domain::msisdn::Msisdn;
@@ -41,6 +41,8 @@ pub(crate) struct House {
     pub(crate) wires: Wires,
     /// How long a stop waits for what is on the air.
     pub(crate) drain: Duration,
+    /// What the configuration says of SIM cards, from the next start on.
+    pub(crate) sim_cards: Vec<SimCardConfig>,
     accepted: Arc<Mutex<Vec<Copy>>>,
     ids: u64,
     starts: u64,
@@ -54,26 +56,32 @@ impl House {
 
     /// A new world with this network; all that is random in it comes from the seed.
     pub(crate) async fn start_with(modems: usize, seed: u64, network: NetworkOptions) -> Self {
+        let mut house = Self::empty(modems, &ModemOptions::default(), seed, network);
+        house.begin().await;
+        house
+    }
+
+    /// A new world in which no daemon has begun yet.
+    pub(crate) fn empty(modems: usize, options: &ModemOptions, seed: u64, network: NetworkOptions) -> Self {
         let network = NetworkOptions { epoch: BEGIN, inbox_capacity: 100_000, ..network };
-        let simulator = Simulator::new(modems, &ModemOptions::default(), network, seed);
+        let simulator = Simulator::new(modems, options, network, seed);
         let simulator = otpgate::simulator::driver::spawn(simulator);
         let accepted: Arc<Mutex<Vec<Copy>>> = Arc::default();
         let sink = accepted.clone();
         simulator.on_accepted(move |copy| sink.lock().unwrap().push(copy.clone()));
         let clock = Arc::new(VirtualClock::new(BEGIN));
-        let mut house = Self {
+        Self {
             app: None,
             wires: Wires::new(simulator.clone(), clock.clone()),
             clock,
             simulator,
             disk: Disk::default(),
             drain: Duration::from_secs(8),
+            sim_cards: Vec::new(),
             accepted,
             ids: 0,
             starts: 0,
-        };
-        house.begin().await;
-        house
+        }
     }
 
     /// Starts a daemon in this world.
@@ -89,6 +97,7 @@ impl House {
             command_gap: Some(Duration::ZERO),
         };
         config.modems = (0..self.simulator.modem_count()).map(modem).collect();
+        config.sim_cards = self.sim_cards.clone();
         let world = World {
             ports: Arc::new(self.wires.clone()),
             clock: self.clock.clone(),
