@@ -209,6 +209,11 @@ impl Command {
         Self::set("AT+CFUN=1").within(60)
     }
 
+    /// `AT+CFUN=0`: radio and SIM card off.
+    pub fn functionality_off() -> Self {
+        Self::set("AT+CFUN=0").within(30)
+    }
+
     /// `AT+CFUN=4`: radio off. It waits less than such a thing may take: what does not answer is spoken to again.
     pub fn radio_off() -> Self {
         Self::set("AT+CFUN=4").within(15)
@@ -240,6 +245,21 @@ impl Command {
     /// `AT+CRSM=178,…`: READ RECORD, of so many octets.
     pub fn read_record(file: u16, record: u8, length: u8) -> Self {
         Self::query(format!("AT+CRSM=178,{file},{record},4,{length}"), "+CRSM:").within(10)
+    }
+
+    /// The ways to ask how many tries are left for the PIN, in the order to try them.
+    pub fn pin_counters() -> Vec<Self> {
+        let ways = [
+            ("AT+CPINR", "+CPINR:"),
+            ("AT+QPINC?", "+QPINC:"),
+            ("AT^CPIN?", "^CPIN:"),
+            ("AT+SPIC", "+SPIC:"),
+            ("AT^SPIC", "^SPIC:"),
+            ("AT#PCT", "#PCT:"),
+            ("AT+UPINCNT", "+UPINCNT:"),
+            ("AT+CPINC?", "+CPINC:"),
+        ];
+        ways.map(|(text, prefix)| Self::query(text, prefix).within(10)).to_vec()
     }
 
     /// `AT+CREG?`

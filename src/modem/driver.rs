@@ -16,10 +16,11 @@ use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
 use crate::domain::message::{IntentOf, PartId, PartResult};
 use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now};
 use crate::ops::clock::Clock;
 use crate::sms::pdu::Pdu;
-use crate::store::{Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, Report, Store, StoreError};
+use crate::store::{Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, PinEntry, Report, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +30,7 @@ use tokio::time::{sleep_until, timeout};
 
 mod claiming;
 mod lessons;
+mod pin;
 mod sending;
 mod shown;
 
@@ -105,6 +107,10 @@ struct Driver {
     listening: bool,
     /// Who was at this port last: a hint, until it is known again.
     last_here: Option<Imei>,
+    /// Which card was in it last.
+    last_card: Option<SimCard>,
+    /// Why it can't send, as the log was told.
+    told_reason: Option<String>,
     rest: Rest,
     /// How often it was stopped, since it sent a message last.
     stops: usize,
@@ -112,6 +118,10 @@ struct Driver {
     early: Vec<Event>,
     /// Reports on their way to the disk, and where the modem keeps them until then.
     keeping: JoinSet<Option<StoredAt>>,
+    /// A PIN that is looked for.
+    unlocking: JoinSet<pin::Unlocking>,
+    /// The one that the session was given last, and for which question.
+    pin: Option<(u64, PinEntry)>,
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
@@ -174,10 +184,14 @@ impl Driver {
             outcome: None,
             listening: false,
             last_here: None,
+            last_card: None,
+            told_reason: None,
             rest: Rest::default(),
             stops: 0,
             early: Vec::new(),
             keeping: JoinSet::new(),
+            unlocking: JoinSet::new(),
+            pin: None,
             send_time: Duration::ZERO,
             measured: Mono::default(),
             learned: Mono::default(),
@@ -261,6 +275,7 @@ impl Driver {
         self.session.handle_input(self.setting.clock.now().mono, Input::Lost);
         self.note_outputs();
         self.flush_outcome();
+        self.withdraw_pin().await;
         self.flight = None;
         self.identity = None;
         self.early.clear();
@@ -316,6 +331,7 @@ impl Driver {
                     self.session.handle_input(self.setting.clock.now().mono, Input::Kept(at));
                 }
             },
+            Some(Ok(found)) = self.unlocking.join_next() => self.pin_found(found),
             order = self.orders.changed() => if order.is_err() {
                 return Some(Closed::Stopped);
             },
@@ -362,6 +378,8 @@ impl Driver {
     fn take(&mut self, event: Event) {
         match event {
             Event::Changed => self.show(),
+            Event::WantPin { token, imei, sim_card, tries_left } => self.want_pin(token, imei, sim_card, tries_left),
+            Event::PinEnded { token, outcome } => self.pin_ended(token, outcome),
             Event::Identified { imei, sim_card } => self.identified(imei, sim_card),
             Event::WantIntent { token } => self.want_intent(token),
             Event::Outcome { token, result } => self.ended(token, result),

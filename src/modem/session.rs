@@ -9,9 +9,11 @@
 
 mod acknowledge;
 mod bearer;
+mod card;
 mod idle;
 mod incoming;
 mod pace;
+mod pin;
 mod sending;
 mod setting_up;
 
@@ -29,6 +31,7 @@ use crate::dispatch::retry::{FinalError, judge};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::learned::{ModelName, ModelTraits};
 use crate::domain::message::{PartResult, ReportVerdict};
+use crate::domain::pin::PinOutcome;
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
@@ -36,7 +39,10 @@ use crate::modem::board::ModemState;
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
 use bearer::Bearers;
+use card::CardWatch;
 use pace::Pace;
+pub use pin::PinAnswer;
+use pin::Unlock;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +73,13 @@ pub enum Input<'a> {
     },
     /// A report that the modem keeps is on disk.
     Kept(StoredAt),
+    /// The answer to [`Event::WantPin`].
+    Pin {
+        /// Which question.
+        token: u64,
+        /// What to do.
+        answer: PinAnswer,
+    },
     /// The PDU was not written: between grant and hand-over somebody called the message off, or its time ran out.
     Withheld {
         /// Which job.
@@ -127,6 +140,24 @@ pub enum Event {
         imei: Option<Imei>,
         /// The SIM card.
         sim_card: SimCard,
+    },
+    /// The SIM card asks for its PIN: is there one for it, and may it be typed?
+    WantPin {
+        /// Which question.
+        token: u64,
+        /// The modem, if it tells who it is.
+        imei: Option<Imei>,
+        /// The SIM card, if it tells that before its PIN.
+        sim_card: Option<SimCard>,
+        /// How many tries are left, if the modem tells.
+        tries_left: Option<u8>,
+    },
+    /// What came of a PIN. Where nobody saw that, nothing is said.
+    PinEnded {
+        /// Which question it answered.
+        token: u64,
+        /// What came of it.
+        outcome: PinOutcome,
     },
     /// What [`Session::view`] shows has changed.
     Changed,
@@ -237,6 +268,8 @@ pub struct Session {
     lists: bool,
     /// The network has refused a message as it does where the service centre's number is wrong.
     centre_doubted: bool,
+    unlock: Unlock,
+    card: CardWatch,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -247,6 +280,7 @@ pub struct Session {
     rebooted: bool,
     quiet_since: Mono,
     next_heartbeat: usize,
+    beats: usize,
     outputs: VecDeque<Output>,
 }
 
@@ -298,6 +332,9 @@ enum Asked {
     Acknowledgement,
     Routing,
     Bearer,
+    Unlock,
+    CardPower,
+    Card,
 }
 
 impl Session {
@@ -322,6 +359,8 @@ impl Session {
             lists_hang: false,
             lists: false,
             centre_doubted: false,
+            unlock: Unlock::default(),
+            card: CardWatch::default(),
             sent: None,
             asked: None,
             unsent_in_a_row: 0,
@@ -330,6 +369,7 @@ impl Session {
             rebooted: false,
             quiet_since: Mono::default(),
             next_heartbeat: 0,
+            beats: 0,
             outputs: VecDeque::new(),
         };
         session.pace = session.new_pace();
@@ -388,6 +428,9 @@ impl Session {
                 self.fetches.clear();
                 self.early.clear();
                 self.acknowledgements.forget();
+                self.unlock.forget();
+                self.unlock.powered_up();
+                self.card.forget();
                 self.asked = None;
                 self.heard = None;
                 self.rebooted = false;
@@ -407,6 +450,7 @@ impl Session {
                 self.engine.handle_input(now, AtInput::Release { token, granted });
             }
             Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
+            Input::Pin { token, answer } => self.take_pin(now, token, answer),
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
                 self.engine.handle_input(now, AtInput::Withheld { token });
@@ -429,6 +473,7 @@ impl Session {
         let own = match self.phase {
             // Nothing can be said while the engine is busy, and it has its own time for that.
             _ if !self.engine.is_ready() => None,
+            Phase::BringUp { .. } if self.unlock.waits() => None,
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
             Phase::Up if self.asked.is_none() && self.job.is_none() => Some(self.quiet_since + self.heartbeat()),
             _ => None,
@@ -485,7 +530,10 @@ impl Session {
         let (state, reason) = match self.phase {
             Phase::Closed => (ModemState::Closed, None),
             Phase::Synchronising => (ModemState::Starting, None),
-            Phase::BringUp { why: Some(why), .. } => (ModemState::Waiting, Some(why.to_owned())),
+            Phase::BringUp { why: Some(why), .. } => {
+                let words = self.unlock.words().filter(|_| why == pin::ASKS_FOR_PIN);
+                (ModemState::Waiting, Some(words.unwrap_or_else(|| why.to_owned())))
+            }
             Phase::BringUp { .. } => (ModemState::Starting, None),
             Phase::Recovering => (ModemState::Recovering, self.job.map(|_| LISTENING.to_owned())),
             Phase::Up if registration.is_none() => (ModemState::Waiting, Some(self.known.unregistered().to_owned())),

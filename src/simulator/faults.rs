@@ -252,6 +252,16 @@ faults! {
     "L9" bearer: u8,
     /// Reports are given only directly and with phase 2+ (AT+CSMS=1), under which each has to be acknowledged.
     "R5" reports_acknowledged_only: Yes,
+    /// The answer to AT+CPIN= is never said; the card has taken or refused the PIN all the same.
+    "L10" pin_answer_lost: Yes,
+    /// How many tries are left for the PIN is not told.
+    "L10" pin_tries_hidden: Yes,
+    /// The card tells its ICCID only once it is open.
+    "L10" iccid_locked: Yes,
+    /// At this command the card loses contact.
+    "L11" card_lost: CardLoss,
+    /// After power-up, and after its PIN, the card is busy for so long (+CME ERROR: 14).
+    "T9" card_busy: Duration,
     /// The status report bears another TP-MR than the message.
     "R6" report_reference: u8,
     /// The status report comes before +CMGS.
@@ -553,6 +563,13 @@ choices! {
         NotSupported = "not_support",
         /// `TOO MANY PARAMETERS`.
         TooMany = "too_many",
+    }
+    /// What gives a card that has lost contact back.
+    CardLoss {
+        /// `AT+CFUN=0`.
+        Cfun = "cfun",
+        /// A power cycle.
+        PowerCycle = "power",
     }
     /// At which point of a send the port goes away.
     PortLoss {

@@ -10,6 +10,7 @@ mod commands;
 mod counts;
 mod identity;
 mod line;
+mod pin;
 mod receiving;
 mod sending;
 mod settings;
@@ -82,6 +83,8 @@ pub enum Input<'a> {
     UsbReset,
     /// Somebody calls.
     Ring,
+    /// Another SIM card is put in, the one with this number, and nothing is said of it.
+    OtherCard(usize),
 }
 
 /// What a modem does.
@@ -175,6 +178,8 @@ enum Event {
     Booted,
     /// It hears again.
     Hears,
+    /// The card is not busy any more.
+    CardIsFree,
     /// It has found its network.
     Registered,
     /// The time for AT+CNMA is over.
@@ -301,6 +306,7 @@ impl VirtualModem {
             Input::PowerCycle => self.reboot(now, Cure::Power),
             Input::UsbReset => self.usb_reset(now),
             Input::Ring => self.urc("RING".into()),
+            Input::OtherCard(number) => self.other_card(number),
         }
     }
 
@@ -351,12 +357,15 @@ impl VirtualModem {
             }
             Event::Booted => {
                 self.deaf = None;
-                for line in ["RDY", "+CFUN: 1", if self.card.is_open() { "+CPIN: READY" } else { "+CPIN: SIM PIN" }] {
+                let card = format!("+CPIN: {}", self.card.state_word());
+                for line in ["RDY", "+CFUN: 1", &card] {
                     self.urc_at_once(line);
                 }
+                self.card_is_busy(now);
                 self.look_for_network(now);
             }
             Event::Hears => self.hears_again(),
+            Event::CardIsFree => self.card_is_free(now),
             Event::Registered => {
                 if self.can_register() {
                     self.radio.registered = true;

@@ -18,6 +18,7 @@ use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
 use crate::domain::message::{Event, Message, State};
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::PinHolder;
 use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
@@ -51,6 +52,8 @@ pub(super) struct Engine {
     pub(super) unmatched: Unmatched,
     pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
+    /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
+    pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) events: EventLog,
     pub(super) lessons: Lessons,
     pub(super) keys: Arc<RwLock<KeyTable>>,
@@ -95,6 +98,7 @@ pub(super) struct Loaded {
     numbers: Keyring,
     index: Index,
     expected: Expected,
+    pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
@@ -110,6 +114,7 @@ impl Loaded {
             numbers,
             index: Index::default(),
             expected: Expected::default(),
+            pin_guards: BTreeMap::new(),
             keys: Vec::new(),
             under_way: Vec::new(),
             left_open: Vec::new(),
@@ -143,6 +148,11 @@ impl Loaded {
                 }
             }
             Record::ApiKey(api_key) => self.keys.push(api_key),
+            Record::PinGuard(guard) => {
+                if let Key::PinGuard(place) = key {
+                    self.pin_guards.insert(guard.holder, place);
+                }
+            }
             Record::Event(event) => self.events.take(&event),
             Record::Lesson(lesson) => {
                 if let Key::Lesson(number) = key {
@@ -193,6 +203,7 @@ impl Engine {
             unmatched: Unmatched::default(),
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
+            pin_guards: loaded.pin_guards,
             events: loaded.events,
             lessons: loaded.lessons,
             keys: Arc::default(),
@@ -430,6 +441,11 @@ impl Engine {
 
     pub(super) fn tail_hash(&self, digits: &str) -> Option<TailHash> {
         self.numbers.tail_hash(digits)
+    }
+
+    /// The sub-keys that new records hang on.
+    pub(super) fn keyring(&self) -> &Keyring {
+        self.vault.masters().current()
     }
 
     /// What the code of this verification is derived from.

@@ -12,6 +12,7 @@ use crate::domain::message::{
     IntentOf, Message, OnUncertain, PartId, PartResult, Priority, Refused, ReportVerdict, Status,
 };
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::{PinOutcome, PinRefused};
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Mono, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
@@ -106,6 +107,14 @@ pub trait Store: Send + Sync + 'static {
     /// Whether this modem can send over this SIM card now. What one SIM card refused, or left uncertain, goes to another
     /// while one is ready.
     fn set_ready(&self, modem: Imei, sim_card: SimCard, ready: bool) -> Answer<()>;
+    /// Whether a PIN may be typed at a SIM card. If so, that it is typed is on record before the answer.
+    fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>>;
+    /// What came of it. Where nobody saw that, nothing is said.
+    fn pin_ended(&self, entry: PinEntry, outcome: PinOutcome) -> Answer<()>;
+    /// This SIM card is open in this modem.
+    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<()>;
+    /// The SIM card that was open last in this modem.
+    fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>>;
     /// Logs what happened. Nobody needs to wait for the answer.
     fn note(&self, event: NewEvent) -> Answer<EventId>;
     /// Keeps what was learned about a model or a SIM card, in the place of what was known before. Nobody needs to wait.
@@ -558,6 +567,22 @@ pub struct Outcome {
     pub result: PartResult,
 }
 
+/// A PIN to be typed.
+#[derive(Clone, Debug)]
+pub struct PinEntry {
+    /// Where.
+    pub modem: Imei,
+    /// At which card.
+    pub sim_card: SimCard,
+    /// Whether the modem said that this card is in it. Else it is only believed to be, and what comes of the PIN holds for
+    /// the modem as well.
+    pub card_read: bool,
+    /// The PIN.
+    pub pin: Secret,
+    /// How many tries are left, as far as the modem tells.
+    pub tries_left: Option<u8>,
+}
+
 /// A status report as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -634,6 +659,7 @@ mod lessons;
 pub mod master_key;
 pub mod masters;
 pub mod memory_backend;
+mod pin_guard;
 pub mod record;
 mod requests;
 mod sending;

@@ -4,6 +4,7 @@
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
 use super::envelope::OVERHEAD;
+use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body};
 use crate::domain::event::LoggedEvent;
@@ -32,6 +33,8 @@ pub enum Key {
     ApiKey(KeyId),
     /// An idempotency key, by its keyed hash.
     Idempotency([u8; 16]),
+    /// The PINs that were typed at a SIM card, by a keyed hash of the card.
+    PinGuard([u8; 16]),
     /// A line of the event log.
     Event(EventId),
     /// What was learned about a model or a SIM card, by its number.
@@ -48,6 +51,7 @@ pub enum Record {
     SuppliedCode(Secret),
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
+    PinGuard(PinGuard),
     Event(LoggedEvent),
     Lesson(Lesson),
 }
@@ -106,6 +110,7 @@ impl Key {
             Self::SuppliedCode(id) => (SUPPLIED_CODE, id.0.to_be_bytes()),
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
+            Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
         };
@@ -126,6 +131,7 @@ impl Key {
             SUPPLIED_CODE => Self::SuppliedCode(VerificationId(id)),
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
+            PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
             _ => return None,
@@ -141,6 +147,7 @@ impl Key {
             Self::SuppliedCode(_) => "supplied codes",
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
+            Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
         }
@@ -158,6 +165,7 @@ impl Record {
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::Idempotency(_), Key::Idempotency(_))
+            | (Self::PinGuard(_), Key::PinGuard(_))
             | (Self::Lesson(_), Key::Lesson(_)) => true,
             _ => false,
         }
@@ -178,6 +186,7 @@ impl Record {
             | Self::Body(_)
             | Self::SuppliedCode(_)
             | Self::ApiKey(_)
+            | Self::PinGuard(_)
             | Self::Event(_)
             | Self::Lesson(_) => false,
         }
@@ -192,6 +201,7 @@ impl Record {
             Self::SuppliedCode(c) => encode(c),
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
+            Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
         }
@@ -206,6 +216,7 @@ impl Record {
             Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
+            Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
         };
@@ -240,6 +251,7 @@ const VERIFICATION: u8 = 3;
 const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
+const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;
 

@@ -7,7 +7,7 @@
 pub(crate) mod wire;
 
 use otpgate::app::{App, Storage, World};
-use otpgate::config::{Config, Country, Environment, Modem};
+use otpgate::config::{Config, Country, Environment, Modem, SimCardConfig};
 use otpgate::domain::id::{ClientId, MessageId, VerificationId};
 use otpgate::domain::message::{Message, OnUncertain, Priority, Status};
 use otpgate::domain::msisdn::Msisdn;
@@ -43,6 +43,8 @@ pub(crate) struct House {
     pub(crate) drain: Duration,
     /// Configured from prompt to PDU, and between commands.
     pause: Option<Duration>,
+    /// What the configuration says of SIM cards, from the next start on.
+    pub(crate) sim_cards: Vec<SimCardConfig>,
     accepted: Arc<Mutex<Vec<Copy>>>,
     ids: u64,
     starts: u64,
@@ -56,37 +58,40 @@ impl House {
 
     /// A new world with this network; all that is random in it comes from the seed.
     pub(crate) async fn start_with(modems: usize, seed: u64, network: NetworkOptions) -> Self {
-        let network = NetworkOptions { epoch: BEGIN, inbox_capacity: 100_000, ..network };
-        let simulator = Simulator::new(modems, &ModemOptions::default(), network, seed);
-        Self::start_around(simulator, Some(Duration::ZERO)).await
+        let mut house = Self::empty(modems, &ModemOptions::default(), seed, network);
+        house.begin().await;
+        house
     }
 
     /// A new world with one modem, of which nothing is configured.
     pub(crate) async fn start_as(modem: ModemOptions) -> Self {
-        let network = NetworkOptions { epoch: BEGIN, ..NetworkOptions::default() };
-        Self::start_around(Simulator::new(1, &modem, network, 7), None).await
+        let mut house = Self { pause: None, ..Self::empty(1, &modem, 7, NetworkOptions::default()) };
+        house.begin().await;
+        house
     }
 
-    async fn start_around(simulator: Simulator, pause: Option<Duration>) -> Self {
+    /// A new world in which no daemon has begun yet.
+    pub(crate) fn empty(modems: usize, options: &ModemOptions, seed: u64, network: NetworkOptions) -> Self {
+        let network = NetworkOptions { epoch: BEGIN, inbox_capacity: 100_000, ..network };
+        let simulator = Simulator::new(modems, options, network, seed);
         let simulator = otpgate::simulator::driver::spawn(simulator);
         let accepted: Arc<Mutex<Vec<Copy>>> = Arc::default();
         let sink = accepted.clone();
         simulator.on_accepted(move |copy| sink.lock().unwrap().push(copy.clone()));
         let clock = Arc::new(VirtualClock::new(BEGIN));
-        let mut house = Self {
+        Self {
             app: None,
             wires: Wires::new(simulator.clone(), clock.clone()),
             clock,
             simulator,
             disk: Disk::default(),
             drain: Duration::from_secs(8),
-            pause,
+            pause: Some(Duration::ZERO),
+            sim_cards: Vec::new(),
             accepted,
             ids: 0,
             starts: 0,
-        };
-        house.begin().await;
-        house
+        }
     }
 
     /// Starts a daemon in this world.
@@ -99,6 +104,7 @@ impl House {
         let modem =
             |i| Modem { port: format!("virtual:{i}").into(), prompt_delay: self.pause, command_gap: self.pause };
         config.modems = (0..self.simulator.modem_count()).map(modem).collect();
+        config.sim_cards = self.sim_cards.clone();
         let world = World {
             ports: Arc::new(self.wires.clone()),
             clock: self.clock.clone(),

@@ -32,9 +32,10 @@
 //! | L6 | registration | `l6_*` |
 //! | L8 | the radio is off | `l8_*` |
 //! | L9 | messages fail over LTE | `l9_*` |
-//! | L10 | the PIN is asked for | `l10_a_pin_is_never_typed` |
+//! | L10 | the PIN is asked for | `l10_*` |
+//! | L11 | the SIM card is absent, or loses contact | `l11_*` |
+//! | L12 | the SIM card is another one | `l12_*` |
 //! | L15 | a foreign network | `l15_*` |
-//! | L11 | there is no SIM card | `l11_no_sim_card` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |
 //! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |
@@ -45,6 +46,7 @@
 //! a PDU; an ESC is followed by CR; the network has no more copies than PDUs were handed over; nobody is woken for a
 //! moment that is over.
 
+mod cards;
 mod dialects;
 mod life;
 mod network;

@@ -6,6 +6,7 @@ mod damage;
 mod events;
 mod keys;
 mod lessons;
+mod pins;
 mod random;
 mod reports;
 mod requests;

@@ -10,6 +10,12 @@ impl Driver {
             view.imei = Some(imei.clone());
             view.sim_card = Some(sim_card.clone());
         });
+        if self.last_card.replace(sim_card.clone()).is_some_and(|last| last != sim_card) {
+            tracing::warn!(modem.slot = self.setting.slot, %sim_card, "Another SIM card is in the modem; its own PIN, number and limits hold from now on");
+        }
+        if self.setting.sim_cards.iter().any(|card| card.pin_file.is_some()) {
+            tokio::spawn(self.setting.store.card_is_open(imei.clone(), sim_card.clone()));
+        }
         self.last_here = Some(imei.clone());
         self.identity = Some((imei, sim_card));
         self.take_lessons();
@@ -19,6 +25,10 @@ impl Driver {
 
     pub(super) fn show(&mut self) {
         let mut view = self.session.view();
+        if view.reason.is_some() && self.told_reason != view.reason {
+            tracing::warn!(modem.slot = self.setting.slot, reason = view.reason, "The modem can't send");
+        }
+        self.told_reason.clone_from(&view.reason);
         if let (true, Some((_, reason))) = (view.state.is_ready(), self.rest.until) {
             view.state = ModemState::Waiting;
             view.reason = Some(format!("it rests for some seconds: {reason}"));

@@ -14,6 +14,8 @@ impl Session {
                 self.next_step(now, 0, 0);
             }
             Phase::BringUp { from, .. } if from > now => {}
+            Phase::BringUp { .. } if self.unlock.is_under_way() => self.go_on_unlocking(now),
+            Phase::BringUp { .. } if self.card.is_cycling() => self.go_on_cycling(now),
             Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
             Phase::Up => self.be_idle(now),
             _ => {}
@@ -39,11 +41,17 @@ impl Session {
     }
 
     /// Whether nothing is in flight.
-    fn may_speak(&self) -> bool {
+    pub(super) fn may_speak(&self) -> bool {
         self.asked.is_none() && self.job.is_none() && self.engine.is_ready()
     }
 
     fn beat(&mut self, now: Mono) {
+        // Now and then it is asked for its card instead.
+        self.beats = self.beats.wrapping_add(1);
+        let due = self.beats.is_multiple_of(CARD_EVERY) && self.known.registration().is_some();
+        if due && self.ask_for_card(now) {
+            return;
+        }
         // What this model can't be asked is left out.
         let turn = (0..HEARTBEAT.len()).find_map(|skipped| {
             let name = HEARTBEAT[(self.next_heartbeat + skipped) % HEARTBEAT.len()];
@@ -91,6 +99,9 @@ impl Session {
             Some(Asked::Acknowledgement) => self.acknowledgements.answered(&reply),
             // What it took before it takes no more: something has changed.
             Some(Asked::Routing) => self.rebooted |= matches!(reply.end, ReplyEnd::Final(_)) && !reply.is_ok(),
+            Some(Asked::Unlock) => self.unlock_replied(now, &reply),
+            Some(Asked::CardPower) => self.card_power_replied(now),
+            Some(Asked::Card) => self.card_replied(&reply),
             None => {}
         }
     }
@@ -98,5 +109,7 @@ impl Session {
 
 /// How long a modem may be silent before it is asked something.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
+/// One heartbeat of so many asks for the SIM card.
+const CARD_EVERY: usize = 10;
 /// How often a modem without a network is asked whether it has one now.
 const REGISTRATION_EVERY: Duration = Duration::from_secs(5);

@@ -39,7 +39,7 @@ impl Session {
             SubmitResult::Accepted { .. } | SubmitResult::Refused(_) => self.unsent_in_a_row = 0,
             SubmitResult::NotTransmitted(_) => {}
         }
-        let set_up_again = self.is_cured_by_setting_up(outcome);
+        let set_up_again = self.is_cured_by_setting_up(outcome) | self.card_failed(now, outcome);
         self.judge_bearer(outcome);
         match (result, outcome) {
             (SubmitResult::Accepted { reference: Some(_) }, _) => self.pace.clean(),

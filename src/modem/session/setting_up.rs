@@ -7,6 +7,8 @@ impl Session {
         // Nothing is taken over, least of all whose SIM card it was: another may be in it by now.
         self.known = self.nothing_known();
         self.rebooted = false;
+        self.unlock.forget();
+        self.card.interrupted();
         self.fetch_anew();
         self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None, lost: 0 });
     }
@@ -37,6 +39,10 @@ impl Session {
         let next_step = Phase::BringUp { step: step + 1, way: 0, from: now, why: None, lost: 0 };
         self.phase = match next {
             Next::Step => next_step,
+            Next::Open if self.card_is_open(now) => next_step,
+            Next::Open => return,
+            Next::Unlock => return self.begin_unlock(now),
+            Next::Gone(gone) => return self.card_is_gone(now, gone),
             Next::Another => Phase::BringUp { step, way: way + 1, from: now, why, lost },
             Next::Degraded(words) => {
                 self.known.degraded.push(words);

@@ -153,6 +153,10 @@ impl VirtualModem {
                 say(self.identity.imsi.clone());
             }
             (name @ ("+CCID" | "+ICCID" | "+QCCID" | "^ICCID" | "+CICCID"), Form::Run | Form::Read) => {
+                self.card.contact(false)?;
+                if !self.card.is_open() && self.faults.iccid_locked.strike(&mut self.dice).is_some() {
+                    return Err(Failure::Cme(11));
+                }
                 // Its answer bears the shorter name.
                 let name = if name == "+CICCID" { "+ICCID" } else { name };
                 say(format!("{name}: {}", self.identity.iccid));
@@ -162,12 +166,13 @@ impl VirtualModem {
                 say(format!("+CNUM: ,\"{}\",145", self.identity.number));
             }
             ("+CPIN", Form::Test) | ("+CFUN", Form::Run) => {}
-            ("+CPIN", Form::Read) => say(format!("+CPIN: {}", self.card.word())),
+            ("+CPIN", Form::Read) => say(format!("+CPIN: {}", self.card.word()?)),
             ("+CPIN", Form::Set(_)) => {
-                self.card.enter(&self.options, first.unwrap_or_default())?;
-                self.look_for_network(now);
+                self.enter_pin(now, first.unwrap_or_default())?;
             }
-            ("+CPINR", Form::Run | Form::Set(_)) => say(format!("+CPINR: SIM PIN,{},3", self.card.tries)),
+            ("+CPINR", Form::Run | Form::Set(_)) if self.faults.pin_tries_hidden.strike(&mut self.dice).is_none() => {
+                say(format!("+CPINR: SIM PIN,{},3", self.card.tries));
+            }
             ("+CRSM", Form::Set(_)) => {
                 self.card.refusal(false)?;
                 say(self.card.file(&self.options, &values)?);
@@ -231,6 +236,9 @@ impl VirtualModem {
     }
 
     fn set_functionality(&mut self, now: Mono, level: u8) {
+        if level == 0 {
+            self.card_off();
+        }
         if level == 1 && !self.radio.is_on() {
             self.look_for_network(now);
         }
