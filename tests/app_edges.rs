@@ -58,6 +58,33 @@ async fn e330_a_message_refused_for_want_of_a_service_centre_is_sent_over_the_sa
     house.stop().await;
 }
 
+/// Registered for data only, and nothing gets through to three numbers: what comes after waits for another registration.
+#[tokio::test(start_paused = true)]
+async fn l6_a_doubtful_registration_over_which_nothing_goes_is_given_up() {
+    let mut house = House::start(1).await;
+    house.simulator.set_faults(Some(0), &faults("registration=0,0,1"));
+    house.simulator.unplug(0);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    house.simulator.replug(0);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let modem = house.app().board().modems().remove(0);
+    assert!(modem.doubtful && modem.state.is_ready(), "{modem:?}");
+    let mut wrong = faults("registration=0,0,1");
+    wrong.set_flag("network_refusal=28").unwrap();
+    house.simulator.set_faults(Some(0), &wrong);
+    for n in 0..3 {
+        house.accept(&format!("+1415555010{n}"), "lost").await;
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let modem = house.app().board().modems().remove(0);
+    assert_eq!(modem.state, ModemState::Waiting);
+    assert!(modem.reason.as_deref().is_some_and(|words| words.contains("several numbers")), "{:?}", modem.reason);
+    house.simulator.set_faults(Some(0), &Faults::default());
+    let id = house.accept("+14155550109", "found").await;
+    assert_eq!(house.settled(id, Duration::from_secs(60)).await.status(), Status::Delivered);
+    house.stop().await;
+}
+
 /// What was learned of a model is kept while nothing is sent, and taken over by the next run.
 #[tokio::test(start_paused = true)]
 async fn what_was_learned_of_a_model_outlives_the_run() {

@@ -15,6 +15,7 @@ use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
 use crate::domain::message::{IntentOf, PartId, PartResult};
+use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now};
@@ -125,6 +126,8 @@ struct Driver {
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
+    /// Numbers to which nothing could be sent over a doubtful registration.
+    failed_to: Vec<Msisdn>,
     /// When what was learned was last looked at.
     learned: Mono,
     next_token: u64,
@@ -194,6 +197,7 @@ impl Driver {
             pin: None,
             send_time: Duration::ZERO,
             measured: Mono::default(),
+            failed_to: Vec::new(),
             learned: Mono::default(),
             next_token: 0,
             told_ready: None,

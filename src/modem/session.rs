@@ -71,6 +71,8 @@ pub enum Input<'a> {
         /// Whether it is.
         granted: bool,
     },
+    /// Messages to several numbers in a row failed over a registration that is doubtful.
+    Distrusted,
     /// A report that the modem keeps is on disk.
     Kept(StoredAt),
     /// The answer to [`Event::WantPin`].
@@ -449,6 +451,7 @@ impl Session {
             Input::Intent { token, granted } => {
                 self.engine.handle_input(now, AtInput::Release { token, granted });
             }
+            Input::Distrusted => self.distrust(),
             Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
             Input::Pin { token, answer } => self.take_pin(now, token, answer),
             Input::Withheld { token, reason } => {

@@ -52,6 +52,11 @@ impl Bearers {
         (self.0.get(card)?.stage == Stage::Spent).then_some(NOT_OVER_LTE)
     }
 
+    /// Whether there is another value to be tried for it.
+    fn is_trying(&self, card: &SimCard) -> bool {
+        self.0.get(card).is_some_and(|trial| !matches!(trial.stage, Stage::Settled(_) | Stage::Spent))
+    }
+
     /// A message failed as it does where LTE can't carry it.
     fn failed(&mut self, card: &SimCard) {
         let trial = self.0.entry(card.clone()).or_insert_with(|| Trial { left: LADDER.to_vec(), ..Trial::default() });
@@ -120,6 +125,14 @@ impl Session {
                 self.bearers.failed(card);
             }
             _ => {}
+        }
+    }
+
+    /// While another way is tried for its messages, it has not failed yet.
+    pub(super) fn distrust(&mut self) {
+        if self.known.sim_card.as_ref().is_none_or(|card| !self.bearers.is_trying(card)) {
+            self.known.distrust();
+            self.emit(Event::Changed);
         }
     }
 
