@@ -251,6 +251,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn hardware_md_has_every_row() {
+        let text = include_str!("../../hardware.md");
+        for row in ROWS.iter().filter(|row| row.quirks.learns) {
+            let cell = |line: &str| {
+                line.split('|').nth(1).is_some_and(|it| it.split(',').any(|n| n.trim() == row.quirks.name))
+            };
+            assert!(text.lines().any(cell), "hardware.md: What is done otherwise for a model: {}", row.quirks.name);
+        }
+    }
+
     /// A number that another maker uses for something else says nothing of this one's.
     #[test]
     fn a_makers_own_numbers_are_his_alone() {

@@ -111,6 +111,16 @@ fn r4_reports_lie_where_the_row_says() {
     assert!(wire.notices().is_empty(), "{:?}", wire.notices());
 }
 
+/// Some count their places from 0.
+#[test]
+fn r3_the_first_place_may_be_0() {
+    let mut wire = Wire::up();
+    wire.hear(b"\r\n+CMTI: \"SM\",0\r\n");
+    wire.pass_secs(5);
+    assert_eq!((asked(&wire, "AT+CMGR=0"), wire.lines("+CMGD")), (1, 0), "and where nothing lies, nothing is deleted");
+    wire.still_sends();
+}
+
 #[test]
 fn s7_a_makers_own_number_counts_for_his_modems_alone() {
     let rows = [
