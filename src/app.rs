@@ -126,7 +126,9 @@ impl App {
             Storage::Memory(..) => ensure_admin_key(&store, &*random, &*clock, None).await?,
         };
 
-        let (board, learned) = (Board::default(), Learned::default());
+        let board = Board::default();
+        // A store that can't tell has lost nothing that could not be learned again.
+        let learned = Learned::from_lessons(store.lessons().await.unwrap_or_default());
         let sim_cards: Arc<[_]> = config.sim_cards.clone().into();
         let (orders, orders_in) = watch::channel(Order::Run);
         let mut drivers = Vec::new();

@@ -60,7 +60,7 @@ fn class(reason: Reason) -> Class {
             111 | 127 => Temporary { tries: 2, pause: 15 },
             17 | 38 | 41 | 42 | 47 | 192 | 194 | 255 => Temporary { tries: 6, pause: 15 },
             22 | 27 => Temporary { tries: 6, pause: 60 },
-            // Once with one hour's validity, once with none: see `Validity`.
+            // Once with one hour's validity, once with none: see [`Validity`](crate::domain::learned::Validity).
             198 | 199 => Temporary { tries: 3, pause: 0 },
             208..=213 | 320..=322 => Temporary { tries: 4, pause: 5 },
             // Bytes may have been lost on the way, or the modem has fallen back to text mode: once more after the
@@ -150,29 +150,6 @@ pub fn resend_reported(message: &Message, verdict: ReportVerdict, now: &Now) -> 
     verdict == ReportVerdict::GaveUp && message.may_resend(now)
 }
 
-/// How the validity period is given to the network. Some take no relative one (198), or none of that length (199).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Validity {
-    /// The life that is left.
-    #[default]
-    Life,
-    /// One hour.
-    Hour,
-    /// None: the network's own default.
-    None,
-}
-
-impl Validity {
-    /// The next simpler form, after a refusal that names the validity period.
-    pub fn after(self, reason: Reason) -> Self {
-        match (reason, self) {
-            (Reason::Cms(198 | 199), Self::Life) => Self::Hour,
-            (Reason::Cms(198 | 199), _) => Self::None,
-            _ => self,
-        }
-    }
-}
-
 const LONGEST_PAUSE_SECONDS: u64 = 300;
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -197,18 +174,6 @@ mod tests {
         {
             assert_eq!(judge(true, open), PartResult::Uncertain(open.into()), "{open:?} after 0x1A");
         }
-    }
-
-    #[test]
-    fn validity_gets_simpler_only_when_it_is_named() {
-        let mut v = Validity::Life;
-        v = v.after(Reason::Cms(38));
-        assert_eq!(v, Validity::Life);
-        v = v.after(Reason::Cms(199));
-        assert_eq!(v, Validity::Hour);
-        v = v.after(Reason::Cms(198));
-        assert_eq!(v, Validity::None);
-        assert_eq!(v.after(Reason::Cms(198)), Validity::None);
     }
 
     #[test]

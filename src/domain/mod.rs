@@ -3,6 +3,7 @@
 pub mod equipment;
 pub mod event;
 pub mod id;
+pub mod learned;
 pub mod message;
 pub mod msisdn;
 pub mod pin;

@@ -100,6 +100,8 @@ pub(super) struct Known {
     pub(super) eps: Option<u8>,
     /// Whether it is registered with IMS, where the modem tells.
     pub(super) ims: Option<bool>,
+    /// What the three registrations said when messages failed over them.
+    distrusted: Option<[Option<u8>; 3]>,
     /// `<AcT>` of 27.007 §7.3.
     technology: Option<u8>,
     pub(super) operator: Option<String>,

@@ -15,6 +15,7 @@ use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
 use crate::domain::message::{IntentOf, PartId, PartResult};
+use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now};
@@ -29,6 +30,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 mod claiming;
+mod lessons;
 mod pin;
 mod sending;
 mod shown;
@@ -66,7 +68,7 @@ pub struct Setting {
     pub clock: Arc<dyn Clock>,
     /// What is shown.
     pub board: Board,
-    /// What was learned about SIM cards.
+    /// What was learned about models and SIM cards.
     pub learned: Learned,
 }
 
@@ -124,6 +126,10 @@ struct Driver {
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
+    /// Numbers to which nothing could be sent over a doubtful registration.
+    failed_to: Vec<Msisdn>,
+    /// When what was learned was last looked at.
+    learned: Mono,
     next_token: u64,
     /// What the store was told last: which modem can send, over which SIM card.
     told_ready: Option<(Imei, SimCard)>,
@@ -168,7 +174,9 @@ enum Closed {
 impl Driver {
     fn new(setting: Setting, orders: watch::Receiver<Order>) -> Self {
         Self {
-            session: Session::new(setting.configured).with_sim_cards(setting.sim_cards.clone()),
+            session: Session::new(setting.configured)
+                .with_sim_cards(setting.sim_cards.clone())
+                .with_bearers(setting.learned.bearers()),
             setting,
             orders,
             identity: None,
@@ -189,6 +197,8 @@ impl Driver {
             pin: None,
             send_time: Duration::ZERO,
             measured: Mono::default(),
+            failed_to: Vec::new(),
+            learned: Mono::default(),
             next_token: 0,
             told_ready: None,
         }
@@ -263,6 +273,7 @@ impl Driver {
                 break closed;
             }
         };
+        self.write_lessons();
         // Close first: a port that lingers makes the kernel give the modem another name when it comes back.
         drop(port);
         self.session.handle_input(self.setting.clock.now().mono, Input::Lost);
@@ -295,6 +306,7 @@ impl Driver {
         }
         self.end_rest();
         self.keep_claiming();
+        self.keep_lessons();
         self.is_done().then_some(Closed::Stopped)
     }
 
@@ -406,6 +418,16 @@ impl Driver {
             }
             Event::Inbound { from, characters } => {
                 tracing::info!(modem.slot = self.setting.slot, %from, characters, "A message came in; it stays on the modem");
+            }
+            Event::GoesOver(bearer) => {
+                if let Some((_, sim_card)) = &self.identity {
+                    tracing::info!(
+                        modem.slot = self.setting.slot,
+                        bearer,
+                        "Messages go with this AT+CGSMS; it is kept"
+                    );
+                    self.setting.learned.goes_over(sim_card, bearer);
+                }
             }
             Event::Notice(words) => tracing::warn!(modem.slot = self.setting.slot, "{words}"),
         }

@@ -12,6 +12,7 @@ mod bearer;
 mod card;
 mod idle;
 mod incoming;
+mod pace;
 mod pin;
 mod sending;
 mod setting_up;
@@ -28,6 +29,7 @@ use crate::at::{
 use crate::config::SimCardConfig;
 use crate::dispatch::retry::{FinalError, judge};
 use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::learned::{ModelName, ModelTraits};
 use crate::domain::message::{PartResult, ReportVerdict};
 use crate::domain::pin::PinOutcome;
 use crate::domain::reason::Reason;
@@ -38,9 +40,10 @@ use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
 use bearer::Bearers;
 use card::CardWatch;
+use pace::Pace;
 pub use pin::PinAnswer;
 use pin::Unlock;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +71,8 @@ pub enum Input<'a> {
         /// Whether it is.
         granted: bool,
     },
+    /// Messages to several numbers in a row failed over a registration that is doubtful.
+    Distrusted,
     /// A report that the modem keeps is on disk.
     Kept(StoredAt),
     /// The answer to [`Event::WantPin`].
@@ -202,6 +207,8 @@ pub enum Event {
         /// Characters in it.
         characters: usize,
     },
+    /// With this value of `AT+CGSMS` the SIM card's messages go, and with others they did not.
+    GoesOver(u8),
     /// Something worth a line in the log.
     Notice(&'static str),
 }
@@ -256,6 +263,11 @@ pub struct Session {
     early: Vec<Event>,
     acknowledgements: Acknowledgements,
     bearers: Bearers,
+    pace: Pace,
+    /// A list of a storage was asked for and not answered.
+    lists_hang: bool,
+    /// The command that was asked last lists a storage.
+    lists: bool,
     /// The network has refused a message as it does where the service centre's number is wrong.
     centre_doubted: bool,
     unlock: Unlock,
@@ -331,7 +343,7 @@ impl Session {
     /// A session whose port is not open yet.
     pub fn new(configured: Configured) -> Self {
         let quirks = configured.over(None, None);
-        Self {
+        let mut session = Self {
             configured,
             cards: Arc::default(),
             engine: Engine::new(config(quirks, &Known::default())),
@@ -345,6 +357,9 @@ impl Session {
             early: Vec::new(),
             acknowledgements: Acknowledgements::default(),
             bearers: Bearers::default(),
+            pace: Pace::default(),
+            lists_hang: false,
+            lists: false,
             centre_doubted: false,
             unlock: Unlock::default(),
             card: CardWatch::default(),
@@ -358,12 +373,53 @@ impl Session {
             next_heartbeat: 0,
             beats: 0,
             outputs: VecDeque::new(),
-        }
+        };
+        session.pace = session.new_pace();
+        session
     }
 
     /// With what is said about SIM cards.
     pub fn with_sim_cards(self, cards: Arc<[SimCardConfig]>) -> Self {
         Self { cards, ..self }
+    }
+
+    /// With the values of `AT+CGSMS` that SIM cards are known to need.
+    pub fn with_bearers(self, bearers: BTreeMap<SimCard, u8>) -> Self {
+        Self { bearers: Bearers::known(bearers), ..self }
+    }
+
+    /// What this modem was seen to do. `None` before it has said its name, and of one of which nothing is to be learned.
+    pub fn traits(&self) -> Option<ModelTraits> {
+        let name = self.model_name().filter(|_| self.quirks.learns && self.phase != Phase::Closed)?;
+        Some(ModelTraits {
+            prompt_delay: self.pace.good(),
+            prompt_delay_settled: self.pace.is_settled(),
+            report_form: self.known.routing,
+            acknowledged: self.known.acknowledges,
+            lists_hang: self.lists_hang,
+            ..ModelTraits::new(name)
+        })
+    }
+
+    /// Takes over what its sisters were seen to do.
+    pub fn teach(&mut self, traits: &ModelTraits) {
+        if self.model_name().as_ref() == Some(&traits.name) {
+            self.pace.teach(traits.prompt_delay, traits.prompt_delay_settled);
+            self.lists_hang |= traits.lists_hang;
+        }
+    }
+
+    /// Model and firmware, as far as it tells.
+    pub fn model_name(&self) -> Option<ModelName> {
+        let text = |known: &Option<String>| known.clone().unwrap_or_default();
+        let Known { manufacturer, model, revision, .. } = &self.known;
+        model.as_ref()?;
+        Some(ModelName { manufacturer: text(manufacturer), model: text(model), revision: text(revision) })
+    }
+
+    /// Whether a list of its storages is answered, as far as is known: some hang on it.
+    pub fn bears_lists(&self) -> bool {
+        !self.lists_hang && !self.quirks.cmgl_hangs
     }
 
     /// Takes what happened.
@@ -395,6 +451,7 @@ impl Session {
             Input::Intent { token, granted } => {
                 self.engine.handle_input(now, AtInput::Release { token, granted });
             }
+            Input::Distrusted => self.distrust(),
             Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
             Input::Pin { token, answer } => self.take_pin(now, token, answer),
             Input::Withheld { token, reason } => {
@@ -532,6 +589,10 @@ impl Session {
             AtEvent::WantRelease { token } => self.emit(Event::WantIntent { token }),
             AtEvent::Submitted { token, result } => self.submitted(now, token, result),
             AtEvent::Uncertain { token } => {
+                if self.phase != Phase::Closed {
+                    // One that got its PDU too soon answers it behind the next command, if at all.
+                    self.pace.fault();
+                }
                 let reason = if self.phase == Phase::Closed { Reason::PortLost } else { Reason::NoResult };
                 self.astray |= reason == Reason::PortLost;
                 self.emit(Event::Outcome { token, result: PartResult::Uncertain(reason) });
@@ -559,6 +620,7 @@ impl Session {
             AtEvent::Resynchronised => {}
             AtEvent::OrphanResult { reference } => self.orphan(reference),
             AtEvent::ForeignEcho(_) => {
+                self.pace.fault();
                 self.emit(Event::Notice("Somebody else speaks on this port; stop ModemManager or whatever uses it"));
             }
             AtEvent::StrayPrompt => self.emit(Event::Notice("A prompt came outside its time; it was escaped")),

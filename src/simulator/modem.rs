@@ -35,6 +35,10 @@ pub use identity::Identity;
 /// What is built into a virtual modem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModemOptions {
+    /// What `AT+CGMI` says. The quirk row of a virtual modem knows it as `otpgate`; under another name it is that maker's.
+    pub manufacturer: String,
+    /// What `AT+CGMM` says.
+    pub model: String,
     /// PIN that the card asks for after power-up. `None`: it asks for none.
     pub pin: Option<String>,
     /// Places in each message storage, 1 to 255.
@@ -49,7 +53,16 @@ pub struct ModemOptions {
 
 impl Default for ModemOptions {
     fn default() -> Self {
-        Self { pin: None, capacity: 20, boot_time: Duration::from_secs(2), smsc: "+15555550000".into(), epoch: Wall(0) }
+        let (manufacturer, model) = ("otpgate".into(), "virtual".into());
+        Self {
+            manufacturer,
+            model,
+            pin: None,
+            capacity: 20,
+            boot_time: Duration::from_secs(2),
+            smsc: "+15555550000".into(),
+            epoch: Wall(0),
+        }
     }
 }
 
@@ -356,7 +369,8 @@ impl VirtualModem {
             Event::Registered => {
                 if self.can_register() {
                     self.radio.registered = true;
-                    for line in self.settings.registration_urcs(1) {
+                    let states = self.registrations();
+                    for line in self.settings.registration_urcs(states) {
                         self.urc(line);
                     }
                     self.urc("SMS Ready".into());

@@ -16,6 +16,7 @@ use super::{
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
 use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::Lesson;
 use crate::domain::message::{IntentOf, Message};
 use crate::domain::pin::{PinHolder, PinOutcome, PinRefused};
 use crate::domain::time::Now;
@@ -350,6 +351,14 @@ impl Store for BoxStore {
 
     fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {
         self.request(move |engine, _| Ok(engine.event_page(&query)))
+    }
+
+    fn learn(&self, lesson: Lesson) -> Answer<()> {
+        self.command(move |engine, _| engine.learn(lesson))
+    }
+
+    fn lessons(&self) -> Answer<Vec<Lesson>> {
+        self.command(|engine, _| Ok(engine.lessons()))
     }
 
     fn close(&self) -> Answer<()> {

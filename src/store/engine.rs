@@ -9,6 +9,7 @@ use super::evidence::{left_open, left_open_of};
 use super::expected::{Expected, TailHash, Unmatched};
 use super::index::{Index, NumberHash, Timer};
 use super::keyring::Keyring;
+use super::lessons::Lessons;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
 use super::{ApiKey, Claim, Health, LeftOpen, Rotation, StoreError};
@@ -54,6 +55,7 @@ pub(super) struct Engine {
     /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) events: EventLog,
+    pub(super) lessons: Lessons,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -101,6 +103,7 @@ pub(super) struct Loaded {
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
     events: EventLog,
+    lessons: Lessons,
     next_sequence: u64,
 }
 
@@ -116,6 +119,7 @@ impl Loaded {
             under_way: Vec::new(),
             left_open: Vec::new(),
             events: EventLog::default(),
+            lessons: Lessons::default(),
             next_sequence: 0,
         }
     }
@@ -150,6 +154,11 @@ impl Loaded {
                 }
             }
             Record::Event(event) => self.events.take(&event),
+            Record::Lesson(lesson) => {
+                if let Key::Lesson(number) = key {
+                    self.lessons.take(number, lesson);
+                }
+            }
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
     }
@@ -196,6 +205,7 @@ impl Engine {
             left_open: loaded.left_open,
             pin_guards: loaded.pin_guards,
             events: loaded.events,
+            lessons: loaded.lessons,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),

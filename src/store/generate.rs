@@ -6,6 +6,7 @@ use super::{ApiKey, Body, Permission, Scope};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
 use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
@@ -30,6 +31,7 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         (verification_id(), "[0-9]{4,10}").prop_map(|(id, c)| (Key::SuppliedCode(id), Record::SuppliedCode(c.into()))),
         api_key().prop_map(|k| (Key::ApiKey(k.id), Record::ApiKey(k))),
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
+        (any::<u128>(), lesson()).prop_map(|(number, lesson)| (Key::Lesson(number), Record::Lesson(lesson))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
         (any::<[u8; 16]>(), pin_guard()).prop_map(|(h, g)| (Key::PinGuard(h), Record::PinGuard(g))),
     ]
@@ -136,6 +138,34 @@ pub(crate) fn idempotency() -> impl Strategy<Value = IdempotencyRecord> {
         made,
         until,
     })
+}
+
+/// What was learned.
+pub(crate) fn lesson() -> impl Strategy<Value = Lesson> {
+    let name = (text(64), text(64), text(64)).prop_map(|(manufacturer, model, revision)| ModelName {
+        manufacturer,
+        model,
+        revision,
+    });
+    let pause = || option::of((0..10_000u64).prop_map(Duration::from_millis));
+    let traits = (name, pause(), any::<bool>(), option::of(any::<[u8; 5]>()), any::<bool>(), pause(), any::<bool>());
+    let model = traits.prop_map(
+        |(name, prompt_delay, prompt_delay_settled, report_form, acknowledged, send_time, lists_hang)| {
+            Lesson::Model(ModelTraits {
+                name,
+                prompt_delay,
+                prompt_delay_settled,
+                report_form,
+                acknowledged,
+                send_time,
+                lists_hang,
+            })
+        },
+    );
+    let validity = select(vec![Validity::Life, Validity::Hour, Validity::None]);
+    let sim_card = (sim_card(), validity, option::of(0..4u8))
+        .prop_map(|(sim_card, validity, bearer)| Lesson::SimCard(SimCardTraits { sim_card, validity, bearer }));
+    prop_oneof![model, sim_card]
 }
 
 /// What was typed at a card.

@@ -7,6 +7,7 @@
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::Lesson;
 use crate::domain::message::{
     IntentOf, Message, OnUncertain, PartId, PartResult, Priority, Refused, ReportVerdict, Status,
 };
@@ -116,6 +117,10 @@ pub trait Store: Send + Sync + 'static {
     fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>>;
     /// Logs what happened. Nobody needs to wait for the answer.
     fn note(&self, event: NewEvent) -> Answer<EventId>;
+    /// Keeps what was learned about a model or a SIM card, in the place of what was known before. Nobody needs to wait.
+    fn learn(&self, lesson: Lesson) -> Answer<()>;
+    /// All that was learned.
+    fn lessons(&self) -> Answer<Vec<Lesson>>;
     /// Ends the store: what is queued up is committed, then the last handle is dropped.
     fn close(&self) -> Answer<()>;
 }
@@ -650,6 +655,7 @@ pub(crate) mod generate;
 mod index;
 mod inspection;
 pub mod keyring;
+mod lessons;
 pub mod master_key;
 pub mod masters;
 pub mod memory_backend;

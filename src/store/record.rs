@@ -9,6 +9,7 @@ use super::shape::Disk;
 use super::{ApiKey, Body};
 use crate::domain::event::LoggedEvent;
 use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::Lesson;
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
 use crate::domain::time::Deadline;
@@ -36,6 +37,8 @@ pub enum Key {
     PinGuard([u8; 16]),
     /// A line of the event log.
     Event(EventId),
+    /// What was learned about a model or a SIM card, by its number.
+    Lesson(u128),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -50,6 +53,7 @@ pub enum Record {
     Idempotency(IdempotencyRecord),
     PinGuard(PinGuard),
     Event(LoggedEvent),
+    Lesson(Lesson),
 }
 
 /// What was made under an idempotency key.
@@ -108,6 +112,7 @@ impl Key {
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
             Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
+            Self::Lesson(number) => (LESSON, number.to_be_bytes()),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -128,6 +133,7 @@ impl Key {
             IDEMPOTENCY => Self::Idempotency(hash),
             PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
+            LESSON => Self::Lesson(id),
             _ => return None,
         })
     }
@@ -143,6 +149,7 @@ impl Key {
             Self::Idempotency(_) => "idempotency keys",
             Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
+            Self::Lesson(_) => "lessons",
         }
     }
 }
@@ -158,7 +165,8 @@ impl Record {
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::Idempotency(_), Key::Idempotency(_))
-            | (Self::PinGuard(_), Key::PinGuard(_)) => true,
+            | (Self::PinGuard(_), Key::PinGuard(_))
+            | (Self::Lesson(_), Key::Lesson(_)) => true,
             _ => false,
         }
     }
@@ -179,7 +187,8 @@ impl Record {
             | Self::SuppliedCode(_)
             | Self::ApiKey(_)
             | Self::PinGuard(_)
-            | Self::Event(_) => false,
+            | Self::Event(_)
+            | Self::Lesson(_) => false,
         }
     }
 
@@ -194,6 +203,7 @@ impl Record {
             Self::Idempotency(i) => encode(i),
             Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
+            Self::Lesson(l) => encode(l),
         }
     }
 
@@ -208,6 +218,7 @@ impl Record {
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
+            Key::Lesson(_) => Self::Lesson(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -241,6 +252,7 @@ const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
 const PIN_GUARD: u8 = 7;
+const LESSON: u8 = 8;
 const EVENT: u8 = 13;
 
 #[cfg(test)]

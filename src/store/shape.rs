@@ -10,6 +10,7 @@ use super::{ApiKey, Body, Permission, Scope};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
 use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
@@ -112,7 +113,7 @@ macro_rules! through {
     )*};
 }
 
-plain!(bool, u8, u16, u32, u64, String, [u8; 16], [u8; 32], Duration);
+plain!(bool, u8, u16, u32, u64, String, [u8; 5], [u8; 16], [u8; 32], Duration);
 
 through! {
     MessageId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
@@ -270,6 +271,20 @@ fields!(NewEvent as NewEventShape {
     sentence: String,
     about: Option<u128>,
 });
+
+variants!(Lesson as LessonShape { Model(traits: ModelTraits), SimCard(traits: SimCardTraits) });
+fields!(ModelTraits as ModelTraitsShape {
+    name: ModelName,
+    prompt_delay: Option<Duration>,
+    prompt_delay_settled: bool,
+    report_form: Option<[u8; 5]>,
+    acknowledged: bool,
+    send_time: Option<Duration>,
+    lists_hang: bool,
+});
+fields!(ModelName as ModelNameShape { manufacturer: String, model: String, revision: String });
+fields!(SimCardTraits as SimCardTraitsShape { sim_card: SimCard, validity: Validity, bearer: Option<u8> });
+variants!(Validity as ValidityShape { Life, Hour, None });
 
 impl<T: Disk> Disk for Option<T> {
     type Shape = Option<T::Shape>;

@@ -41,6 +41,8 @@ pub(crate) struct House {
     pub(crate) wires: Wires,
     /// How long a stop waits for what is on the air.
     pub(crate) drain: Duration,
+    /// Configured from prompt to PDU, and between commands.
+    pause: Option<Duration>,
     /// What the configuration says of SIM cards, from the next start on.
     pub(crate) sim_cards: Vec<SimCardConfig>,
     accepted: Arc<Mutex<Vec<Copy>>>,
@@ -61,6 +63,13 @@ impl House {
         house
     }
 
+    /// A new world with one modem, of which nothing is configured.
+    pub(crate) async fn start_as(modem: ModemOptions) -> Self {
+        let mut house = Self { pause: None, ..Self::empty(1, &modem, 7, NetworkOptions::default()) };
+        house.begin().await;
+        house
+    }
+
     /// A new world in which no daemon has begun yet.
     pub(crate) fn empty(modems: usize, options: &ModemOptions, seed: u64, network: NetworkOptions) -> Self {
         let network = NetworkOptions { epoch: BEGIN, inbox_capacity: 100_000, ..network };
@@ -77,6 +86,7 @@ impl House {
             simulator,
             disk: Disk::default(),
             drain: Duration::from_secs(8),
+            pause: Some(Duration::ZERO),
             sim_cards: Vec::new(),
             accepted,
             ids: 0,
@@ -91,11 +101,8 @@ impl House {
         config.listen.set_port(0);
         config.country = Some(Country::US);
         config.drain = self.drain;
-        let modem = |i| Modem {
-            port: format!("virtual:{i}").into(),
-            prompt_delay: Some(Duration::ZERO),
-            command_gap: Some(Duration::ZERO),
-        };
+        let modem =
+            |i| Modem { port: format!("virtual:{i}").into(), prompt_delay: self.pause, command_gap: self.pause };
         config.modems = (0..self.simulator.modem_count()).map(modem).collect();
         config.sim_cards = self.sim_cards.clone();
         let world = World {

@@ -13,7 +13,7 @@
 //! | S9 | the modem is left in its editor | `s9_left_in_the_editor` |
 //! | S10 | old lines after a time-out | `s10_*` |
 //! | S11 | something comes in during a send | `s11_something_comes_in_between` |
-//! | S12 | bytes of the PDU are lost | `s12_lost_bytes` |
+//! | S12 | bytes of the PDU are lost | `s12_*` |
 //! | S13 | a line feed would disturb | `s13_no_line_feed` |
 //! | S14 | a crash with a message on the air | `s14_*` |
 //! | S15 | a long message breaks in the middle | `s15_a_port_lost_between_parts` |
@@ -36,6 +36,7 @@
 //! | L11 | the SIM card is absent, or loses contact | `l11_*` |
 //! | L12 | the SIM card is another one | `l12_*` |
 //! | L15 | a foreign network | `l15_*` |
+//! | R3 | places are counted from 0 | `r3_the_first_place_may_be_0` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |
 //! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |

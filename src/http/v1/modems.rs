@@ -1,6 +1,7 @@
 //! `/v1/modems`: what is known of each modem.
 
 use super::List;
+use crate::domain::learned::{ModelTraits, SimCardTraits, Validity};
 use crate::http::Cx;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
@@ -42,12 +43,47 @@ pub(crate) struct ModemView {
     doubtful: bool,
     technology: Option<&'static str>,
     signal_dbm: Option<i16>,
+    learned: Option<LearnedView>,
     accepted: u64,
     refused: u64,
     uncertain: u64,
     opened: u64,
     /// Status reports of its SIM card that fit no message: as when another program sends over it.
     unmatched_reports: u64,
+}
+
+/// What was found out while sending. Of a model and its firmware, but for the last two, which are its SIM card's.
+#[derive(Serialize)]
+pub(crate) struct LearnedView {
+    /// From the prompt to the PDU, with which ten sends in a row went well.
+    prompt_delay_ms: Option<f64>,
+    /// The form of `AT+CNMI` that it took.
+    report_form: Option<String>,
+    /// Whether reports are to be acknowledged.
+    acknowledged: bool,
+    send_time_ms: Option<u64>,
+    lists_hang: bool,
+    validity_period: &'static str,
+    /// `AT+CGSMS`.
+    bearer: Option<u8>,
+}
+
+impl LearnedView {
+    fn of(model: Option<ModelTraits>, sim_card: Option<SimCardTraits>) -> Option<Self> {
+        if model.is_none() && sim_card.is_none() {
+            return None;
+        }
+        let form = model.as_ref().and_then(|m| m.report_form).map(|form| form.map(|n| n.to_string()).join(","));
+        Some(Self {
+            prompt_delay_ms: model.as_ref().and_then(|m| m.prompt_delay).map(|delay| delay.as_secs_f64() * 1000.0),
+            report_form: form,
+            acknowledged: model.as_ref().is_some_and(|m| m.acknowledged),
+            send_time_ms: model.as_ref().and_then(|m| m.send_time).map(|time| time.as_millis() as u64),
+            lists_hang: model.is_some_and(|m| m.lists_hang),
+            validity_period: sim_card.as_ref().map_or(Validity::default(), |card| card.validity).as_str(),
+            bearer: sim_card.and_then(|card| card.bearer),
+        })
+    }
 }
 
 impl From<Modem> for ModemView {
@@ -70,6 +106,7 @@ impl From<Modem> for ModemView {
             technology: modem.technology,
             signal_dbm: modem.signal_dbm,
             quirks: modem.quirks,
+            learned: LearnedView::of(modem.traits, modem.card_traits),
             accepted: modem.accepted,
             refused: modem.refused,
             uncertain: modem.uncertain,

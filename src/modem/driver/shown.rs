@@ -18,6 +18,7 @@ impl Driver {
         }
         self.last_here = Some(imei.clone());
         self.identity = Some((imei, sim_card));
+        self.take_lessons();
         self.show();
         std::mem::take(&mut self.early).into_iter().for_each(|report| self.take(report));
     }
@@ -34,7 +35,11 @@ impl Driver {
         }
         let now = self.setting.clock.now().wall;
         let port = self.setting.port.clone();
+        let traits = self.traits();
+        let card_traits = self.identity.as_ref().and_then(|(_, card)| self.setting.learned.sim_card(card));
         self.setting.board.update(self.setting.slot, |shown| {
+            shown.traits = traits;
+            shown.card_traits = card_traits;
             if shown.state != view.state {
                 shown.since = now;
             }

@@ -73,6 +73,7 @@ impl Session {
     }
 
     pub(super) fn ask(&mut self, now: Mono, command: Command, asked: Asked) {
+        self.lists = command.name() == "AT+CMGL";
         self.asked = Some(asked);
         self.engine.handle_input(now, AtInput::Command(command));
         self.drain(now);
@@ -80,6 +81,7 @@ impl Session {
 
     pub(super) fn replied(&mut self, now: Mono, reply: Reply) {
         self.quiet_since = now;
+        self.lists_hang |= self.lists && reply.end == ReplyEnd::TimedOut;
         match self.asked.take() {
             Some(Asked::Step) => self.step_done(now, &reply),
             Some(Asked::Heartbeat(step)) => {

@@ -21,6 +21,12 @@ impl Session {
         known
     }
 
+    /// What is configured is not tried out.
+    pub(super) fn new_pace(&self) -> Pace {
+        let learns = self.quirks.learns && self.configured.prompt_delay.is_none();
+        Pace::new(self.quirks.prompt_delay, learns)
+    }
+
     pub(super) fn step_done(&mut self, now: Mono, reply: &Reply) {
         let Phase::BringUp { step, way, why, lost, .. } = self.phase else { return };
         let mut known = self.known.clone();
@@ -77,7 +83,11 @@ impl Session {
     }
 
     fn bring_up_done(&mut self, now: Mono) {
-        self.quirks = self.known.quirks;
+        if self.quirks != self.known.quirks {
+            self.quirks = self.known.quirks;
+            self.lists_hang = false;
+            self.pace = self.new_pace();
+        }
         self.acknowledgements.prefer(self.quirks.acknowledgement);
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;

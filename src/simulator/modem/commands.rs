@@ -2,7 +2,7 @@
 
 use super::line::{Command, Form};
 use super::settings::{CELL, CharacterSet, REGISTRATIONS, Settings};
-use super::{Failure, Flow, VirtualModem};
+use super::{Failure, Flow, ModemOptions, VirtualModem};
 use crate::domain::time::Mono;
 use crate::simulator::faults::{Prefixes, UnknownAnswer, Unregistered};
 
@@ -94,6 +94,11 @@ impl VirtualModem {
         Ok(())
     }
 
+    /// What the three registrations say.
+    pub(super) fn registrations(&mut self) -> [u8; 3] {
+        REGISTRATIONS.map(|name| self.registration(name))
+    }
+
     /// What a registration says.
     fn registration(&mut self, name: &str) -> u8 {
         let place = REGISTRATIONS.iter().position(|known| *known == name).unwrap_or(0);
@@ -115,7 +120,10 @@ impl VirtualModem {
             ("V", 0 | 1) => self.settings.verbose = value == 1,
             ("Q", 0 | 1) => self.settings.quiet = value == 1,
             ("Z" | "&F", _) => self.settings = Settings::default(),
-            ("I", 0..=9) => lines.extend([MANUFACTURER.into(), MODEL.into(), format!("Revision: {REVISION}")]),
+            ("I", 0..=9) => {
+                let ModemOptions { manufacturer, model, .. } = &self.options;
+                lines.extend([manufacturer.clone(), model.clone(), format!("Revision: {REVISION}")]);
+            }
             ("H", 0) | ("X", 0..=4) | ("&C" | "&D" | "&K" | "&S", 0..=3) | ("&W" | "L" | "M", _) => {}
             // No calls here: nobody answers, nobody is called.
             ("D" | "A", _) => return Err(Failure::Error),
@@ -135,8 +143,8 @@ impl VirtualModem {
         let mut say = |text: String| lines.push(text);
         match (command.name.as_str(), &command.form) {
             ("+CGMI" | "+CGMM" | "+CGMR" | "+CGSN" | "+CIMI" | "+GMI" | "+GMM" | "+GMR" | "+GSN", Form::Test) => {}
-            ("+CGMI" | "+GMI", Form::Run) => say(MANUFACTURER.into()),
-            ("+CGMM" | "+GMM", Form::Run) => say(MODEL.into()),
+            ("+CGMI" | "+GMI", Form::Run) => say(self.options.manufacturer.clone()),
+            ("+CGMM" | "+GMM", Form::Run) => say(self.options.model.clone()),
             ("+CGMR" | "+GMR", Form::Run) => say(REVISION.into()),
             ("+CGSN" | "+GSN", Form::Run) => say(self.identity.imei.clone()),
             ("+CGSN", Form::Set(_)) => say(format!("+CGSN: \"{}\"", self.identity.imei)),
@@ -273,7 +281,7 @@ impl VirtualModem {
 
     pub(super) fn leave_network(&mut self) {
         if std::mem::take(&mut self.radio.registered) {
-            for line in self.settings.registration_urcs(self.registration_status()) {
+            for line in self.settings.registration_urcs([self.registration_status(); 3]) {
                 self.urc(line);
             }
         }
@@ -305,9 +313,6 @@ impl VirtualModem {
     }
 }
 
-/// The quirk row knows it by this name.
-const MANUFACTURER: &str = "otpgate";
-const MODEL: &str = "virtual";
 const REVISION: &str = concat!("otpgate ", env!("CARGO_PKG_VERSION"));
 /// Commands whose state is one number: name, the range as shown, the values taken.
 const NUMBERS: &[(&str, &str, &[u8])] = &[

@@ -93,13 +93,13 @@ impl Settings {
     }
 
     /// The lines that tell of registration, as far as they were asked for.
-    pub(super) fn registration_urcs(&self, status: u8) -> Vec<String> {
-        let report = |name: &&str| match self.number(name) {
+    pub(super) fn registration_urcs(&self, states: [u8; 3]) -> Vec<String> {
+        let report = |(name, status): (&&str, u8)| match self.number(name) {
             0 => None,
             1 => Some(format!("{name}: {status}")),
             _ => Some(format!("{name}: {status},{CELL}")),
         };
-        REGISTRATIONS.iter().filter_map(report).collect()
+        REGISTRATIONS.iter().zip(states).filter_map(report).collect()
     }
 }
 
