@@ -367,6 +367,11 @@ pub fn pin_state(line: &str) -> Option<PinState> {
     })
 }
 
+/// The nth value of a line, from 0, as a number.
+pub fn number_at(line: &str, n: usize) -> Option<u16> {
+    fields(line).get(n)?.number()
+}
+
 /// How many tries are left for the PIN: of `+CPINR: SIM PIN,3,3`, `+QPINC: "SC",3,10`, `^CPIN: SIM PIN,3,10,3,10,3`, or a
 /// list of which the PIN's is the first. A line about another code tells nothing.
 pub fn pin_tries(line: &str) -> Option<u8> {

@@ -21,6 +21,9 @@ impl Session {
             self.phase = Phase::BringUp { step, way, from: now, why, lost: lost + 1 };
             return;
         }
+        if known.sim_card.is_some() && known.card_query.is_none() {
+            known.card_query = (STEPS[step].ask)(&self.known, way);
+        }
         self.known = known;
         let next_step = Phase::BringUp { step: step + 1, way: 0, from: now, why: None, lost: 0 };
         self.phase = match next {
