@@ -32,6 +32,8 @@ pub struct ModemView {
     pub registration: Option<String>,
     /// Signal in dBm, from `+CSQ`.
     pub signal_dbm: Option<i16>,
+    /// The SIM card's balance, as the network told it last.
+    pub balance: Option<String>,
     /// Parts that the network took since otpgate started.
     pub accepted: u64,
     /// Parts that were refused since otpgate started.

@@ -32,6 +32,7 @@
 //! | L10 | the PIN is asked for | `l10_*` |
 //! | L11 | the SIM card is absent, or loses contact | `l11_*` |
 //! | L12 | the SIM card is another one | `l12_*` |
+//! | L13 | the balance | `l13_*` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |
 //! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |

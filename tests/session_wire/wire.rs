@@ -201,6 +201,12 @@ impl Wire {
         self.reopen_at = Some(self.now + REOPEN);
     }
 
+    /// Has a service code dialled.
+    pub(crate) fn dial(&mut self, code: &str) {
+        self.session.handle_input(self.now, Input::ServiceCode(code));
+        self.settle();
+    }
+
     /// Another SIM card is put in, without a word from the modem.
     pub(crate) fn other_card(&mut self, number: usize) {
         self.simulator.handle_input(self.now, 0, ModemInput::OtherCard(number));

@@ -205,6 +205,7 @@ mod tests {
             smsc: None,
             ussd: None,
             ussd_pattern: None,
+            low_balance: None,
             allow_roaming: false,
             plan_allows_automated_sms: None,
             limits: Default::default(),

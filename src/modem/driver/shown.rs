@@ -13,6 +13,7 @@ impl Driver {
         });
         let swapped = self.last_card.replace(sim_card.clone()).is_some_and(|last| last != sim_card);
         self.note_card(&imei, &sim_card, swapped);
+        self.watch_balance(&sim_card);
         self.last_here = Some(imei.clone());
         self.identity = Some((imei, sim_card));
         self.show();
@@ -57,6 +58,9 @@ impl Driver {
         if let (true, Some((_, reason))) = (view.state.is_ready(), self.rest.until) {
             view.state = ModemState::Waiting;
             view.reason = Some(format!("it rests for some seconds: {reason}"));
+        }
+        if let (true, Some(words)) = (view.state.is_ready(), self.balance.words()) {
+            (view.state, view.reason) = (ModemState::Waiting, Some(words));
         }
         let now = self.setting.clock.now().wall;
         let port = self.setting.port.clone();

@@ -9,6 +9,7 @@ impl Session {
         self.rebooted = false;
         self.unlock.forget();
         self.card.interrupted();
+        self.service_code_is_lost();
         self.fetch_anew();
         self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None, lost: 0 });
     }
