@@ -136,13 +136,13 @@ impl App {
                 slot,
                 port,
                 configured,
+                sim_cards: sim_cards.clone(),
                 status_reports: config.status_reports,
                 ports: ports.clone(),
                 store: Arc::new(store.clone()),
                 clock: clock.clone(),
                 board: board.clone(),
                 learned: learned.clone(),
-                sim_cards: sim_cards.clone(),
             };
             drivers.push(tokio::spawn(driver::drive(setting, orders_in.clone())));
         }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{House, sleep, sleep_ms};
-use otpgate::config::{Limits, SimCardConfig};
+use otpgate::config::SimCardConfig;
 use otpgate::domain::amount::Amount;
 use otpgate::domain::equipment::SimCard;
 use otpgate::domain::event::EventKind;
@@ -88,18 +88,7 @@ impl Locked {
 }
 
 fn card(iccid: &str) -> SimCardConfig {
-    SimCardConfig {
-        iccid: SimCard::new(iccid),
-        number: None,
-        pin_file: None,
-        smsc: None,
-        ussd: None,
-        ussd_pattern: None,
-        low_balance: None,
-        allow_roaming: false,
-        plan_allows_automated_sms: None,
-        limits: Limits::default(),
-    }
+    SimCardConfig::new(SimCard::new(iccid))
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,7 +35,7 @@ pub struct SimCardConfig {
 
 impl SimCardConfig {
     /// A card of which nothing is said yet.
-    pub(super) fn new(iccid: SimCard) -> Self {
+    pub fn new(iccid: SimCard) -> Self {
         Self {
             iccid,
             number: None,

@@ -55,6 +55,8 @@ pub struct Setting {
     pub port: String,
     /// What is said about the modem.
     pub configured: Configured,
+    /// What is said about SIM cards.
+    pub sim_cards: Arc<[SimCardConfig]>,
     /// Whether to ask for status reports.
     pub status_reports: bool,
     /// Where ports come from.
@@ -67,8 +69,6 @@ pub struct Setting {
     pub board: Board,
     /// What was learned about SIM cards.
     pub learned: Learned,
-    /// What the configuration says of SIM cards.
-    pub sim_cards: Arc<[SimCardConfig]>,
 }
 
 /// Drives one modem until told to stop. A panic inside is caught, the modem is set up anew, and what it had on the air
@@ -170,7 +170,7 @@ enum Closed {
 impl Driver {
     fn new(setting: Setting, orders: watch::Receiver<Order>) -> Self {
         Self {
-            session: Session::new(setting.configured),
+            session: Session::new(setting.configured).with_sim_cards(setting.sim_cards.clone()),
             setting,
             orders,
             identity: None,

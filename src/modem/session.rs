@@ -8,6 +8,7 @@
 //! close and reopen when no barrier is passed or the modem does not answer at all.
 
 mod acknowledge;
+mod bearer;
 mod card;
 mod idle;
 mod incoming;
@@ -25,6 +26,7 @@ use crate::at::{
     self, Command, Engine, Event as AtEvent, FinalResult, Input as AtInput, NotTransmitted, Output as AtOutput, PduHex,
     Reply, ReplyEnd, SubmitResult, Urc,
 };
+use crate::config::SimCardConfig;
 use crate::dispatch::retry::{FinalError, judge};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::message::{PartResult, ReportVerdict};
@@ -35,10 +37,12 @@ use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
+use bearer::Bearers;
 use card::CardWatch;
 pub use pin::PinAnswer;
 use pin::Unlock;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use ussd::ServiceCode;
 
@@ -225,8 +229,14 @@ pub struct View {
     pub operator: Option<String>,
     /// In words.
     pub registration: Option<&'static str>,
+    /// As [`Session::is_doubtful`].
+    pub doubtful: bool,
+    /// Radio access technology.
+    pub technology: Option<&'static str>,
     /// From `+CSQ`.
     pub signal_dbm: Option<i16>,
+    /// The row of quirks that holds for it.
+    pub quirks: &'static str,
     /// In words.
     pub degraded: Vec<&'static str>,
 }
@@ -236,6 +246,7 @@ pub struct View {
 pub struct Session {
     engine: Engine,
     configured: Configured,
+    cards: Arc<[SimCardConfig]>,
     quirks: Quirks,
     known: Known,
     phase: Phase,
@@ -253,6 +264,9 @@ pub struct Session {
     unlock: Unlock,
     card: CardWatch,
     service_code: ServiceCode,
+    bearers: Bearers,
+    /// The network has refused a message as it does where the service centre's number is wrong.
+    centre_doubted: bool,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -318,6 +332,7 @@ enum Asked {
     CardPower,
     Card,
     ServiceCode,
+    Bearer,
 }
 
 impl Session {
@@ -326,6 +341,7 @@ impl Session {
         let quirks = configured.over(None, None);
         Self {
             configured,
+            cards: Arc::default(),
             engine: Engine::new(config(quirks, &Known::default())),
             quirks,
             known: Known::default(),
@@ -339,6 +355,8 @@ impl Session {
             unlock: Unlock::default(),
             card: CardWatch::default(),
             service_code: ServiceCode::default(),
+            bearers: Bearers::default(),
+            centre_doubted: false,
             sent: None,
             asked: None,
             unsent_in_a_row: 0,
@@ -352,11 +370,16 @@ impl Session {
         }
     }
 
+    /// With what is said about SIM cards.
+    pub fn with_sim_cards(self, cards: Arc<[SimCardConfig]>) -> Self {
+        Self { cards, ..self }
+    }
+
     /// Takes what happened.
     pub fn handle_input(&mut self, now: Mono, input: Input<'_>) {
         match input {
             Input::Opened { listen } => {
-                self.known = Known::default();
+                self.known = self.nothing_known();
                 self.fetches.clear();
                 self.early.clear();
                 self.acknowledgements.forget();
@@ -426,6 +449,7 @@ impl Session {
             && self.fetches.is_empty()
             && self.service_code.is_idle()
             && self.acknowledgements.is_settled()
+            && self.next_bearer().is_none()
             && !self.rebooted
             && self.engine.is_ready()
             && self.known.registration().is_some()
@@ -439,6 +463,21 @@ impl Session {
     /// Whether it is up and registered, busy or not.
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Up && self.known.registration().is_some()
+    }
+
+    /// Whether it is ready, but registered in a way over which messages may not go: another is to be preferred.
+    pub fn is_doubtful(&self) -> bool {
+        self.is_ready() && self.known.is_doubtful()
+    }
+
+    /// Whether the network refuses its SIM card (state 3), and no part of it has taken it.
+    pub fn is_denied(&self) -> bool {
+        self.phase == Phase::Up && self.known.is_denied()
+    }
+
+    /// What is special about this model, once it has said its name.
+    pub fn quirks(&self) -> &Quirks {
+        &self.quirks
     }
 
     /// Whether reports can come at all.
@@ -470,9 +509,18 @@ impl Session {
             revision: self.known.revision.clone(),
             operator: self.known.operator.clone(),
             registration,
+            technology: self.known.technology(),
+            doubtful: self.is_doubtful(),
             signal_dbm: self.known.signal_dbm,
-            degraded: self.known.degraded.clone(),
+            quirks: self.quirks.name,
+            degraded: if self.phase == Phase::Up { self.missing() } else { self.known.degraded.clone() },
         }
+    }
+
+    /// What it lacks, in words.
+    fn missing(&self) -> Vec<&'static str> {
+        let bearer = self.known.sim_card.as_ref().and_then(|card| self.bearers.advice(card));
+        self.known.missing().into_iter().chain(bearer).collect()
     }
 
     fn drain(&mut self, now: Mono) {

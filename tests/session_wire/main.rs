@@ -22,9 +22,11 @@
 //! | T3 | a report cut off | `t3_a_report_is_cut_off` |
 //! | T4 | the echo comes back | `t4_the_echo_comes_back` |
 //! | T5 | answers of other shapes | `t5_*` |
+//! | 330 | no service centre is set | `e330_*` |
 //! | T7 | settings are refused | `t7_*` |
 //! | T8 | the modem restarts unasked | `t8_*` |
 //! | T9 | busy after its boot | `t9_busy_after_its_boot` |
+//! | T13 | what another program has set | `t13_*` |
 //! | L1 | the port goes away | `l1_the_port_goes_away` |
 //! | L5 | it hangs | `l5_*` |
 //! | L6 | registration | `l6_*` |
@@ -33,6 +35,11 @@
 //! | L11 | the SIM card is absent, or loses contact | `l11_*` |
 //! | L12 | the SIM card is another one | `l12_*` |
 //! | L13 | the balance | `l13_*` |
+//! | L8 | the radio is off | `l8_*` |
+//! | L9 | messages fail over LTE | `l9_*` |
+//! | L10 | the PIN is asked for | `l10_a_pin_is_never_typed` |
+//! | L15 | a foreign network | `l15_*` |
+//! | L11 | there is no SIM card | `l11_no_sim_card` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |
 //! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |
@@ -44,8 +51,11 @@
 //! moment that is over.
 
 mod cards;
+mod dialects;
 mod life;
+mod network;
 mod properties;
 mod sending;
 mod talking;
+mod transcripts;
 mod wire;

@@ -101,8 +101,7 @@ impl Session {
     /// What to ask for the tries that are left, and which value of the answer they are where that is known: first what this
     /// model is known to answer.
     fn counters(&self) -> Vec<(Command, Option<usize>)> {
-        let quirks = self.configured.over(self.known.manufacturer.as_deref(), self.known.model.as_deref());
-        let known = quirks.pin_counters.iter();
+        let known = self.known.quirks.pin_counters.iter();
         let known = known.filter_map(|q| Some((Command::raw(q.text, COUNTER).ok()?, Some(q.field))));
         let mut all: Vec<_> = known.collect();
         for other in Command::pin_counters() {

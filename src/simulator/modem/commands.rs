@@ -72,7 +72,7 @@ impl VirtualModem {
                 // TS 27.007 §7.11: whether the network shows the number comes second.
                 "+CLIP" => format!("{name}: {},1", self.settings.number(name)),
                 _ if REGISTRATIONS.contains(&name) => {
-                    let (n, stat) = (self.settings.number(name), self.registration_status());
+                    let (n, stat) = (self.settings.number(name), self.registration(name));
                     match (n, stat) {
                         (2, 1) => format!("{name}: 2,1,{CELL}"),
                         _ => format!("{name}: {n},{stat}"),
@@ -92,6 +92,15 @@ impl VirtualModem {
             }
         }
         Ok(())
+    }
+
+    /// What a registration says.
+    fn registration(&mut self, name: &str) -> u8 {
+        let place = REGISTRATIONS.iter().position(|known| *known == name).unwrap_or(0);
+        match self.faults.registration.strike(&mut self.dice) {
+            Some(states) if self.radio.registered => states.0[place],
+            _ => self.registration_status(),
+        }
     }
 
     /// V.250 commands of one letter.
@@ -140,6 +149,8 @@ impl VirtualModem {
                 if !self.card.is_open() && self.faults.iccid_locked.strike(&mut self.dice).is_some() {
                     return Err(Failure::Cme(11));
                 }
+                // Its answer bears the shorter name.
+                let name = if name == "+CICCID" { "+ICCID" } else { name };
                 say(format!("{name}: {}", self.identity.iccid));
             }
             ("+CNUM", Form::Run) => {
@@ -153,6 +164,10 @@ impl VirtualModem {
             }
             ("+CPINR", Form::Run | Form::Set(_)) if self.faults.pin_tries_hidden.strike(&mut self.dice).is_none() => {
                 say(format!("+CPINR: SIM PIN,{},3", self.card.tries));
+            }
+            ("+CRSM", Form::Set(_)) => {
+                self.card.refusal(false)?;
+                say(self.card.file(&self.options, &values)?);
             }
             ("+CFUN", Form::Test) => say("+CFUN: (0,1,4),(0,1)".into()),
             ("+CFUN", Form::Read) => say(format!("+CFUN: {}", self.radio.functionality)),
