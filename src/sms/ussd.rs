@@ -53,7 +53,10 @@ fn says_ucs2(dcs: Option<u8>) -> bool {
 fn looks_like_ucs2(octets: &[u8]) -> bool {
     let (units, rest) = octets.as_chunks::<2>();
     let zero = units.iter().filter(|unit| unit[0] == 0).count();
-    rest.is_empty() && 2 * zero >= units.len()
+    let mut high: Vec<u8> = units.iter().map(|unit| unit[0]).collect();
+    high.sort_unstable();
+    high.dedup();
+    rest.is_empty() && (2 * zero >= units.len() || high.len() <= 2)
 }
 
 fn looks_like_text(text: &str) -> bool {
@@ -84,6 +87,7 @@ mod tests {
             (ucs2.clone(), Some(15), text),
             (format!("{ucs2}0000FFFF60B16260EEEE"), Some(17), text),
             (ucs2_hex(cyrillic), Some(72), cyrillic),
+            (ucs2_hex(cyrillic), Some(15), cyrillic),
             ("10.00".to_owned(), Some(15), "10.00"),
             ("1000".to_owned(), Some(15), "1000"),
             ("Added: 50".to_owned(), Some(0), "Added: 50"),

@@ -73,7 +73,7 @@ impl Session {
     /// The card asks for its PIN.
     pub(super) fn begin_unlock(&mut self, now: Mono) {
         if self.unlock.taken {
-            return self.stay_at_step(now + ASK_AGAIN, PIN_NOT_KEPT);
+            return self.stay_at_step(now + NOT_KEPT, PIN_NOT_KEPT);
         }
         self.stay_at_step(now, ASKS_FOR_PIN);
         self.unlock.stage = Stage::Card(0);
@@ -218,6 +218,8 @@ impl Session {
     }
 }
 
+/// A card that has just taken its PIN may say for a moment yet that it wants one.
+const NOT_KEPT: Duration = Duration::from_secs(5);
 const COUNTER: Duration = Duration::from_secs(10);
 /// While a person is needed, so often it is looked whether one was there.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
