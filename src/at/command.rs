@@ -237,6 +237,16 @@ impl Command {
         Ok(Self::set(format!("AT+CPIN=\"{pin}\"")).within(20).once())
     }
 
+    /// `AT+CRSM=192,…`: GET RESPONSE for an elementary file of records, which tells their length (27.007 §8.18).
+    pub fn record_length(file: u16) -> Self {
+        Self::query(format!("AT+CRSM=192,{file},0,0,15"), "+CRSM:").within(10)
+    }
+
+    /// `AT+CRSM=178,…`: READ RECORD, of so many octets.
+    pub fn read_record(file: u16, record: u8, length: u8) -> Self {
+        Self::query(format!("AT+CRSM=178,{file},{record},4,{length}"), "+CRSM:").within(10)
+    }
+
     /// The ways to ask how many tries are left for the PIN, in the order to try them.
     pub fn pin_counters() -> Vec<Self> {
         let ways = [
@@ -250,16 +260,6 @@ impl Command {
             ("AT+CPINC?", "+CPINC:"),
         ];
         ways.map(|(text, prefix)| Self::query(text, prefix).within(10)).to_vec()
-    }
-
-    /// `AT+CRSM=192,…`: GET RESPONSE for an elementary file of records, which tells their length (27.007 §8.18).
-    pub fn record_length(file: u16) -> Self {
-        Self::query(format!("AT+CRSM=192,{file},0,0,15"), "+CRSM:").within(10)
-    }
-
-    /// `AT+CRSM=178,…`: READ RECORD, of so many octets.
-    pub fn read_record(file: u16, record: u8, length: u8) -> Self {
-        Self::query(format!("AT+CRSM=178,{file},{record},4,{length}"), "+CRSM:").within(10)
     }
 
     /// `AT+CREG?`

@@ -330,12 +330,6 @@ fn take_radio(known: &mut Known, reply: &Reply) -> Next {
     Next::Step
 }
 
-macro_rules! cme {
-    ($numbers:pat) => {
-        ReplyEnd::Final(FinalResult::Cme(Some($numbers)))
-    };
-}
-
 /// It may take a minute, and answer that it is busy meanwhile.
 fn take_radio_on(known: &mut Known, reply: &Reply) -> Next {
     match reply.end {
@@ -356,6 +350,12 @@ fn take_character_set(known: &mut Known, reply: &Reply) -> Next {
         }
     }
     Next::Step
+}
+
+macro_rules! cme {
+    ($numbers:pat) => {
+        ReplyEnd::Final(FinalResult::Cme(Some($numbers)))
+    };
 }
 
 fn take_pin(known: &mut Known, reply: &Reply) -> Next {

@@ -261,12 +261,12 @@ pub struct Session {
     /// Reports that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
     early: Vec<Event>,
     acknowledgements: Acknowledgements,
-    unlock: Unlock,
-    card: CardWatch,
-    service_code: ServiceCode,
     bearers: Bearers,
     /// The network has refused a message as it does where the service centre's number is wrong.
     centre_doubted: bool,
+    unlock: Unlock,
+    card: CardWatch,
+    service_code: ServiceCode,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -328,11 +328,11 @@ enum Asked {
     Fetch(Fetch),
     Acknowledgement,
     Routing,
+    Bearer,
     Unlock,
     CardPower,
     Card,
     ServiceCode,
-    Bearer,
 }
 
 impl Session {
@@ -352,11 +352,11 @@ impl Session {
             fetches: VecDeque::new(),
             early: Vec::new(),
             acknowledgements: Acknowledgements::default(),
+            bearers: Bearers::default(),
+            centre_doubted: false,
             unlock: Unlock::default(),
             card: CardWatch::default(),
             service_code: ServiceCode::default(),
-            bearers: Bearers::default(),
-            centre_doubted: false,
             sent: None,
             asked: None,
             unsent_in_a_row: 0,

@@ -328,14 +328,6 @@ impl Store for BoxStore {
         })
     }
 
-    fn note(&self, event: NewEvent) -> Answer<EventId> {
-        self.command(move |engine, now| engine.logged(event, now))
-    }
-
-    fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {
-        self.request(move |engine, _| Ok(engine.event_page(&query)))
-    }
-
     fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>> {
         self.command(move |engine, _| engine.enter_pin(&entry))
     }
@@ -350,6 +342,14 @@ impl Store for BoxStore {
 
     fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>> {
         self.command(move |engine, _| Ok(engine.pin_guard(&PinHolder::Modem(modem))?.last_card))
+    }
+
+    fn note(&self, event: NewEvent) -> Answer<EventId> {
+        self.command(move |engine, now| engine.logged(event, now))
+    }
+
+    fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {
+        self.request(move |engine, _| Ok(engine.event_page(&query)))
     }
 
     fn close(&self) -> Answer<()> {

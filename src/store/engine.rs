@@ -51,9 +51,9 @@ pub(super) struct Engine {
     pub(super) unmatched: Unmatched,
     pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
-    pub(super) events: EventLog,
     /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
+    pub(super) events: EventLog,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -144,12 +144,12 @@ impl Loaded {
                 }
             }
             Record::ApiKey(api_key) => self.keys.push(api_key),
-            Record::Event(event) => self.events.take(&event),
             Record::PinGuard(guard) => {
                 if let Key::PinGuard(place) = key {
                     self.pin_guards.insert(guard.holder, place);
                 }
             }
+            Record::Event(event) => self.events.take(&event),
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
     }
@@ -194,8 +194,8 @@ impl Engine {
             unmatched: Unmatched::default(),
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
-            events: loaded.events,
             pin_guards: loaded.pin_guards,
+            events: loaded.events,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),

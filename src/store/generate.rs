@@ -138,20 +138,6 @@ pub(crate) fn idempotency() -> impl Strategy<Value = IdempotencyRecord> {
     })
 }
 
-/// A line of the event log.
-pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
-    let where_from = (option::of("[0-9]{15}".prop_map(Imei::new)), option::of(sim_card()));
-    let what = (select(EventKind::ALL.as_slice()), text(MAX_SENTENCE), option::of(any::<u128>()));
-    (any::<u128>(), any::<u64>(), wall(), where_from, what).prop_map(
-        |(id, sequence, at, (modem, sim_card), (kind, sentence, about))| LoggedEvent {
-            id: EventId(id),
-            sequence,
-            at,
-            event: NewEvent { kind, modem, sim_card, sentence, about },
-        },
-    )
-}
-
 /// What was typed at a card.
 pub(crate) fn pin_guard() -> impl Strategy<Value = PinGuard> {
     let holder =
@@ -168,6 +154,20 @@ pub(crate) fn pin_guard() -> impl Strategy<Value = PinGuard> {
         history: PinHistory(tried),
         last_card,
     })
+}
+
+/// A line of the event log.
+pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
+    let where_from = (option::of("[0-9]{15}".prop_map(Imei::new)), option::of(sim_card()));
+    let what = (select(EventKind::ALL.as_slice()), text(MAX_SENTENCE), option::of(any::<u128>()));
+    (any::<u128>(), any::<u64>(), wall(), where_from, what).prop_map(
+        |(id, sequence, at, (modem, sim_card), (kind, sentence, about))| LoggedEvent {
+            id: EventId(id),
+            sequence,
+            at,
+            event: NewEvent { kind, modem, sim_card, sentence, about },
+        },
+    )
 }
 
 /// Any reason.

@@ -106,8 +106,6 @@ pub trait Store: Send + Sync + 'static {
     /// Whether this modem can send over this SIM card now. What one SIM card refused, or left uncertain, goes to another
     /// while one is ready.
     fn set_ready(&self, modem: Imei, sim_card: SimCard, ready: bool) -> Answer<()>;
-    /// Logs what happened. Nobody needs to wait for the answer.
-    fn note(&self, event: NewEvent) -> Answer<EventId>;
     /// Whether a PIN may be typed at a SIM card. If so, that it is typed is on record before the answer.
     fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>>;
     /// What came of it. Where nobody saw that, nothing is said.
@@ -116,6 +114,8 @@ pub trait Store: Send + Sync + 'static {
     fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<Option<SimCard>>;
     /// The SIM card that was open last in this modem.
     fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>>;
+    /// Logs what happened. Nobody needs to wait for the answer.
+    fn note(&self, event: NewEvent) -> Answer<EventId>;
     /// Ends the store: what is queued up is committed, then the last handle is dropped.
     fn close(&self) -> Answer<()>;
 }

@@ -32,10 +32,10 @@ pub enum Key {
     ApiKey(KeyId),
     /// An idempotency key, by its keyed hash.
     Idempotency([u8; 16]),
-    /// A line of the event log.
-    Event(EventId),
     /// The PINs that were typed at a SIM card, by a keyed hash of the card.
     PinGuard([u8; 16]),
+    /// A line of the event log.
+    Event(EventId),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -48,8 +48,8 @@ pub enum Record {
     SuppliedCode(Secret),
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
-    Event(LoggedEvent),
     PinGuard(PinGuard),
+    Event(LoggedEvent),
 }
 
 /// What was made under an idempotency key.
@@ -106,8 +106,8 @@ impl Key {
             Self::SuppliedCode(id) => (SUPPLIED_CODE, id.0.to_be_bytes()),
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
-            Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::PinGuard(hash) => (PIN_GUARD, hash),
+            Self::Event(id) => (EVENT, id.0.to_be_bytes()),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -126,8 +126,8 @@ impl Key {
             SUPPLIED_CODE => Self::SuppliedCode(VerificationId(id)),
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
-            EVENT => Self::Event(EventId(id)),
             PIN_GUARD => Self::PinGuard(hash),
+            EVENT => Self::Event(EventId(id)),
             _ => return None,
         })
     }
@@ -141,8 +141,8 @@ impl Key {
             Self::SuppliedCode(_) => "supplied codes",
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
-            Self::Event(_) => "events",
             Self::PinGuard(_) => "PIN guards",
+            Self::Event(_) => "events",
         }
     }
 }
@@ -178,8 +178,8 @@ impl Record {
             | Self::Body(_)
             | Self::SuppliedCode(_)
             | Self::ApiKey(_)
-            | Self::Event(_)
-            | Self::PinGuard(_) => false,
+            | Self::PinGuard(_)
+            | Self::Event(_) => false,
         }
     }
 
@@ -192,8 +192,8 @@ impl Record {
             Self::SuppliedCode(c) => encode(c),
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
-            Self::Event(e) => encode(e),
             Self::PinGuard(g) => encode(g),
+            Self::Event(e) => encode(e),
         }
     }
 
@@ -206,8 +206,8 @@ impl Record {
             Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
-            Key::Event(_) => Self::Event(decode(bytes)?),
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
+            Key::Event(_) => Self::Event(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -240,8 +240,8 @@ const VERIFICATION: u8 = 3;
 const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
-const EVENT: u8 = 13;
 const PIN_GUARD: u8 = 7;
+const EVENT: u8 = 13;
 
 #[cfg(test)]
 mod tests {

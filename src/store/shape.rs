@@ -253,14 +253,6 @@ variants!(Made as MadeShape {
     CanceledVerification(id: VerificationId),
 });
 
-fields!(LoggedEvent as LoggedEventShape { id: EventId, sequence: u64, at: Wall, event: NewEvent });
-fields!(NewEvent as NewEventShape {
-    kind: EventKind,
-    modem: Option<Imei>,
-    sim_card: Option<SimCard>,
-    sentence: String,
-    about: Option<u128>,
-});
 fields!(PinGuard as PinGuardShape {
     holder: PinHolder,
     key: [u8; 32],
@@ -270,6 +262,14 @@ fields!(PinGuard as PinGuardShape {
 variants!(PinHolder as PinHolderShape { SimCard(card: SimCard), Modem(imei: Imei) });
 fields!(TriedPin as TriedPinShape { pin: [u8; 16], end: PinEnd });
 variants!(PinEnd as PinEndShape { Unseen { accepted_before: bool }, Refused, Accepted });
+fields!(LoggedEvent as LoggedEventShape { id: EventId, sequence: u64, at: Wall, event: NewEvent });
+fields!(NewEvent as NewEventShape {
+    kind: EventKind,
+    modem: Option<Imei>,
+    sim_card: Option<SimCard>,
+    sentence: String,
+    about: Option<u128>,
+});
 
 impl<T: Disk> Disk for Option<T> {
     type Shape = Option<T::Shape>;

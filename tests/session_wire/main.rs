@@ -30,16 +30,13 @@
 //! | L1 | the port goes away | `l1_the_port_goes_away` |
 //! | L5 | it hangs | `l5_*` |
 //! | L6 | registration | `l6_*` |
-//! | L8 | the radio is off | `l8_the_radio_is_off` |
+//! | L8 | the radio is off | `l8_*` |
+//! | L9 | messages fail over LTE | `l9_*` |
 //! | L10 | the PIN is asked for | `l10_*` |
 //! | L11 | the SIM card is absent, or loses contact | `l11_*` |
 //! | L12 | the SIM card is another one | `l12_*` |
 //! | L13 | the balance | `l13_*` |
-//! | L8 | the radio is off | `l8_*` |
-//! | L9 | messages fail over LTE | `l9_*` |
-//! | L10 | the PIN is asked for | `l10_a_pin_is_never_typed` |
 //! | L15 | a foreign network | `l15_*` |
-//! | L11 | there is no SIM card | `l11_no_sim_card` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |
 //! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |
