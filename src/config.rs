@@ -11,7 +11,7 @@ mod sim_card;
 mod source;
 mod values;
 
-pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits};
+pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits, balance_pattern};
 pub use values::Country;
 
 use crate::http::Network;

@@ -52,7 +52,8 @@
 //!   a model and a SIM card were seen to do is `learned` and kept. The
 //!   driver, the serial port and the board of what is known are the I/O around it. The driver pulls: it asks the store for
 //!   the next message when its modem is free, and for one ahead while it is on the air; it asks for none while its modem
-//!   rests after a refusal that was no message's fault.
+//!   rests after a refusal that was no message's fault. A SIM card's PIN is typed once the store has that on record, and only
+//!   if nothing that is on record speaks against it.
 //! - [`otp`]: codes: derived, rendered into a text, read as people type them. Pure.
 //! - [`dispatch`]: what to do about an outcome: retry, resend, give up, believe that a number is unassigned. Pure. The order of
 //!   sending is the store's, since the store hands out claims: one ordered queue for each set of SIM cards that may take a

@@ -3,12 +3,15 @@
 mod common;
 
 use common::{House, sleep, sleep_ms};
-use otpgate::config::{Limits, SimCardConfig};
+use otpgate::config::SimCardConfig;
+use otpgate::domain::amount::Amount;
 use otpgate::domain::equipment::SimCard;
+use otpgate::domain::event::EventKind;
 use otpgate::domain::message::Status;
 use otpgate::modem::board::ModemView;
 use otpgate::simulator::modem::{Identity, ModemOptions};
 use otpgate::simulator::network::NetworkOptions;
+use otpgate::store::EventQuery;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +20,7 @@ use tempfile::TempDir;
 const BO: &str = "+14155550100";
 const MINUTE: Duration = Duration::from_secs(60);
 const RIGHT: &str = "1234";
+const CODE: &str = "*100#";
 const WRONG: &str = "9876";
 
 /// A world whose cards have a PIN each, and the files that the daemon takes for theirs.
@@ -84,17 +88,7 @@ impl Locked {
 }
 
 fn card(iccid: &str) -> SimCardConfig {
-    SimCardConfig {
-        iccid: SimCard::new(iccid),
-        number: None,
-        pin_file: None,
-        smsc: None,
-        ussd: None,
-        ussd_pattern: None,
-        allow_roaming: false,
-        plan_allows_automated_sms: None,
-        limits: Limits::default(),
-    }
+    SimCardConfig::new(SimCard::new(iccid))
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,4 +320,130 @@ async fn l11_a_card_that_loses_contact_comes_back_and_nothing_is_lost() {
     assert_eq!(copies.len(), 3, "{copies:?}");
     assert_eq!(w.typed(0), 2);
     w.house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l12_another_card_is_an_event_also_if_it_was_changed_while_nobody_looked() {
+    let swaps = |house: &House| {
+        let store = house.store();
+        async move {
+            let all = store.events(EventQuery { limit: 50, ..EventQuery::default() }).await.unwrap().items;
+            all.into_iter().filter(|e| e.event.kind == EventKind::SimCardSwapped).count()
+        }
+    };
+    let mut w = Locked::started(&[RIGHT]).await;
+    w.house.sim_cards.push(SimCardConfig { pin_file: Some(w.file(0)), ..card(&Identity::numbered(77).iccid) });
+    w.sends().await;
+    assert_eq!(swaps(&w.house).await, 0);
+    w.house.stop().await;
+    w.house.simulator.other_card(0, 77);
+    w.house.simulator.power_cycle(0);
+    w.house.begin().await;
+    w.sends().await;
+    assert_eq!((swaps(&w.house).await, w.typed(0)), (1, 2));
+    w.house.restart().await;
+    w.sends().await;
+    w.house.simulator.other_card(0, 0);
+    w.house.simulator.power_cycle(0);
+    sleep(30).await;
+    w.sends().await;
+    assert_eq!((swaps(&w.house).await, w.typed(0)), (2, 3));
+    w.house.stop().await;
+}
+
+/// A card whose balance is asked for.
+fn prepaid(modem: usize) -> SimCardConfig {
+    SimCardConfig {
+        ussd: Some(CODE.into()),
+        ussd_pattern: Some("balance is (-?[0-9.,]+)".into()),
+        low_balance: Amount::parse("2.00"),
+        ..card(&Identity::numbered(modem).iccid)
+    }
+}
+
+async fn prepaid_house(modems: usize, faults: &[&str]) -> House {
+    let mut house = House::empty(modems, &ModemOptions::default(), 7, NetworkOptions::default());
+    house.sim_cards = (0..modems).map(prepaid).collect();
+    house.faults(0, faults);
+    house.begin().await;
+    house
+}
+
+fn dialled(house: &House, modem: usize) -> u64 {
+    house.simulator.counts().modems[modem].counts.service_codes
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_the_balance_is_asked_once_a_day() {
+    let mut house = prepaid_house(1, &[]).await;
+    sleep(120).await;
+    let view = house.app().board().modems()[0].clone();
+    assert_eq!((view.balance.as_deref(), dialled(&house, 0)), (Some("10.00"), 1));
+    assert!(view.state.is_ready());
+    sleep(3 * 86_400).await;
+    assert_eq!(dialled(&house, 0), 4);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_a_low_balance_drains_the_card_and_a_topped_up_one_sends_again() {
+    let mut house = prepaid_house(2, &["balance=0.30"]).await;
+    sleep(120).await;
+    let view = house.app().board().modems()[0].clone();
+    assert!(!view.state.is_ready(), "{view:?}");
+    let reason = view.reason.unwrap();
+    assert!(reason.contains("0.30") && reason.contains("low_balance (2.00)"), "{reason}");
+    for _ in 0..3 {
+        let id = house.accept(BO, "hello").await;
+        assert_eq!(house.settled(id, MINUTE).await.status(), Status::Delivered);
+    }
+    assert_eq!(house.senders(BO), vec![house.imei(1); 3]);
+    let query = EventQuery { kind: Some(EventKind::SimCardLowBalance), limit: 50, ..EventQuery::default() };
+    let events = house.store().events(query.clone()).await.unwrap().items;
+    assert_eq!(events.len(), 1);
+    assert!(!events[0].event.sentence.contains("0.30"), "no balance in the log of events");
+    sleep(3700).await;
+    assert_eq!(dialled(&house, 0), 2, "once an hour while it is low");
+    house.faults(0, &["balance=12,50"]);
+    sleep(3600).await;
+    assert!(house.app().board().modems()[0].state.is_ready());
+    assert_eq!(house.app().board().modems()[0].balance.as_deref(), Some("12.50"));
+    assert_eq!(house.store().events(query).await.unwrap().items.len(), 1);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_a_refusal_as_without_credit_asks_at_once_and_not_each_time() {
+    let mut house = prepaid_house(1, &[]).await;
+    sleep(4000).await;
+    assert_eq!(dialled(&house, 0), 1);
+    house.faults(0, &["network_refusal=38", "balance=0"]);
+    let ids = [house.accept(BO, "one").await, house.accept(BO, "two").await];
+    sleep(60).await;
+    assert_eq!(dialled(&house, 0), 2);
+    assert!(house.app().board().modems()[0].reason.as_ref().is_some_and(|r| r.contains("low_balance")));
+    house.faults(0, &["balance=20"]);
+    sleep(3700).await;
+    for id in ids {
+        assert_eq!(house.status(id).await, Status::Expired, "nobody else could send them");
+    }
+    let id = house.accept(BO, "three").await;
+    assert_eq!(house.settled(id, MINUTE).await.status(), Status::Delivered);
+    assert_eq!(dialled(&house, 0), 3);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_a_balance_that_is_never_told_holds_nothing_up_for_long() {
+    for shape in ["ussd_shape=never", "ussd_shape=refused", "balance=-"] {
+        let mut house = prepaid_house(1, &[shape]).await;
+        sleep(61).await;
+        let id = house.accept(BO, "hello").await;
+        let message = house.settled(id, MINUTE * 3).await;
+        assert_eq!(message.status(), Status::Delivered, "{shape}");
+        assert_eq!(house.app().board().modems()[0].balance, None, "{shape}");
+        sleep(3600).await;
+        assert_eq!(dialled(&house, 0), 2, "{shape}: again in an hour");
+        house.stop().await;
+    }
 }

@@ -302,6 +302,20 @@ impl Command {
         Self::query("AT+COPS?", "+COPS:").within(20)
     }
 
+    /// `AT+CUSD=1,"…",15`: a service code, as it stands or in hexadecimal. The network's answer is news that comes later.
+    pub fn service_code(code: &str) -> Result<Self, InvalidCommand> {
+        let fits = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#');
+        if !(1..=200).contains(&code.len()) || !code.bytes().all(fits) {
+            return Err(InvalidCommand);
+        }
+        Ok(Self::set(format!("AT+CUSD=1,\"{code}\",15")).within(30).once())
+    }
+
+    /// `AT+CUSD=2`: ends a dialogue of service codes.
+    pub fn end_service_code() -> Self {
+        Self::set("AT+CUSD=2").within(10)
+    }
+
     /// `AT+CSCS="…"`: a character set by its name (27.007 §5.5).
     pub fn use_character_set(name: &'static str) -> Self {
         Self::set(format!("AT+CSCS=\"{name}\""))

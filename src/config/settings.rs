@@ -4,6 +4,7 @@ use super::sim_card::{self, SimCardConfig};
 use super::source::{Value, nearest};
 use super::values::Country;
 use super::{Config, Mode, Modem};
+use crate::domain::amount::Amount;
 use crate::domain::equipment::SimCard;
 use crate::domain::msisdn::Msisdn;
 use jiff::tz::TimeZone;
@@ -335,7 +336,16 @@ const SETTINGS: &[Setting] = &[
         name: "sim_card.ussd_pattern",
         set: |c, v| {
             let pattern = v.text()?.to_owned();
+            sim_card::balance_pattern(&pattern)?;
             card(c).map(|card| card.ussd_pattern = Some(pattern))
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_card.low_balance",
+        set: |c, v| {
+            let amount = Amount::parse(v.text()?).ok_or("must be an amount in quotes, as in \"5.00\"")?;
+            card(c).map(|card| card.low_balance = Some(amount))
         },
         show: |_| String::new(),
     },

@@ -1,5 +1,6 @@
 //! The vocabulary: ids, numbers, time, messages, verifications. Pure, and known to every other room.
 
+pub mod amount;
 pub mod equipment;
 pub mod event;
 pub mod id;

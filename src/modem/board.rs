@@ -43,6 +43,8 @@ pub struct ModemView {
     pub traits: Option<ModelTraits>,
     /// What was seen of its SIM card.
     pub card_traits: Option<SimCardTraits>,
+    /// The SIM card's balance, as the network told it last.
+    pub balance: Option<String>,
     /// Parts that the network took since otpgate started.
     pub accepted: u64,
     /// Parts that were refused since otpgate started.

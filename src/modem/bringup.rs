@@ -69,9 +69,8 @@ pub(super) struct Known {
     pub(super) revision: Option<String>,
     pub(super) imei: Option<Imei>,
     pub(super) sim_card: Option<SimCard>,
-    /// The way of asking for the ICCID that was answered.
-    pub(super) iccid_way: Option<usize>,
-    tried_ways: usize,
+    /// The question that was answered with it.
+    pub(super) card_query: Option<Command>,
     /// Queries that this modem answered with a line of their own.
     pub(super) barriers: Vec<Command>,
     /// What it says that `AT+CPMS` takes.
@@ -390,13 +389,9 @@ fn take_iccid(known: &mut Known, reply: &Reply) -> Next {
     match reply.lines.iter().find_map(|line| response::iccid(line.as_str())) {
         Some(iccid) => {
             known.sim_card = Some(SimCard::new(iccid));
-            known.iccid_way = Some(known.tried_ways);
             Next::Step
         }
-        None => {
-            known.tried_ways += 1;
-            Next::Another
-        }
+        None => Next::Another,
     }
 }
 

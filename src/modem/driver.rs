@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
+mod balance;
 mod claiming;
 mod lessons;
 mod pin;
@@ -123,6 +124,7 @@ struct Driver {
     unlocking: JoinSet<pin::Unlocking>,
     /// The one that the session was given last, and for which question.
     pin: Option<(u64, PinEntry)>,
+    balance: balance::BalanceWatch,
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
@@ -195,6 +197,7 @@ impl Driver {
             keeping: JoinSet::new(),
             unlocking: JoinSet::new(),
             pin: None,
+            balance: balance::BalanceWatch::default(),
             send_time: Duration::ZERO,
             measured: Mono::default(),
             failed_to: Vec::new(),
@@ -371,7 +374,7 @@ impl Driver {
                     Output::Event(event) => self.take(event),
                 }
             }
-            if !self.submit_next() {
+            if !self.submit_next() && !self.ask_balance() {
                 break;
             }
         }
@@ -383,6 +386,7 @@ impl Driver {
         match event {
             Event::Changed => self.show(),
             Event::WantPin { token, imei, sim_card, tries_left } => self.want_pin(token, imei, sim_card, tries_left),
+            Event::ServiceAnswered(text) => self.balance_told(text),
             Event::PinEnded { token, outcome } => self.pin_ended(token, outcome),
             Event::Identified { imei, sim_card } => self.identified(imei, sim_card),
             Event::WantIntent { token } => self.want_intent(token),
@@ -450,7 +454,12 @@ impl Driver {
         let idle = now.mono + LOOK_AGAIN;
         let ahead = self.ahead_until().filter(|until| *until > now.mono);
         let rested = self.rest.until.map(|(until, _)| until);
-        [self.session.next_timeout(), self.stopping(), ahead, rested].into_iter().flatten().fold(idle, Mono::min)
+        // What is due and can't be asked yet is asked when the modem is free.
+        let balance = self.balance.due().filter(|due| *due > now.mono);
+        [self.session.next_timeout(), self.stopping(), ahead, rested, balance]
+            .into_iter()
+            .flatten()
+            .fold(idle, Mono::min)
     }
 
     /// How long to listen before the first ESC: a message may still be on the air from before a restart, a panic, or a

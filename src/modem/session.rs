@@ -16,6 +16,7 @@ mod pace;
 mod pin;
 mod sending;
 mod setting_up;
+mod ussd;
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
 use super::quirks::{Configured, Quirks};
@@ -46,6 +47,7 @@ use pin::Unlock;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use ussd::ServiceCode;
 
 /// Everything that can happen to a session.
 #[derive(Debug)]
@@ -75,6 +77,8 @@ pub enum Input<'a> {
     Distrusted,
     /// A report that the modem keeps is on disk.
     Kept(StoredAt),
+    /// Dial this service code. Only after [`Session::is_free`].
+    ServiceCode(&'a str),
     /// The answer to [`Event::WantPin`].
     Pin {
         /// Which question.
@@ -154,6 +158,8 @@ pub enum Event {
         /// How many tries are left, if the modem tells.
         tries_left: Option<u8>,
     },
+    /// What the network said to a service code; `None`: nothing, or it can't be told.
+    ServiceAnswered(Option<Secret>),
     /// What came of a PIN. Where nobody saw that, nothing is said.
     PinEnded {
         /// Which question it answered.
@@ -272,6 +278,7 @@ pub struct Session {
     centre_doubted: bool,
     unlock: Unlock,
     card: CardWatch,
+    service_code: ServiceCode,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -337,6 +344,7 @@ enum Asked {
     Unlock,
     CardPower,
     Card,
+    ServiceCode,
 }
 
 impl Session {
@@ -363,6 +371,7 @@ impl Session {
             centre_doubted: false,
             unlock: Unlock::default(),
             card: CardWatch::default(),
+            service_code: ServiceCode::default(),
             sent: None,
             asked: None,
             unsent_in_a_row: 0,
@@ -433,6 +442,7 @@ impl Session {
                 self.unlock.forget();
                 self.unlock.powered_up();
                 self.card.forget();
+                self.service_code_is_lost();
                 self.asked = None;
                 self.heard = None;
                 self.rebooted = false;
@@ -442,6 +452,7 @@ impl Session {
                 self.engine.handle_input(now, AtInput::Start { listen_until: listen.map(|d| now + d) });
             }
             Input::Lost => {
+                self.service_code_is_lost();
                 self.engine.handle_input(now, AtInput::Reset);
                 self.go(Phase::Closed);
             }
@@ -453,6 +464,7 @@ impl Session {
             }
             Input::Distrusted => self.distrust(),
             Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
+            Input::ServiceCode(code) => self.begin_service_code(now, code),
             Input::Pin { token, answer } => self.take_pin(now, token, answer),
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
@@ -478,7 +490,9 @@ impl Session {
             _ if !self.engine.is_ready() => None,
             Phase::BringUp { .. } if self.unlock.waits() => None,
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
-            Phase::Up if self.asked.is_none() && self.job.is_none() => Some(self.quiet_since + self.heartbeat()),
+            Phase::Up if self.asked.is_none() && self.job.is_none() => {
+                Some(self.service_code.waits_until().unwrap_or(self.quiet_since + self.heartbeat()))
+            }
             _ => None,
         };
         own.into_iter().chain(self.engine.next_timeout()).min()
@@ -490,6 +504,7 @@ impl Session {
             && self.job.is_none()
             && self.asked.is_none()
             && self.fetches.is_empty()
+            && self.service_code.is_idle()
             && self.acknowledgements.is_settled()
             && self.next_bearer().is_none()
             && !self.rebooted
@@ -625,7 +640,8 @@ impl Session {
             }
             AtEvent::StrayPrompt => self.emit(Event::Notice("A prompt came outside its time; it was escaped")),
             AtEvent::Urc(urc) => self.news(now, urc),
-            AtEvent::Noise { .. } | AtEvent::Trace(_) => {}
+            AtEvent::Trace(line) => self.service_text_goes_on(line.as_str()),
+            AtEvent::Noise { .. } => {}
             AtEvent::Refused(_) => {
                 // The engine was busy with something else after all: nothing has left.
                 if let (Some(token), true) = (self.job, !self.engine.is_on_air()) {

@@ -262,6 +262,10 @@ faults! {
     "L11" card_lost: CardLoss,
     /// After power-up, and after its PIN, the card is busy for so long (+CME ERROR: 14).
     "T9" card_busy: Duration,
+    /// The answer to a USSD code has another shape, or never comes.
+    "L13" ussd_shape: UssdShape,
+    /// The balance that the answer to a USSD code tells.
+    "L13" balance: Balance,
     /// The status report bears another TP-MR than the message.
     "R6" report_reference: u8,
     /// The status report comes before +CMGS.
@@ -401,6 +405,18 @@ impl FaultValue for u8 {
             Some(hex) => u8::from_str_radix(hex, 16).ok(),
             None => text.parse().ok(),
         }
+    }
+}
+
+/// An amount of money, as it stands in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance(pub String);
+
+impl FaultValue for Balance {
+    const EXPECTED: &'static str = "an amount as 0.50";
+    fn read(text: &str) -> Option<Self> {
+        let fits = (1..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit() || b"-.,".contains(&b));
+        fits.then(|| Self(text.to_owned()))
     }
 }
 
@@ -563,6 +579,23 @@ choices! {
         NotSupported = "not_support",
         /// `TOO MANY PARAMETERS`.
         TooMany = "too_many",
+    }
+    /// The shape of an answer to a USSD code.
+    UssdShape {
+        /// Packed septets in hexadecimal, without quotes and data coding scheme.
+        PackedHex = "packed",
+        /// UCS-2 in hexadecimal, and a data coding scheme that says so.
+        Ucs2 = "ucs2",
+        /// UCS-2 in hexadecimal, and one that says something else.
+        Ucs2Mislabelled = "ucs2_as_gsm",
+        /// UCS-2 in hexadecimal, with what was in memory behind it.
+        Garbage = "garbage",
+        /// Plain, over two lines.
+        TwoLines = "two_lines",
+        /// None.
+        Never = "never",
+        /// The network ends the dialogue.
+        Refused = "refused",
     }
     /// What gives a card that has lost contact back.
     CardLoss {

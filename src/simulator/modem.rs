@@ -18,6 +18,7 @@ mod sms_commands;
 mod storage;
 mod text_mode;
 mod typing;
+mod ussd;
 
 use super::faults::{Cure, Dice, Failure, Faults, Hang, Unregistered, UrcPlace};
 use super::network::{Downlink, Submission};
@@ -407,12 +408,6 @@ impl VirtualModem {
         }
     }
 
-    /// The network's answer to a USSD code.
-    fn answer_ussd(&mut self, now: Mono) {
-        let text = self.settings.character_set.write("Your balance is 10.00");
-        self.timers.add(now + USSD_TIME, Event::Urc(format!("+CUSD: 0,\"{text}\",15")));
-    }
-
     /// Ends a command line: information lines and the final result.
     fn finish(&mut self, now: Mono, mut lines: Vec<String>, result: Result<(), Failure>) {
         match self.faults.urc_in_answer.strike(&mut self.dice) {
@@ -545,7 +540,6 @@ const PROMPT: &[u8] = b"\r\n> ";
 const MAX_HELD: usize = 100;
 /// How long the device is gone that was reset over USB.
 const USB_RESET_TIME: Duration = Duration::from_secs(1);
-const USSD_TIME: Duration = Duration::from_secs(1);
 const REGISTRATION_TIME: Duration = Duration::from_secs(1);
 /// Endless lines come no faster than this.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);

@@ -337,7 +337,7 @@ impl Store for BoxStore {
         self.command(move |engine, _| engine.pin_ended(&entry, outcome))
     }
 
-    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<()> {
+    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<Option<SimCard>> {
         self.command(move |engine, _| engine.card_is_open(modem, sim_card))
     }
 

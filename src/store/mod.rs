@@ -111,8 +111,8 @@ pub trait Store: Send + Sync + 'static {
     fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>>;
     /// What came of it. Where nobody saw that, nothing is said.
     fn pin_ended(&self, entry: PinEntry, outcome: PinOutcome) -> Answer<()>;
-    /// This SIM card is open in this modem.
-    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<()>;
+    /// This SIM card is open in this modem. Gives the one that was before, if it was another.
+    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<Option<SimCard>>;
     /// The SIM card that was open last in this modem.
     fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>>;
     /// Logs what happened. Nobody needs to wait for the answer.

@@ -373,3 +373,86 @@ fn l12_a_sim_card_that_can_no_longer_be_read_is_not_taken_for_the_last_one() {
     wire.until_free(secs(30));
     wire.still_sends();
 }
+
+fn told(wire: &Wire) -> Vec<Option<String>> {
+    let told = wire.events.iter().filter_map(|(_, event)| match event {
+        Event::ServiceAnswered(text) => Some(text.as_ref().map(|text| text.reveal().to_owned())),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn l13_the_balance_in_every_shape() {
+    let plain = "Your balance is 10.00";
+    let rows = [
+        ("", Some(plain)),
+        ("ussd_shape=packed", Some(plain)),
+        ("ussd_shape=ucs2", Some(plain)),
+        ("ussd_shape=ucs2_as_gsm", Some(plain)),
+        ("ussd_shape=garbage", Some(plain)),
+        ("ussd_shape=two_lines", Some("Hello! Your balance is 10.00")),
+        ("ussd_shape=refused", None),
+    ];
+    for (fault, expected) in rows {
+        let flags: Vec<&str> = [fault].into_iter().filter(|f| !f.is_empty()).collect();
+        let mut wire = Wire::up_with(&flags);
+        let begun = wire.now;
+        wire.dial("*100#");
+        assert!(!wire.session.is_free(), "nothing else goes meanwhile");
+        wire.until_free(secs(10));
+        assert_eq!(told(&wire), [expected.map(str::to_owned)], "{fault}");
+        assert_eq!(wire.written_since(begun), ["AT+CUSD=1,\"*100#\",15\r", "AT+CUSD=2\r"], "{fault}");
+        wire.still_sends();
+    }
+}
+
+#[test]
+fn l13_an_answer_that_never_comes_is_waited_for_a_minute() {
+    let mut wire = Wire::up_with(&["ussd_shape=never"]);
+    let begun = wire.now;
+    wire.dial("*100#");
+    let token = wire.send("one");
+    wire.pass_secs(59);
+    assert!(told(&wire).is_empty() && !wire.session.is_free());
+    wire.until("an outcome", secs(5), |wire| wire.outcome(token).is_some());
+    assert_eq!(told(&wire), [None]);
+    let ended = wire.wrote(begun, "AT+CUSD=2\r").unwrap();
+    assert!((secs(60)..secs(61)).contains(&(ended - begun)));
+}
+
+#[test]
+fn l13_a_code_that_is_refused_is_tried_in_its_other_forms() {
+    let mut wire = Wire::up_with(&["refuse_command=+CUSD=1"]);
+    let begun = wire.now;
+    wire.dial("*100#");
+    wire.until_free(secs(10));
+    assert_eq!(told(&wire), [None]);
+    let dialled =
+        ["AT+CUSD=1,\"*100#\",15\r", "AT+CUSD=1,\"AA180C3602\",15\r", "AT+CUSD=1,\"002A0031003000300023\",15\r"];
+    assert_eq!(wire.written_since(begun)[..3], dialled);
+    wire.still_sends();
+}
+
+#[test]
+fn l13_a_code_is_not_dialled_while_a_message_is_on_the_air_and_ends_with_the_port() {
+    let mut wire = Wire::with(ModemOptions::default(), secs(5), Configured::default());
+    wire.open(None);
+    wire.until_free(secs(10));
+    let token = wire.send("one");
+    wire.pass_secs(1);
+    wire.dial("*100#");
+    assert_eq!(told(&wire), [None]);
+    assert_eq!(wire.ended(token), Accepted(Some(0)));
+    assert_eq!(wire.lines("+CUSD"), 0);
+    wire.pass_secs(1);
+    wire.dial("*100#");
+    wire.unplug();
+    assert_eq!(told(&wire), [None, None]);
+    wire.until_free(secs(30));
+    wire.dial("*100#");
+    wire.power_cycle();
+    wire.until_free(secs(60));
+    assert_eq!(told(&wire).len(), 3);
+    wire.still_sends();
+}

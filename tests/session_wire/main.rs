@@ -35,6 +35,7 @@
 //! | L10 | the PIN is asked for | `l10_*` |
 //! | L11 | the SIM card is absent, or loses contact | `l11_*` |
 //! | L12 | the SIM card is another one | `l12_*` |
+//! | L13 | the balance | `l13_*` |
 //! | L15 | a foreign network | `l15_*` |
 //! | R3 | places are counted from 0 | `r3_the_first_place_may_be_0` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |

@@ -156,6 +156,7 @@ impl Wire {
             smsc: None,
             ussd: None,
             ussd_pattern: None,
+            low_balance: None,
             allow_roaming: false,
             plan_allows_automated_sms: None,
             limits: Limits::default(),
@@ -220,6 +221,12 @@ impl Wire {
         self.close();
         self.drain_session();
         self.reopen_at = Some(self.now + REOPEN);
+    }
+
+    /// Has a service code dialled.
+    pub(crate) fn dial(&mut self, code: &str) {
+        self.session.handle_input(self.now, Input::ServiceCode(code));
+        self.settle();
     }
 
     /// Another SIM card is put in, without a word from the modem.

@@ -173,6 +173,7 @@ mod tests {
             smsc: None,
             ussd: None,
             ussd_pattern: None,
+            low_balance: None,
             allow_roaming: true,
             plan_allows_automated_sms: None,
             limits: Limits::default(),

@@ -198,17 +198,7 @@ mod tests {
     use super::*;
 
     fn card(iccid: &str, pin_file: Option<&str>) -> SimCardConfig {
-        SimCardConfig {
-            iccid: SimCard::new(iccid),
-            number: None,
-            pin_file: pin_file.map(PathBuf::from),
-            smsc: None,
-            ussd: None,
-            ussd_pattern: None,
-            allow_roaming: false,
-            plan_allows_automated_sms: None,
-            limits: Default::default(),
-        }
+        SimCardConfig { pin_file: pin_file.map(PathBuf::from), ..SimCardConfig::new(SimCard::new(iccid)) }
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl Driver {
         }
         self.doubt(&flight.claim, result);
         self.rest_after(result);
+        self.doubt_balance(result);
         let Flight { claim, begun, .. } = flight;
         let claim = match result {
             // It goes on with its next part, before any other: parts of one message stay together.

@@ -1,6 +1,7 @@
 //! What is told of this modem: to the board, and to the store.
 
 use super::*;
+use crate::domain::event::{EventKind, NewEvent};
 
 impl Driver {
     pub(super) fn identified(&mut self, imei: Option<Imei>, sim_card: SimCard) {
@@ -10,17 +11,43 @@ impl Driver {
             view.imei = Some(imei.clone());
             view.sim_card = Some(sim_card.clone());
         });
-        if self.last_card.replace(sim_card.clone()).is_some_and(|last| last != sim_card) {
-            tracing::warn!(modem.slot = self.setting.slot, %sim_card, "Another SIM card is in the modem; its own PIN, number and limits hold from now on");
-        }
-        if self.setting.sim_cards.iter().any(|card| card.pin_file.is_some()) {
-            tokio::spawn(self.setting.store.card_is_open(imei.clone(), sim_card.clone()));
-        }
+        let swapped = self.last_card.replace(sim_card.clone()).is_some_and(|last| last != sim_card);
+        self.note_card(&imei, &sim_card, swapped);
+        self.watch_balance(&sim_card);
         self.last_here = Some(imei.clone());
         self.identity = Some((imei, sim_card));
         self.take_lessons();
         self.show();
         std::mem::take(&mut self.early).into_iter().for_each(|report| self.take(report));
+    }
+
+    /// What hangs on the card follows its ICCID by itself. That it is another one is told, also if it was changed while
+    /// otpgate did not run.
+    fn note_card(&self, imei: &Imei, sim_card: &SimCard, swapped: bool) {
+        let (store, slot) = (self.setting.store.clone(), self.setting.slot);
+        let remembered = match self.setting.sim_cards.is_empty() {
+            true => None,
+            false => Some(store.card_is_open(imei.clone(), sim_card.clone())),
+        };
+        let event = NewEvent {
+            kind: EventKind::SimCardSwapped,
+            modem: Some(imei.clone()),
+            sim_card: Some(sim_card.clone()),
+            sentence: format!(
+                "Another SIM card, {sim_card}, is in the modem; its own PIN, number and limits hold from now on"
+            ),
+            about: None,
+        };
+        tokio::spawn(async move {
+            let before = match remembered {
+                Some(answer) => answer.await.ok().flatten(),
+                None => None,
+            };
+            if swapped || before.is_some() {
+                tracing::warn!(modem.slot = slot, "{}", event.sentence);
+                let _ = store.note(event).await;
+            }
+        });
     }
 
     pub(super) fn show(&mut self) {
@@ -32,6 +59,9 @@ impl Driver {
         if let (true, Some((_, reason))) = (view.state.is_ready(), self.rest.until) {
             view.state = ModemState::Waiting;
             view.reason = Some(format!("it rests for some seconds: {reason}"));
+        }
+        if let (true, Some(words)) = (view.state.is_ready(), self.balance.words()) {
+            (view.state, view.reason) = (ModemState::Waiting, Some(words));
         }
         let now = self.setting.clock.now().wall;
         let port = self.setting.port.clone();

@@ -122,14 +122,12 @@ impl Session {
 
     /// Which card is in it: asked now and then, since one may be changed without a word from the modem.
     pub(super) fn ask_for_card(&mut self, now: Mono) -> bool {
-        let by_iccid = self.known.iccid_way.and_then(|way| Command::iccid_variants().into_iter().nth(way));
-        let command = by_iccid.or_else(|| self.known.sim_card.as_ref().map(|_| Command::imsi()));
-        command.map(|command| self.ask(now, command, Asked::Card)).is_some()
+        let query = self.known.card_query.clone();
+        query.map(|command| self.ask(now, command, Asked::Card)).is_some()
     }
 
     pub(super) fn card_replied(&mut self, reply: &Reply) {
-        let read =
-            |line: &str| if self.known.iccid_way.is_some() { response::iccid(line) } else { response::imsi(line) };
+        let read = |line: &str| response::iccid(line).or_else(|| response::imsi(line));
         let card = reply.lines.iter().find_map(|line| read(line.as_str())).map(SimCard::new);
         match (card, reply.end) {
             (Some(card), _) if self.known.sim_card.as_ref() == Some(&card) => {}

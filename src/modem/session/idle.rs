@@ -31,6 +31,9 @@ impl Session {
     }
 
     fn be_idle(&mut self, now: Mono) {
+        if self.go_on_with_service_code(now) {
+            return;
+        }
         if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
             self.ask(now, Command::indications(form), Asked::Routing);
         } else if let Some(command) = self.next_bearer() {
@@ -102,6 +105,7 @@ impl Session {
             Some(Asked::Unlock) => self.unlock_replied(now, &reply),
             Some(Asked::CardPower) => self.card_power_replied(now),
             Some(Asked::Card) => self.card_replied(&reply),
+            Some(Asked::ServiceCode) => self.service_code_replied(now, &reply),
             None => {}
         }
     }

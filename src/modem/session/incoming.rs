@@ -48,6 +48,7 @@ impl Session {
                 }
                 self.rebooted |= matches!(self.phase, Phase::Up | Phase::Recovering);
             }
+            Urc::Ussd(line) => self.service_news(now, line.as_str()),
             Urc::PowerDown => self.emit(Event::Notice("The modem says that it goes off; check its power supply")),
             Urc::StorageFull => {
                 self.emit(Event::Notice(

@@ -73,7 +73,7 @@ impl Session {
     /// The card asks for its PIN.
     pub(super) fn begin_unlock(&mut self, now: Mono) {
         if self.unlock.taken {
-            return self.stay_at_step(now + ASK_AGAIN, PIN_NOT_KEPT);
+            return self.stay_at_step(now + NOT_KEPT, PIN_NOT_KEPT);
         }
         self.stay_at_step(now, ASKS_FOR_PIN);
         self.unlock.stage = Stage::Card(0);
@@ -84,7 +84,7 @@ impl Session {
     pub(super) fn go_on_unlocking(&mut self, now: Mono) {
         let command = match self.unlock.stage {
             Stage::Card(way) => Command::iccid_variants().into_iter().nth(way),
-            Stage::Tries(way) => Command::pin_counters().into_iter().nth(way),
+            Stage::Tries(way) => self.counters().into_iter().nth(way).map(|(command, _)| command),
             Stage::Looking { .. } => Some(Command::pin_state()),
             Stage::Idle | Stage::Permission | Stage::Typed => return,
         };
@@ -96,6 +96,20 @@ impl Session {
             }
             (None, _) => self.want_pin(),
         }
+    }
+
+    /// What to ask for the tries that are left, and which value of the answer they are where that is known: first what this
+    /// model is known to answer.
+    fn counters(&self) -> Vec<(Command, Option<usize>)> {
+        let known = self.known.quirks.pin_counters.iter();
+        let known = known.filter_map(|q| Some((Command::raw(q.text, COUNTER).ok()?, Some(q.field))));
+        let mut all: Vec<_> = known.collect();
+        for other in Command::pin_counters() {
+            if all.iter().all(|(command, _)| !command.resembles(&other)) {
+                all.push((other, None));
+            }
+        }
+        all
     }
 
     fn want_pin(&mut self) {
@@ -140,7 +154,12 @@ impl Session {
                 self.unlock.stage = if known { Stage::Tries(0) } else { Stage::Card(way + 1) };
             }
             Stage::Tries(way) => {
-                self.unlock.tries_left = reply.lines.iter().find_map(|line| response::pin_tries(line.as_str()));
+                let field = self.counters().get(way).and_then(|(_, field)| *field);
+                let tries = |line: &str| {
+                    let tries = response::pin_tries(line)?;
+                    field.map_or(Some(tries), |n| u8::try_from(response::number_at(line, n)?).ok())
+                };
+                self.unlock.tries_left = reply.lines.iter().find_map(|line| tries(line.as_str()));
                 match self.unlock.tries_left {
                     Some(_) => self.want_pin(),
                     None => self.unlock.stage = Stage::Tries(way + 1),
@@ -199,6 +218,9 @@ impl Session {
     }
 }
 
+/// A card that has just taken its PIN may say for a moment yet that it wants one.
+const NOT_KEPT: Duration = Duration::from_secs(5);
+const COUNTER: Duration = Duration::from_secs(10);
 /// While a person is needed, so often it is looked whether one was there.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// A card that has just taken its PIN is busy for a moment.

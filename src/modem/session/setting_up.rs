@@ -9,6 +9,7 @@ impl Session {
         self.rebooted = false;
         self.unlock.forget();
         self.card.interrupted();
+        self.service_code_is_lost();
         self.fetch_anew();
         self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None, lost: 0 });
     }
@@ -34,6 +35,9 @@ impl Session {
         if lost < LOST_ANSWERS && self.is_worth_asking_again(step, way, reply, &next) {
             self.phase = Phase::BringUp { step, way, from: now, why, lost: lost + 1 };
             return;
+        }
+        if known.sim_card.is_some() && known.card_query.is_none() {
+            known.card_query = (STEPS[step].ask)(&self.known, way);
         }
         self.known = known;
         let next_step = Phase::BringUp { step: step + 1, way: 0, from: now, why: None, lost: 0 };

@@ -287,24 +287,6 @@ impl VirtualModem {
         }
     }
 
-    /// A prepaid balance for every code.
-    fn ussd(&mut self, now: Mono, values: &[&str]) -> Result<(), Failure> {
-        match values.first() {
-            Some(&"2") => {}
-            Some(n @ (&"0" | &"1")) => {
-                self.settings.set_number("+CUSD", n.as_bytes()[0] - b'0');
-                if values.get(1).is_some_and(|code| !code.is_empty()) {
-                    if !self.radio.registered {
-                        return Err(Failure::Cme(30));
-                    }
-                    self.answer_ussd(now);
-                }
-            }
-            _ => return Err(Failure::Cme(50)),
-        }
-        Ok(())
-    }
-
     /// `26/11/23,01:35:26+00`
     fn clock(&self, now: Mono) -> String {
         let text = (self.options.epoch + now.0).to_string();

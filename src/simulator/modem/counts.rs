@@ -18,6 +18,8 @@ pub struct Counts {
     pub submits: u64,
     /// PINs typed, right and wrong ones.
     pub pins_typed: u64,
+    /// USSD codes that went out.
+    pub service_codes: u64,
     /// SMS-SUBMITs handed to the network.
     pub submitted: u64,
 }
