@@ -1,4 +1,6 @@
 //! What is sent next, over what, and what follows from how it went.
 
+pub mod calendar;
+pub mod quota;
 pub mod retry;
 pub mod unassigned;
