@@ -281,7 +281,7 @@ fn report(state: &MessageState) -> (Option<&'static str>, Option<ReasonView>) {
         ReportState::None => (Some("none"), None),
         ReportState::Unconfirmed => {
             let text = "the network passed it on and can't tell whether it arrived (TP-ST 0x01)".to_owned();
-            (Some("unconfirmed"), Some(ReasonView { code: "unconfirmed", text, number: Some(1) }))
+            (Some("unconfirmed"), Some(ReasonView { code: "unconfirmed", text, number: Some(1), class: None }))
         }
     }
 }
