@@ -190,6 +190,11 @@ impl Known {
         }
     }
 
+    /// Whether it is registered in a way over which messages may or may not go.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.registration().is_some() && !matches!(self.circuit, Some(1 | 5 | 6 | 7 | 9 | 10))
+    }
+
     /// Why it is not registered, in words.
     pub(super) fn unregistered(&self) -> &'static str {
         match self.circuit {

@@ -18,7 +18,9 @@ use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Now};
 use crate::ops::clock::Clock;
 use crate::sms::pdu::Pdu;
-use crate::store::{Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, Report, Store, StoreError};
+use crate::store::{
+    Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, Readiness, Report, Store, StoreError,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -113,7 +115,7 @@ struct Driver {
     measured: Mono,
     next_token: u64,
     /// What the store was told last: which modem can send, over which SIM card.
-    told_ready: Option<(Imei, SimCard)>,
+    told_ready: Option<(Imei, SimCard, Readiness)>,
 }
 
 /// A claimed message, ready to be handed over.

@@ -381,6 +381,11 @@ impl Session {
         self.phase == Phase::Up && self.known.registration().is_some()
     }
 
+    /// Whether it is ready, but registered in a way over which messages may not go: another is to be preferred.
+    pub fn is_doubtful(&self) -> bool {
+        self.is_ready() && self.known.is_doubtful()
+    }
+
     /// Whether reports can come at all.
     pub fn gives_reports(&self) -> bool {
         self.known.routing.is_some_and(|[_, _, _, ds, _]| ds > 0)

@@ -6,6 +6,8 @@
 use super::envelope::OVERHEAD;
 use super::shape::Disk;
 use super::{ApiKey, Body};
+use crate::dispatch::breaker::Open;
+use crate::domain::equipment::SimCard;
 use crate::domain::event::LoggedEvent;
 use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
 use crate::domain::message::Message;
@@ -31,6 +33,8 @@ pub enum Key {
     ApiKey(KeyId),
     /// An idempotency key, by its keyed hash.
     Idempotency([u8; 16]),
+    /// What is kept of a SIM card, by a keyed hash of its number.
+    SimCard([u8; 16]),
     /// A line of the event log.
     Event(EventId),
 }
@@ -45,7 +49,19 @@ pub enum Record {
     SuppliedCode(Secret),
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
+    SimCard(SimCardRecord),
     Event(LoggedEvent),
+}
+
+/// What is kept of a SIM card that no message's record tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimCardRecord {
+    /// The card.
+    pub sim_card: SimCard,
+    /// Until when it counts as new.
+    pub new_until: Option<Deadline>,
+    /// Why it is out of service, if it is.
+    pub out_of_service: Option<Open>,
 }
 
 /// What was made under an idempotency key.
@@ -102,6 +118,7 @@ impl Key {
             Self::SuppliedCode(id) => (SUPPLIED_CODE, id.0.to_be_bytes()),
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
+            Self::SimCard(hash) => (SIM_CARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
         };
         let mut bytes = [kind; 17];
@@ -121,6 +138,7 @@ impl Key {
             SUPPLIED_CODE => Self::SuppliedCode(VerificationId(id)),
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
+            SIM_CARD => Self::SimCard(hash),
             EVENT => Self::Event(EventId(id)),
             _ => return None,
         })
@@ -135,6 +153,7 @@ impl Key {
             Self::SuppliedCode(_) => "supplied codes",
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
+            Self::SimCard(_) => "SIM cards",
             Self::Event(_) => "events",
         }
     }
@@ -150,7 +169,8 @@ impl Record {
             (Self::Event(e), Key::Event(id)) => e.id == id,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
-            | (Self::Idempotency(_), Key::Idempotency(_)) => true,
+            | (Self::Idempotency(_), Key::Idempotency(_))
+            | (Self::SimCard(_), Key::SimCard(_)) => true,
             _ => false,
         }
     }
@@ -166,7 +186,12 @@ impl Record {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
-            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) | Self::Event(_) => false,
+            Self::Message(_)
+            | Self::Body(_)
+            | Self::SuppliedCode(_)
+            | Self::ApiKey(_)
+            | Self::SimCard(_)
+            | Self::Event(_) => false,
         }
     }
 
@@ -179,6 +204,7 @@ impl Record {
             Self::SuppliedCode(c) => encode(c),
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
+            Self::SimCard(c) => encode(c),
             Self::Event(e) => encode(e),
         }
     }
@@ -192,6 +218,7 @@ impl Record {
             Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
+            Key::SimCard(_) => Self::SimCard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
         };
         record.fits(key).then_some(record)
@@ -225,12 +252,13 @@ const VERIFICATION: u8 = 3;
 const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
+const SIM_CARD: u8 = 9;
 const EVENT: u8 = 13;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::equipment::{Imei, SimCard};
+    use crate::domain::equipment::Imei;
     use crate::domain::id::ClientId;
     use crate::domain::message::{
         Attempt, OnUncertain, Part, PartReport, PartState, Priority, ReportVerdict, State, max_attempts,

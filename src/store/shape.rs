@@ -4,8 +4,9 @@
 //! shape, in postcard's terms: fields in this order, variants numbered in this order. A variant may be appended;
 //! anything else, a new field too, is a new version of the envelope.
 
-use super::record::{IdempotencyRecord, Made};
+use super::record::{IdempotencyRecord, Made, SimCardRecord};
 use super::{ApiKey, Body, Permission, Scope};
+use crate::dispatch::breaker::Open;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
@@ -250,6 +251,12 @@ variants!(Made as MadeShape {
     CanceledVerification(id: VerificationId),
 });
 
+fields!(SimCardRecord as SimCardRecordShape {
+    sim_card: SimCard,
+    new_until: Option<Deadline>,
+    out_of_service: Option<Open>,
+});
+fields!(Open as OpenShape { reason: Reason, since: Wall, trials: u8, retry: Deadline });
 fields!(LoggedEvent as LoggedEventShape { id: EventId, sequence: u64, at: Wall, event: NewEvent });
 fields!(NewEvent as NewEventShape {
     kind: EventKind,

@@ -7,7 +7,7 @@
 pub(crate) mod wire;
 
 use otpgate::app::{App, Storage, World};
-use otpgate::config::{Config, Country, Environment, Modem};
+use otpgate::config::{Config, Country, Environment, Mode, Modem};
 use otpgate::domain::id::{ClientId, MessageId, VerificationId};
 use otpgate::domain::message::{Message, OnUncertain, Priority, Status};
 use otpgate::domain::msisdn::Msisdn;
@@ -41,6 +41,8 @@ pub(crate) struct House {
     pub(crate) wires: Wires,
     /// How long a stop waits for what is on the air.
     pub(crate) drain: Duration,
+    /// What else is set, from the next start on.
+    pub(crate) configure: Box<dyn Fn(&mut Config)>,
     accepted: Arc<Mutex<Vec<Copy>>>,
     ids: u64,
     starts: u64,
@@ -54,6 +56,20 @@ impl House {
 
     /// A new world with this network; all that is random in it comes from the seed.
     pub(crate) async fn start_with(modems: usize, seed: u64, network: NetworkOptions) -> Self {
+        let mut house = Self::world(modems, seed, network);
+        house.begin().await;
+        house
+    }
+
+    /// A new world with so many modems, where this is set.
+    pub(crate) async fn start_set(modems: usize, configure: impl Fn(&mut Config) + 'static) -> Self {
+        let mut house = Self::world(modems, 7, NetworkOptions::default());
+        house.configure = Box::new(configure);
+        house.begin().await;
+        house
+    }
+
+    fn world(modems: usize, seed: u64, network: NetworkOptions) -> Self {
         let network = NetworkOptions { epoch: BEGIN, inbox_capacity: 100_000, ..network };
         let simulator = Simulator::new(modems, &ModemOptions::default(), network, seed);
         let simulator = otpgate::simulator::driver::spawn(simulator);
@@ -61,19 +77,18 @@ impl House {
         let sink = accepted.clone();
         simulator.on_accepted(move |copy| sink.lock().unwrap().push(copy.clone()));
         let clock = Arc::new(VirtualClock::new(BEGIN));
-        let mut house = Self {
+        Self {
             app: None,
             wires: Wires::new(simulator.clone(), clock.clone()),
             clock,
             simulator,
             disk: Disk::default(),
             drain: Duration::from_secs(8),
+            configure: Box::new(|_| {}),
             accepted,
             ids: 0,
             starts: 0,
-        };
-        house.begin().await;
-        house
+        }
     }
 
     /// Starts a daemon in this world.
@@ -83,6 +98,9 @@ impl House {
         config.listen.set_port(0);
         config.country = Some(Country::US);
         config.drain = self.drain;
+        // Virtual SIM cards bear anything; the tests of limits say what theirs bear.
+        config.sim_limits.mode = Mode::Off;
+        (self.configure)(&mut config);
         let modem = |i| Modem {
             port: format!("virtual:{i}").into(),
             prompt_delay: Some(Duration::ZERO),
