@@ -19,6 +19,7 @@ use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
 use crate::domain::message::{Event, Message, PartId, State};
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::PinHolder;
 use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
@@ -53,6 +54,8 @@ pub(super) struct Engine {
     pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
     pub(super) events: EventLog,
+    /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
+    pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -97,6 +100,7 @@ pub(super) struct Loaded {
     numbers: Keyring,
     index: Index,
     expected: Expected,
+    pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
@@ -111,6 +115,7 @@ impl Loaded {
             numbers,
             index: Index::new(policy),
             expected: Expected::default(),
+            pin_guards: BTreeMap::new(),
             keys: Vec::new(),
             under_way: Vec::new(),
             left_open: Vec::new(),
@@ -148,6 +153,11 @@ impl Loaded {
                 }
             }
             Record::Event(event) => self.events.take(&event),
+            Record::PinGuard(guard) => {
+                if let Key::PinGuard(place) = key {
+                    self.pin_guards.insert(guard.holder, place);
+                }
+            }
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
     }
@@ -193,6 +203,7 @@ impl Engine {
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
             events: loaded.events,
+            pin_guards: loaded.pin_guards,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -467,6 +478,11 @@ impl Engine {
 
     pub(super) fn tail_hash(&self, digits: &str) -> Option<TailHash> {
         self.numbers.tail_hash(digits)
+    }
+
+    /// The sub-keys that new records hang on.
+    pub(super) fn keyring(&self) -> &Keyring {
+        self.vault.masters().current()
     }
 
     /// What the code of this verification is derived from.

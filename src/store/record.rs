@@ -4,6 +4,7 @@
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
 use super::envelope::OVERHEAD;
+use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body};
 use crate::dispatch::breaker::Open;
@@ -37,6 +38,8 @@ pub enum Key {
     SimCard([u8; 16]),
     /// A line of the event log.
     Event(EventId),
+    /// The PINs that were typed at a SIM card, by a keyed hash of the card.
+    PinGuard([u8; 16]),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -51,6 +54,7 @@ pub enum Record {
     Idempotency(IdempotencyRecord),
     SimCard(SimCardRecord),
     Event(LoggedEvent),
+    PinGuard(PinGuard),
 }
 
 /// What is kept of a SIM card that no message's record tells.
@@ -120,6 +124,7 @@ impl Key {
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
             Self::SimCard(hash) => (SIM_CARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
+            Self::PinGuard(hash) => (PIN_GUARD, hash),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -140,6 +145,7 @@ impl Key {
             IDEMPOTENCY => Self::Idempotency(hash),
             SIM_CARD => Self::SimCard(hash),
             EVENT => Self::Event(EventId(id)),
+            PIN_GUARD => Self::PinGuard(hash),
             _ => return None,
         })
     }
@@ -155,6 +161,7 @@ impl Key {
             Self::Idempotency(_) => "idempotency keys",
             Self::SimCard(_) => "SIM cards",
             Self::Event(_) => "events",
+            Self::PinGuard(_) => "PIN guards",
         }
     }
 }
@@ -170,7 +177,8 @@ impl Record {
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::Idempotency(_), Key::Idempotency(_))
-            | (Self::SimCard(_), Key::SimCard(_)) => true,
+            | (Self::SimCard(_), Key::SimCard(_))
+            | (Self::PinGuard(_), Key::PinGuard(_)) => true,
             _ => false,
         }
     }
@@ -191,7 +199,8 @@ impl Record {
             | Self::SuppliedCode(_)
             | Self::ApiKey(_)
             | Self::SimCard(_)
-            | Self::Event(_) => false,
+            | Self::Event(_)
+            | Self::PinGuard(_) => false,
         }
     }
 
@@ -206,6 +215,7 @@ impl Record {
             Self::Idempotency(i) => encode(i),
             Self::SimCard(c) => encode(c),
             Self::Event(e) => encode(e),
+            Self::PinGuard(g) => encode(g),
         }
     }
 
@@ -220,6 +230,7 @@ impl Record {
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
             Key::SimCard(_) => Self::SimCard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
+            Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -254,6 +265,7 @@ const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
 const SIM_CARD: u8 = 9;
 const EVENT: u8 = 13;
+const PIN_GUARD: u8 = 7;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ mod damage;
 mod events;
 mod keys;
 mod limits;
+mod pins;
 mod random;
 mod reports;
 mod requests;
