@@ -21,7 +21,9 @@ use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now};
 use crate::ops::clock::Clock;
 use crate::sms::pdu::Pdu;
-use crate::store::{Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, PinEntry, Report, Store, StoreError};
+use crate::store::{
+    Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, PinEntry, Readiness, Report, Store, StoreError,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -134,7 +136,7 @@ struct Driver {
     learned: Mono,
     next_token: u64,
     /// What the store was told last: which modem can send, over which SIM card.
-    told_ready: Option<(Imei, SimCard)>,
+    told_ready: Option<(Imei, SimCard, Readiness)>,
 }
 
 /// A claimed message, ready to be handed over.

@@ -1,8 +1,9 @@
 //! Domain values of every shape, for property tests. They need not make sense together.
 
 use super::pin_guard::PinGuard;
-use super::record::{IdempotencyRecord, Key, Made, Record};
+use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
 use super::{ApiKey, Body, Permission, Scope};
+use crate::dispatch::breaker::Open;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
@@ -33,6 +34,7 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
         (any::<u128>(), lesson()).prop_map(|(number, lesson)| (Key::Lesson(number), Record::Lesson(lesson))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
+        (any::<[u8; 16]>(), sim_card_record()).prop_map(|(h, c)| (Key::SimCard(h), Record::SimCard(c))),
         (any::<[u8; 16]>(), pin_guard()).prop_map(|(h, g)| (Key::PinGuard(h), Record::PinGuard(g))),
     ]
 }
@@ -201,6 +203,13 @@ pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
 }
 
 /// Any reason.
+fn sim_card_record() -> impl Strategy<Value = SimCardRecord> {
+    let open = (reason(), wall(), any::<u8>(), deadline());
+    let open = open.prop_map(|(reason, since, trials, retry)| Open { reason, since, trials, retry });
+    (sim_card(), option::of(deadline()), option::of(open))
+        .prop_map(|(sim_card, new_until, out_of_service)| SimCardRecord { sim_card, new_until, out_of_service })
+}
+
 pub(crate) fn reason() -> impl Strategy<Value = Reason> {
     prop_oneof![
         any::<u16>().prop_map(Reason::Cms),

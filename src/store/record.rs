@@ -7,6 +7,8 @@ use super::envelope::OVERHEAD;
 use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body};
+use crate::dispatch::breaker::Open;
+use crate::domain::equipment::SimCard;
 use crate::domain::event::LoggedEvent;
 use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
 use crate::domain::learned::Lesson;
@@ -33,6 +35,8 @@ pub enum Key {
     ApiKey(KeyId),
     /// An idempotency key, by its keyed hash.
     Idempotency([u8; 16]),
+    /// What is kept of a SIM card, by a keyed hash of its number.
+    SimCard([u8; 16]),
     /// The PINs that were typed at a SIM card, by a keyed hash of the card.
     PinGuard([u8; 16]),
     /// A line of the event log.
@@ -51,9 +55,21 @@ pub enum Record {
     SuppliedCode(Secret),
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
+    SimCard(SimCardRecord),
     PinGuard(PinGuard),
     Event(LoggedEvent),
     Lesson(Lesson),
+}
+
+/// What is kept of a SIM card that no message's record tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimCardRecord {
+    /// The card.
+    pub sim_card: SimCard,
+    /// Until when it counts as new.
+    pub new_until: Option<Deadline>,
+    /// Why it is out of service, if it is.
+    pub out_of_service: Option<Open>,
 }
 
 /// What was made under an idempotency key.
@@ -110,6 +126,7 @@ impl Key {
             Self::SuppliedCode(id) => (SUPPLIED_CODE, id.0.to_be_bytes()),
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
+            Self::SimCard(hash) => (SIM_CARD, hash),
             Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
@@ -131,6 +148,7 @@ impl Key {
             SUPPLIED_CODE => Self::SuppliedCode(VerificationId(id)),
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
+            SIM_CARD => Self::SimCard(hash),
             PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
@@ -147,6 +165,7 @@ impl Key {
             Self::SuppliedCode(_) => "supplied codes",
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
+            Self::SimCard(_) => "SIM cards",
             Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
@@ -165,6 +184,7 @@ impl Record {
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::Idempotency(_), Key::Idempotency(_))
+            | (Self::SimCard(_), Key::SimCard(_))
             | (Self::PinGuard(_), Key::PinGuard(_))
             | (Self::Lesson(_), Key::Lesson(_)) => true,
             _ => false,
@@ -187,6 +207,7 @@ impl Record {
             | Self::SuppliedCode(_)
             | Self::ApiKey(_)
             | Self::PinGuard(_)
+            | Self::SimCard(_)
             | Self::Event(_)
             | Self::Lesson(_) => false,
         }
@@ -201,6 +222,7 @@ impl Record {
             Self::SuppliedCode(c) => encode(c),
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
+            Self::SimCard(c) => encode(c),
             Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
@@ -216,6 +238,7 @@ impl Record {
             Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
+            Key::SimCard(_) => Self::SimCard(decode(bytes)?),
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
@@ -251,6 +274,7 @@ const VERIFICATION: u8 = 3;
 const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
+const SIM_CARD: u8 = 9;
 const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;
@@ -258,7 +282,7 @@ const EVENT: u8 = 13;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::equipment::{Imei, SimCard};
+    use crate::domain::equipment::Imei;
     use crate::domain::id::ClientId;
     use crate::domain::message::{
         Attempt, OnUncertain, Part, PartReport, PartState, Priority, ReportVerdict, State, max_attempts,

@@ -5,8 +5,9 @@
 //! anything else, a new field too, is a new version of the envelope.
 
 use super::pin_guard::PinGuard;
-use super::record::{IdempotencyRecord, Made};
+use super::record::{IdempotencyRecord, Made, SimCardRecord};
 use super::{ApiKey, Body, Permission, Scope};
+use crate::dispatch::breaker::Open;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
@@ -254,6 +255,12 @@ variants!(Made as MadeShape {
     CanceledVerification(id: VerificationId),
 });
 
+fields!(SimCardRecord as SimCardRecordShape {
+    sim_card: SimCard,
+    new_until: Option<Deadline>,
+    out_of_service: Option<Open>,
+});
+fields!(Open as OpenShape { reason: Reason, since: Wall, trials: u8, retry: Deadline });
 fields!(PinGuard as PinGuardShape {
     holder: PinHolder,
     key: [u8; 32],

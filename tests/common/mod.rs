@@ -7,7 +7,7 @@
 pub(crate) mod wire;
 
 use otpgate::app::{App, Storage, World};
-use otpgate::config::{Config, Country, Environment, Modem, SimCardConfig};
+use otpgate::config::{Config, Country, Environment, Mode, Modem, SimCardConfig};
 use otpgate::domain::id::{ClientId, MessageId, VerificationId};
 use otpgate::domain::message::{Message, OnUncertain, Priority, Status};
 use otpgate::domain::msisdn::Msisdn;
@@ -45,6 +45,8 @@ pub(crate) struct House {
     pause: Option<Duration>,
     /// What the configuration says of SIM cards, from the next start on.
     pub(crate) sim_cards: Vec<SimCardConfig>,
+    /// What else is set, from the next start on.
+    pub(crate) configure: Box<dyn Fn(&mut Config)>,
     accepted: Arc<Mutex<Vec<Copy>>>,
     ids: u64,
     starts: u64,
@@ -70,6 +72,14 @@ impl House {
         house
     }
 
+    /// A new world with so many modems, where this is set.
+    pub(crate) async fn start_set(modems: usize, configure: impl Fn(&mut Config) + 'static) -> Self {
+        let mut house = Self::empty(modems, &ModemOptions::default(), 7, NetworkOptions::default());
+        house.configure = Box::new(configure);
+        house.begin().await;
+        house
+    }
+
     /// A new world in which no daemon has begun yet.
     pub(crate) fn empty(modems: usize, options: &ModemOptions, seed: u64, network: NetworkOptions) -> Self {
         let network = NetworkOptions { epoch: BEGIN, inbox_capacity: 100_000, ..network };
@@ -88,6 +98,7 @@ impl House {
             drain: Duration::from_secs(8),
             pause: Some(Duration::ZERO),
             sim_cards: Vec::new(),
+            configure: Box::new(|_| {}),
             accepted,
             ids: 0,
             starts: 0,
@@ -101,10 +112,13 @@ impl House {
         config.listen.set_port(0);
         config.country = Some(Country::US);
         config.drain = self.drain;
+        // Virtual SIM cards bear anything; the tests of limits say what theirs bear.
+        config.sim_limits.mode = Mode::Off;
+        config.sim_cards = self.sim_cards.clone();
+        (self.configure)(&mut config);
         let modem =
             |i| Modem { port: format!("virtual:{i}").into(), prompt_delay: self.pause, command_gap: self.pause };
         config.modems = (0..self.simulator.modem_count()).map(modem).collect();
-        config.sim_cards = self.sim_cards.clone();
         let world = World {
             ports: Arc::new(self.wires.clone()),
             clock: self.clock.clone(),

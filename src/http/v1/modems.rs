@@ -1,23 +1,29 @@
 //! `/v1/modems`: what is known of each modem.
 
-use super::List;
+use super::{List, ReasonView};
+use crate::dispatch::quota::Used;
 use crate::domain::learned::{ModelTraits, SimCardTraits, Validity};
 use crate::http::Cx;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::modem::board::ModemView as Modem;
-use crate::store::Scope;
+use crate::store::{Scope, SimCardView};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// All modems, in the order of the configuration.
 pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<List<ModemView>>, Problem> {
     caller.must(Scope::Read)?;
     let unmatched = cx.store.health().unmatched_reports;
+    let sim_cards = cx.ask(cx.store.sim_cards()).await?;
     let view = |modem: Modem| {
         let unmatched_reports = modem.sim_card.as_ref().and_then(|card| unmatched.get(card)).copied().unwrap_or(0);
-        ModemView { unmatched_reports, ..ModemView::from(modem) }
+        let of_card = modem.sim_card.as_ref().and_then(|card| sim_cards.get(card));
+        let limits = of_card.and_then(LimitsView::of);
+        let out_of_service = of_card.and_then(OutOfServiceView::of);
+        ModemView { unmatched_reports, limits, out_of_service, ..ModemView::from(modem) }
     };
     Ok(Json(List::new(cx.board.modems().into_iter().map(view).collect())))
 }
@@ -51,6 +57,63 @@ pub(crate) struct ModemView {
     opened: u64,
     /// Status reports of its SIM card that fit no message: as when another program sends over it.
     unmatched_reports: u64,
+    /// What its SIM card has sent, and how much it may. Nothing, where nothing is counted.
+    limits: Option<LimitsView>,
+    /// Why nothing is sent over its SIM card, though the modem could.
+    out_of_service: Option<OutOfServiceView>,
+}
+
+#[derive(Serialize)]
+struct LimitsView {
+    mode: &'static str,
+    /// Each window with what is in it and what it takes.
+    used: BTreeMap<&'static str, UsedView>,
+    /// The window that has no room, if one has none.
+    full: Option<&'static str>,
+    next_slot_at: Option<String>,
+    new_sim_card: bool,
+}
+
+#[derive(Serialize)]
+struct UsedView {
+    used: u32,
+    limit: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct OutOfServiceView {
+    text: String,
+    /// What the network said last.
+    reason: Option<ReasonView>,
+    since: Option<String>,
+    retry_at: Option<String>,
+    failed_trials: u8,
+}
+
+impl LimitsView {
+    fn of(card: &SimCardView) -> Option<Self> {
+        let used = |used: &Used| (used.window.as_str(), UsedView { used: used.used, limit: used.limit });
+        (!card.used.is_empty()).then(|| Self {
+            mode: card.mode.as_str(),
+            used: card.used.iter().map(used).collect(),
+            full: card.full.map(|window| window.as_str()),
+            next_slot_at: card.next_slot.map(|at| at.to_string()),
+            new_sim_card: card.is_new,
+        })
+    }
+}
+
+impl OutOfServiceView {
+    fn of(card: &SimCardView) -> Option<Self> {
+        let (text, open) = (card.why.clone()?, card.out_of_service.as_ref());
+        Some(Self {
+            text,
+            reason: open.map(|open| open.reason.into()),
+            since: open.map(|open| open.since.to_string()),
+            retry_at: open.map(|open| open.retry.wall.to_string()),
+            failed_trials: open.map_or(0, |open| open.trials),
+        })
+    }
 }
 
 /// What was found out while sending. Of a model and its firmware, but for the last two, which are its SIM card's.
@@ -114,6 +177,8 @@ impl From<Modem> for ModemView {
             uncertain: modem.uncertain,
             opened: modem.opened,
             unmatched_reports: 0,
+            limits: None,
+            out_of_service: None,
         }
     }
 }

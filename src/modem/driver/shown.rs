@@ -103,28 +103,44 @@ impl Driver {
         });
     }
 
-    /// Tells the store whether this modem can send, when that has changed.
+    /// Tells the store whether this modem can send, and how well, when that has changed.
     pub(super) fn tell_readiness(&mut self) {
         let ready = self.identity.clone().filter(|_| self.can_send());
+        let ready = ready.map(|(modem, sim_card)| (modem, sim_card, self.readiness()));
         if ready == self.told_ready {
             return;
         }
+        let same = |a: &(Imei, SimCard, Readiness), b: &(Imei, SimCard, Readiness)| (&a.0, &a.1) == (&b.0, &b.1);
+        let stays = self.told_ready.as_ref().zip(ready.as_ref()).is_some_and(|(told, ready)| same(told, ready));
         // Called in this order, they arrive in this order.
-        if let Some((modem, sim_card)) = self.told_ready.take() {
-            tokio::spawn(self.setting.store.set_ready(modem, sim_card, false));
+        if let Some((modem, sim_card, _)) = self.told_ready.take().filter(|_| !stays) {
+            tokio::spawn(self.setting.store.set_ready(modem, sim_card, Readiness::no()));
         }
-        if let Some((modem, sim_card)) = ready.clone() {
-            tokio::spawn(self.setting.store.set_ready(modem, sim_card, true));
+        if let Some((modem, sim_card, readiness)) = ready.clone() {
+            tokio::spawn(self.setting.store.set_ready(modem, sim_card, readiness));
         }
         self.told_ready = ready;
+    }
+
+    fn readiness(&self) -> Readiness {
+        let view = self.session.view();
+        Readiness {
+            ready: true,
+            doubtful: self.session.is_doubtful(),
+            operator: view.operator,
+            weak_signal: view.signal_dbm.is_some_and(|dbm| dbm < WEAK_DBM),
+        }
     }
 }
 
 impl Drop for Driver {
     /// Also when it panicked: what the store was told holds no longer.
     fn drop(&mut self) {
-        if let (Some((modem, card)), Ok(runtime)) = (self.told_ready.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(self.setting.store.set_ready(modem, card, false));
+        if let (Some((modem, card, _)), Ok(runtime)) = (self.told_ready.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(self.setting.store.set_ready(modem, card, Readiness::no()));
         }
     }
 }
+
+/// Below this a send often fails or takes long.
+const WEAK_DBM: i16 = -105;
