@@ -7,9 +7,11 @@
 #[doc(hidden)]
 pub mod fuzzing;
 mod settings;
+mod sim_card;
 mod source;
 mod values;
 
+pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits};
 pub use values::Country;
 
 use crate::http::Network;
@@ -46,6 +48,10 @@ pub struct Config {
     pub messages: Messages,
     /// The real modems. Empty with `simulate`.
     pub modems: Vec<Modem>,
+    /// What is known of SIM cards that no modem can tell.
+    pub sim_cards: Vec<SimCardConfig>,
+    /// What a SIM card's plan and network bear.
+    pub sim_limits: SimLimits,
     /// Virtual modems instead of real ones.
     pub simulate: Option<Simulate>,
 }
@@ -178,6 +184,8 @@ impl Config {
             // 1,500 characters; past that somebody sends a document by mistake, and pays for each part.
             messages: Messages { max_parts: 10 },
             modems: Vec::new(),
+            sim_cards: Vec::new(),
+            sim_limits: SimLimits::defaults(simulate.is_some()),
             simulate,
         }
     }
@@ -290,6 +298,20 @@ impl Loaded {
         if !config.listen.ip().is_loopback() && config.http.plain_http {
             self.warnings
                 .push(format!("plain_http: keys and codes cross the network in the clear to {}", config.listen));
+        }
+        let automated = |card: &SimCardConfig| card.plan_allows_automated_sms.is_some();
+        if !config.modems.is_empty() && (config.sim_cards.is_empty() || !config.sim_cards.iter().all(automated)) {
+            self.warnings.push(
+                "many plans forbid automated messages, and networks block SIM cards for them; when you have asked your \
+                 operator, write plan_allows_automated_sms into the card's [[sim_card]]"
+                    .to_owned(),
+            );
+        }
+        if config.country == Country::parse("GB").ok() && config.modems.len() >= 4 {
+            self.warnings.push(
+                "in the United Kingdom a law on devices with several SIM cards (\"SIM farms\") may concern you; see hardware.md"
+                    .to_owned(),
+            );
         }
         for modem in config.modems.iter().filter(|m| m.port.starts_with("/dev") && is_counted(&m.port)) {
             self.warnings.push(format!(

@@ -1,8 +1,12 @@
 //! The table of settings: one row each.
 
+use super::sim_card::{self, SimCardConfig};
 use super::source::{Value, nearest};
 use super::values::Country;
-use super::{Config, Modem};
+use super::{Config, Mode, Modem};
+use crate::domain::equipment::SimCard;
+use crate::domain::msisdn::Msisdn;
+use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,20 +18,50 @@ struct Setting {
     show: fn(&Config) -> String,
 }
 
+/// A setting that is a list of tables: `[[modem]]`. Each has this key before all others: what the table is about.
+pub(super) struct TableList {
+    pub(super) name: &'static str,
+    pub(super) key: &'static str,
+    pub(super) example: &'static str,
+    /// What to do instead of naming it in the environment.
+    pub(super) instead: &'static str,
+}
+
+pub(super) const TABLE_LISTS: &[TableList] = &[
+    TableList {
+        name: "modem",
+        key: "port",
+        example: "/dev/serial/by-id/…",
+        instead: "a modem can't be named in the environment; give --modem /dev/serial/by-id/…, or write [[modem]] with \
+                  its port into otpgate.toml",
+    },
+    TableList {
+        name: "sim_card",
+        key: "iccid",
+        example: "89…",
+        instead: "a SIM card can't be named in the environment; write [[sim_card]] with its iccid into otpgate.toml",
+    },
+];
+
+/// The list of tables that has this name.
+pub(super) fn table_list(name: &str) -> Option<&'static TableList> {
+    TABLE_LISTS.iter().find(|list| list.name == name)
+}
+
 /// The settings' names, for people: those of a modem stand as one.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().map(|setting| setting.name).filter(|name| !name.starts_with("modem."))
+    let in_list = |name: &str| name.split_once('.').is_some_and(|(table, _)| table_list(table).is_some());
+    all_names().filter(move |name| !in_list(name))
 }
 
 /// Every name in the file.
-#[cfg(test)]
 pub(super) fn all_names() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().map(|setting| setting.name)
+    all().map(|setting| setting.name)
 }
 
 /// Sets one. Answers with the name to remember the origin under, if it is one that [`names`] has.
 pub(super) fn set(config: &mut Config, name: &str, value: &Value) -> Result<Option<&'static str>, String> {
-    let Some(setting) = SETTINGS.iter().find(|setting| setting.name == name) else {
+    let Some(setting) = all().find(|setting| setting.name == name) else {
         return Err(unknown(name));
     };
     (setting.set)(config, value).map_err(|why| format!("{name} {why}"))?;
@@ -36,7 +70,7 @@ pub(super) fn set(config: &mut Config, name: &str, value: &Value) -> Result<Opti
 
 /// One setting's value, as it would stand in the file.
 pub(super) fn show(config: &Config, name: &str) -> String {
-    SETTINGS.iter().find(|setting| setting.name == name).map_or_else(String::new, |setting| (setting.show)(config))
+    all().find(|setting| setting.name == name).map_or_else(String::new, |setting| (setting.show)(config))
 }
 
 /// The environment's name for a setting. A list of modems has none.
@@ -46,12 +80,12 @@ pub(super) fn variable(name: &str) -> String {
 
 /// The setting that a variable of the environment means.
 pub(super) fn by_variable(variable_name: &str) -> Option<&'static str> {
-    names().filter(|name| *name != "modem").find(|name| variable(name) == variable_name)
+    names().filter(|name| table_list(name).is_none()).find(|name| variable(name) == variable_name)
 }
 
 fn unknown(name: &str) -> String {
     // `modem.prot` is looked for among the modem's own keys; a key in the wrong table, everywhere.
-    let all = SETTINGS.iter().map(|setting| setting.name);
+    let all = all().map(|setting| setting.name);
     let by_last = all.clone().find(|known| last(known) == last(name));
     match by_last.or_else(|| nearest(name, all)) {
         Some(known) => format!("there is no setting {name}; did you mean {known}?"),
@@ -66,6 +100,16 @@ fn last(name: &str) -> &str {
 /// The modem whose table is being read: its row `modem` came first.
 fn modem(config: &mut Config) -> Result<&mut Modem, String> {
     config.modems.last_mut().ok_or_else(|| "must stand in a table [[modem]]".to_owned())
+}
+
+/// The SIM card whose table is being read: its `iccid` came first.
+fn card(config: &mut Config) -> Result<&mut SimCardConfig, String> {
+    config.sim_cards.last_mut().ok_or_else(|| "must stand in a table [[sim_card]]".to_owned())
+}
+
+/// A phone number. What is wrong with one that is none is said without it.
+fn number(value: &Value) -> Result<Msisdn, String> {
+    Msisdn::parse(value.text()?).map_err(|why| format!("is no phone number: {why}"))
 }
 
 fn seconds(duration: Duration) -> String {
@@ -83,6 +127,55 @@ fn list<T: ToString>(items: &[T]) -> String {
 fn modems(modems: &[Modem]) -> String {
     let ports: Vec<_> = modems.iter().map(|m| m.port.display().to_string()).collect();
     list(&ports)
+}
+
+/// A limit, for all SIM cards and for one.
+macro_rules! limit {
+    ($name:literal, $field:ident, $read:expr, $show:expr) => {
+        [
+            Setting {
+                name: concat!("sim_limits.", $name),
+                set: |c, v| {
+                    let read: fn(&Value) -> Result<_, String> = $read;
+                    read(v).map(|it| c.sim_limits.limits.$field = Some(it))
+                },
+                show: |c| {
+                    let show: fn(&_) -> String = $show;
+                    c.sim_limits.limits.$field.as_ref().map_or_else(|| "not set".to_owned(), show)
+                },
+            },
+            Setting {
+                name: concat!("sim_card.limits.", $name),
+                set: |c, v| {
+                    let read: fn(&Value) -> Result<_, String> = $read;
+                    read(v).and_then(|it| card(c).map(|card| card.limits.$field = Some(it)))
+                },
+                show: |_| String::new(),
+            },
+        ]
+    };
+}
+
+fn count(value: &Value) -> Result<u32, String> {
+    value.integer(1..=1_000_000).map(|it| it as u32)
+}
+
+const LIMITS: &[[Setting; 2]] = &[
+    limit!("spacing_seconds", spacing, |v| v.integer(0..=3600).map(Duration::from_secs), |it| seconds(*it)),
+    limit!("per_minute", per_minute, count, u32::to_string),
+    limit!("per_hour", per_hour, count, u32::to_string),
+    limit!("per_day", per_day, count, u32::to_string),
+    limit!("per_day_when_new", per_day_when_new, count, u32::to_string),
+    limit!("per_month", per_month, count, u32::to_string),
+    limit!("recipients_per_day", recipients_per_day, count, u32::to_string),
+    limit!("billing_day", billing_day, |v| v.integer(1..=31).map(|it| it as u8), u8::to_string),
+    limit!("time_zone", time_zone, |v| sim_card::time_zone(v.text()?), |it: &TimeZone| {
+        quoted(it.iana_name().unwrap_or_default())
+    }),
+];
+
+fn all() -> impl Iterator<Item = &'static Setting> + Clone {
+    SETTINGS.iter().chain(LIMITS.iter().flatten())
 }
 
 const SETTINGS: &[Setting] = &[
@@ -183,6 +276,77 @@ const SETTINGS: &[Setting] = &[
         set: |c, v| {
             v.integer(0..=5000).and_then(|it| modem(c).map(|m| m.command_gap = Some(Duration::from_millis(it))))
         },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_limits.mode",
+        set: |c, v| {
+            let mode = v.text().ok().and_then(Mode::parse);
+            mode.ok_or_else(|| "must be \"enforce\", \"shadow\" or \"off\"".to_owned()).map(|it| c.sim_limits.mode = it)
+        },
+        show: |c| quoted(c.sim_limits.mode.as_str()),
+    },
+    Setting {
+        name: "sim_card",
+        set: |c, v| match v {
+            Value::TableOfList => {
+                c.sim_cards.push(SimCardConfig::new(SimCard::new("")));
+                Ok(())
+            }
+            _ => Err("must be written as a table [[sim_card]], one for each".to_owned()),
+        },
+        show: |c| list(&c.sim_cards.iter().map(|card| &card.iccid).collect::<Vec<_>>()),
+    },
+    Setting {
+        name: "sim_card.iccid",
+        set: |c, v| {
+            let iccid = sim_card::card(v.text()?)?;
+            if c.sim_cards.iter().any(|card| card.iccid == iccid) {
+                return Err(format!("{iccid} is named twice"));
+            }
+            card(c).map(|card| card.iccid = iccid)
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_card.number",
+        set: |c, v| number(v).and_then(|it| card(c).map(|card| card.number = Some(it))),
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_card.pin_file",
+        set: |c, v| v.absolute_path().and_then(|it| card(c).map(|card| card.pin_file = Some(it))),
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_card.smsc",
+        set: |c, v| number(v).and_then(|it| card(c).map(|card| card.smsc = Some(it))),
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_card.ussd",
+        set: |c, v| {
+            let code = sim_card::ussd(v.text()?).ok_or("must be a code as one dials it, as in \"*100#\"")?;
+            card(c).map(|card| card.ussd = Some(code))
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_card.ussd_pattern",
+        set: |c, v| {
+            let pattern = v.text()?.to_owned();
+            card(c).map(|card| card.ussd_pattern = Some(pattern))
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_card.allow_roaming",
+        set: |c, v| v.boolean().and_then(|it| card(c).map(|card| card.allow_roaming = it)),
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_card.plan_allows_automated_sms",
+        set: |c, v| v.boolean().and_then(|it| card(c).map(|card| card.plan_allows_automated_sms = Some(it))),
         show: |_| String::new(),
     },
 ];

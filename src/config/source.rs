@@ -1,10 +1,11 @@
 //! Where values come from: a TOML file, flattened into names with lines, and the environment.
 
-use super::settings;
+use super::settings::{self, TableList};
 use super::{Environment, Origin};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A value for a setting, from somewhere.
@@ -61,12 +62,11 @@ pub(super) fn from_environment(environment: &Environment, errors: &mut Vec<Strin
 }
 
 fn unknown_variable(variable: &str) -> String {
-    if variable.starts_with(&settings::variable(MODEM)) {
-        return "a modem can't be named in the environment; give --modem /dev/serial/by-id/…, or write [[modem]] with its \
-                port into otpgate.toml"
-            .to_owned();
+    if let Some(list) = settings::TABLE_LISTS.iter().find(|l| variable.starts_with(&settings::variable(l.name))) {
+        return list.instead.to_owned();
     }
-    let known: Vec<String> = settings::names().filter(|name| *name != MODEM).map(settings::variable).collect();
+    let of_a_word = settings::names().filter(|name| settings::table_list(name).is_none());
+    let known: Vec<String> = of_a_word.map(settings::variable).collect();
     match nearest(variable, known.iter().map(String::as_str).chain(RESERVED)) {
         Some(name) => format!("there is no such setting; did you mean {name}?"),
         None => "there is no such setting; otpgate.sample.toml has all settings".to_owned(),
@@ -100,8 +100,8 @@ impl File<'_> {
                 continue;
             }
             match value.get_ref() {
-                DeValue::Table(inner) if name != MODEM => {
-                    let any = settings::names().any(|known| known.starts_with(&format!("{name}.")));
+                DeValue::Table(inner) if settings::table_list(&name).is_none() => {
+                    let any = settings::all_names().any(|known| known.starts_with(&format!("{name}.")));
                     // An empty one within another would say nothing, and be taken for a setting that is heeded.
                     if any || !prefix.is_empty() && !inner.is_empty() {
                         self.table(&format!("{name}."), inner);
@@ -109,24 +109,26 @@ impl File<'_> {
                         self.entries.push(Entry { name, value: Value::Other, origin });
                     }
                 }
-                DeValue::Array(array) if name == MODEM => {
-                    for element in array.iter() {
-                        let place = Origin::File(self.path.to_owned(), line(self.text, element.span().start));
-                        let DeValue::Table(inner) = element.get_ref() else {
-                            self.entries.push(Entry { name: name.clone(), value: Value::Other, origin: place });
-                            continue;
-                        };
-                        if !inner.iter().any(|(key, _)| key.get_ref() == "port") {
-                            self.errors
-                                .push(format!("{place}: [[modem]] has no port; write port = \"/dev/serial/by-id/…\""));
-                        }
-                        self.entries.push(Entry { name: name.clone(), value: Value::TableOfList, origin: place });
-                        self.table(&format!("{MODEM}."), inner);
-                    }
+                DeValue::Array(array) if settings::table_list(&name).is_some() => {
+                    array.iter().for_each(|element| self.table_of_list(&name, element));
                 }
                 value => self.entries.push(Entry { name, value: Value::from_toml(value), origin }),
             }
         }
+    }
+
+    fn table_of_list(&mut self, name: &str, element: &Spanned<DeValue<'_>>) {
+        let Some(list) = settings::table_list(name) else { return };
+        let origin = Origin::File(self.path.to_owned(), line(self.text, element.span().start));
+        let DeValue::Table(inner) = element.get_ref() else {
+            return self.entries.push(Entry { name: name.to_owned(), value: Value::Other, origin });
+        };
+        if !inner.iter().any(|(key, _)| key.get_ref() == list.key) {
+            let TableList { key, example, .. } = list;
+            self.errors.push(format!("{origin}: [[{name}]] has no {key}; write {key} = \"{example}\""));
+        }
+        self.entries.push(Entry { name: name.to_owned(), value: Value::TableOfList, origin });
+        self.table(&format!("{name}."), inner);
     }
 }
 
@@ -202,6 +204,5 @@ fn line(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
-const MODEM: &str = "modem";
 /// For the client commands, for the log, and for tests.
 const RESERVED: [&str; 4] = ["OTPGATE_URL", "OTPGATE_API_KEY", "OTPGATE_REFERENCE", "OTPGATE_LOG"];

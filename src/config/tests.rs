@@ -57,6 +57,35 @@ fn what_is_wrong_is_told_with_line_and_remedy() {
             "line 4: modem.port /dev/a is named twice",
         ),
         ("one modem table", "[modem]\nport = \"/dev/a\"", "line 1: modem must be written as a table [[modem]]"),
+        ("a card without number", "[[sim_card]]\nnumber = \"+15550100\"", "line 1: [[sim_card]] has no iccid"),
+        ("a card's number", "[[sim_card]]\niccid = \"12\"", "line 2: sim_card.iccid must be the number of the card"),
+        (
+            "a card twice, spelt in two ways",
+            "[[sim_card]]\niccid = \"8944 0000 0000 0000 000F\"\n[[sim_card]]\niccid = \"8944000000000000000\"",
+            "line 4: sim_card.iccid …00000 is named twice",
+        ),
+        (
+            "a phone number, which is not repeated",
+            "[[sim_card]]\niccid = \"8944000000000000000\"\nsmsc = \"0123\"",
+            "line 3: sim_card.smsc is no phone number: a phone number must begin with +",
+        ),
+        (
+            "a USSD code",
+            "[[sim_card]]\niccid = \"8944000000000000000\"\nussd = \"*100\"",
+            "line 3: sim_card.ussd must be a code as one dials it",
+        ),
+        (
+            "a limit of one card",
+            "[[sim_card]]\niccid = \"8944000000000000000\"\n[sim_card.limits]\nper_day = 0",
+            "line 4: sim_card.limits.per_day must be a whole number from 1 to",
+        ),
+        (
+            "a limit that is none",
+            "[sim_limits]\nper_weak = 1",
+            "line 2: there is no setting sim_limits.per_weak; did you mean sim_limits.per_",
+        ),
+        ("a mode", "[sim_limits]\nmode = \"on\"", "line 2: sim_limits.mode must be \"enforce\", \"shadow\" or \"off\""),
+        ("a time zone", "[sim_limits]\ntime_zone = \"Mars\"", "line 2: sim_limits.time_zone must be a time zone"),
         ("list of non-tables", "modem = [1]", "line 1: modem must be written as a table [[modem]]"),
         ("type", "listen = 8480", "line 1: listen must be an address and a port"),
         ("no port", "listen = \"127.0.0.1\"", "line 1: listen must be an address and a port"),
@@ -135,7 +164,12 @@ fn the_environment_is_read_as_what_its_setting_wants() {
     assert_eq!(config.http.allowed_hosts, ["a.example", "b.example"]);
     assert!(config.http.plain_http && !config.status_reports);
     assert_eq!(config.country, None, "an empty variable says nothing");
-    for (variable, hint) in [("OTPGATE_MODEM", "[[modem]]"), ("OTPGATE_MODEMS", "--modem"), ("OTPGATE_MODE", "")] {
+    for (variable, hint) in [
+        ("OTPGATE_SIM_CARD_ICCID", "[[sim_card]]"),
+        ("OTPGATE_MODEM", "[[modem]]"),
+        ("OTPGATE_MODEMS", "--modem"),
+        ("OTPGATE_MODE", ""),
+    ] {
         let told = load("", &[(variable, "/dev/a")], Flags::default()).unwrap_err();
         assert!(told.contains(hint) && !told.contains("did you mean OTPGATE_MODEM?"), "{told}");
     }
@@ -182,7 +216,8 @@ fn serve_needs_a_country_a_modem_and_a_safe_address() {
     let right = "listen = \"0.0.0.0:8480\"\ncountry = \"US\"\n[http]\nplain_http = true\n[[modem]]\nport = \"/dev/a\"";
     let loaded = file(right).unwrap();
     assert_eq!(loaded.config.check(), Ok(()));
-    assert_eq!(loaded.warnings.len(), 1, "it is said all the same: {:?}", loaded.warnings);
+    let plain = loaded.warnings.iter().filter(|w| w.starts_with("plain_http")).count();
+    assert_eq!(plain, 1, "it is said all the same: {:?}", loaded.warnings);
     let simulate = Some(Simulate { modems: 2, air_time: Duration::ZERO });
     assert_eq!(load("", &[], Flags { simulate, ..Flags::default() }).unwrap().config.check(), Ok(()));
 }
@@ -206,10 +241,46 @@ fn a_file_that_others_may_read_is_warned_of() {
 }
 
 #[test]
+fn each_sim_card_has_its_own_limits_and_the_default_where_it_says_nothing() {
+    let card = "[[sim_card]]\niccid = \"8944000000000000000\"\n";
+    let text = format!("[sim_limits]\nper_day = 7\ntime_zone = \"UTC\"\n{card}[sim_card.limits]\nper_hour = 3");
+    let config = file(&text).unwrap().config;
+    let limits = config.sim_cards[0].limits.over(&config.sim_limits.limits);
+    assert_eq!((limits.per_hour, limits.per_day, limits.per_minute), (Some(3), Some(7), Some(10)));
+    assert_eq!((limits.per_month, limits.billing_day), (None, Some(1)));
+    assert_eq!(limits.time_zone, Some(jiff::tz::TimeZone::UTC));
+    assert_eq!(config.sim_limits.mode, Mode::Enforce);
+    let simulate = Some(Simulate { modems: 1, air_time: Duration::ZERO });
+    assert_eq!(load("", &[], Flags { simulate, ..Flags::default() }).unwrap().config.sim_limits.mode, Mode::Off);
+}
+
+#[test]
+fn a_plan_of_which_nothing_is_said_is_warned_of_once() {
+    let card = |n: u8, allowed: &str| format!("[[sim_card]]\niccid = \"894400000000000000{n}\"\n{allowed}\n");
+    let allowed = "plan_allows_automated_sms = true";
+    let modem = "country = \"GB\"\n[[modem]]\nport = \"/dev/a\"\n";
+    let rows = [
+        (modem.to_owned(), 1),
+        (format!("{modem}{}", card(1, allowed)), 0),
+        (format!("{modem}{}", card(1, "plan_allows_automated_sms = false")), 0),
+        (format!("{modem}{}{}{}", card(1, ""), card(2, allowed), card(3, "")), 1),
+        (String::new(), 0),
+    ];
+    for (text, warnings) in rows {
+        assert_eq!(file(&text).unwrap().warnings.len(), warnings, "{text}");
+    }
+    let four: String = (0..4).map(|n| format!("[[modem]]\nport = \"/dev/{n}\"\n")).collect();
+    let text = format!("country = \"GB\"\n{four}{}", card(1, allowed));
+    let told = file(&text).unwrap().warnings;
+    assert!(told.len() == 1 && told[0].contains("SIM farms"), "{told:?}");
+}
+
+#[test]
 fn a_port_that_may_be_another_tomorrow_is_warned_of() {
     for (port, warnings) in [("/dev/ttyUSB0", 1), ("/dev/ttyACM3", 1), ("/dev/serial/by-id/x", 0), ("/tmp/ttyUSB0", 0)]
     {
-        assert_eq!(file(&format!("[[modem]]\nport = \"{port}\"")).unwrap().warnings.len(), warnings, "{port}");
+        let told = file(&format!("[[modem]]\nport = \"{port}\"")).unwrap().warnings;
+        assert_eq!(told.iter().filter(|w| w.contains("after the next plug")).count(), warnings, "{port}");
     }
 }
 
@@ -237,7 +308,8 @@ fn the_sample_lists_every_setting_with_its_default() {
     let loaded = file(&text).unwrap_or_else(|told| panic!("otpgate.sample.toml: {told}"));
     let defaults = Config::defaults(None, &environment(&[]));
     // These have no default that could be written down; the sample shows an example.
-    let examples = ["country", "data_dir", "master_key_file", "modem"];
+    let examples =
+        ["country", "data_dir", "master_key_file", "modem", "sim_card", "sim_limits.per_month", "sim_limits.time_zone"];
     for (name, value, _) in loaded.rows().filter(|(name, ..)| !examples.contains(name)) {
         assert_eq!(value, settings::show(&defaults, name), "otpgate.sample.toml has another default for {name}");
     }
