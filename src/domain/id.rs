@@ -52,6 +52,14 @@ id!(
     KeyId, "key"
 );
 id!(
+    /// One message that came in.
+    InboundId, "inb"
+);
+id!(
+    /// One line of the event log.
+    EventId, "evt"
+);
+id!(
     /// Who owns records: one or several keys belong to a client.
     ClientId, "cli"
 );

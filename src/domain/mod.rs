@@ -1,6 +1,7 @@
 //! The vocabulary: ids, numbers, time, messages, verifications. Pure, and known to every other room.
 
 pub mod equipment;
+pub mod event;
 pub mod id;
 pub mod message;
 pub mod msisdn;

@@ -35,7 +35,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use v1::{estimate, keys, messages, modems, verifications};
+use v1::{estimate, events, keys, messages, modems, verifications};
 
 /// What the API stands on.
 pub struct Api {
@@ -106,6 +106,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/keys/rotate-master", post(keys::rotate_master).get(keys::rotation))
         .route("/v1/keys/{id}", get(keys::show).delete(keys::revoke))
         .route("/v1/modems", get(modems::list))
+        .route("/v1/events", get(events::list))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .with_state(cx.clone());

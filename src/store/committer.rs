@@ -9,12 +9,13 @@ use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
-    Accepted, Access, Answer, ApiKey, Check, Claim, Grant, Health, Idempotency, LateResult, LeftOpen, Made, Matched,
-    MessageQuery, NewMessage, NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict,
-    VerificationView, Wait,
+    Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, LateResult, LeftOpen, Made,
+    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError,
+    Verdict, VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
-use crate::domain::id::{KeyId, MessageId, VerificationId};
+use crate::domain::event::{LoggedEvent, NewEvent};
+use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
 use crate::domain::message::{IntentOf, Message};
 use crate::domain::time::Now;
 use crate::ops::clock::Clock;
@@ -324,6 +325,14 @@ impl Store for BoxStore {
             engine.index.sim_cards.set_ready(modem, sim_card, ready, now.mono);
             Ok(())
         })
+    }
+
+    fn note(&self, event: NewEvent) -> Answer<EventId> {
+        self.command(move |engine, now| engine.logged(event, now))
+    }
+
+    fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {
+        self.request(move |engine, _| Ok(engine.event_page(&query)))
     }
 
     fn close(&self) -> Answer<()> {

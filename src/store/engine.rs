@@ -4,6 +4,7 @@
 //! then are they answered. An operation that fails has changed nothing.
 
 use super::backend::Backend;
+use super::events::EventLog;
 use super::evidence::{left_open, left_open_of};
 use super::expected::{Expected, TailHash, Unmatched};
 use super::index::{Index, NumberHash, Timer};
@@ -49,6 +50,7 @@ pub(super) struct Engine {
     pub(super) unmatched: Unmatched,
     pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
+    pub(super) events: EventLog,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -94,6 +96,7 @@ pub(super) struct Loaded {
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
+    events: EventLog,
     next_sequence: u64,
 }
 
@@ -107,6 +110,7 @@ impl Loaded {
             keys: Vec::new(),
             under_way: Vec::new(),
             left_open: Vec::new(),
+            events: EventLog::default(),
             next_sequence: 0,
         }
     }
@@ -135,6 +139,7 @@ impl Loaded {
                 }
             }
             Record::ApiKey(api_key) => self.keys.push(api_key),
+            Record::Event(event) => self.events.take(&event),
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
     }
@@ -179,6 +184,7 @@ impl Engine {
             unmatched: Unmatched::default(),
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
+            events: loaded.events,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -245,6 +251,7 @@ impl Engine {
             replies.push(operation(self, now));
             self.changes.keep();
         }
+        self.forget_some(now);
         let changed = self.commit(now)?;
         self.tend_master_keys();
         if self.held_until.is_some_and(|until| until <= now.wall) || synchronised {
@@ -471,6 +478,14 @@ impl Engine {
         if now.mono - self.swept >= SWEEP_EVERY {
             self.swept = now.mono;
             self.expected.sweep(now.mono);
+        }
+    }
+
+    /// What is kept for a while only goes a few at a time, with whatever else is written.
+    fn forget_some(&mut self, now: &Now) {
+        if !self.is_quarantined() {
+            self.prune_events(now);
+            self.changes.keep();
         }
     }
 

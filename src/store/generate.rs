@@ -3,7 +3,8 @@
 use super::record::{IdempotencyRecord, Key, Made, Record};
 use super::{ApiKey, Body, Permission, Scope};
 use crate::domain::equipment::{Imei, SimCard};
-use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
+use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
+use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
 use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
@@ -26,6 +27,7 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         verification().prop_map(|v| (Key::Verification(v.id), Record::Verification(v))),
         (verification_id(), "[0-9]{4,10}").prop_map(|(id, c)| (Key::SuppliedCode(id), Record::SuppliedCode(c.into()))),
         api_key().prop_map(|k| (Key::ApiKey(k.id), Record::ApiKey(k))),
+        logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
     ]
 }
@@ -131,6 +133,20 @@ pub(crate) fn idempotency() -> impl Strategy<Value = IdempotencyRecord> {
         made,
         until,
     })
+}
+
+/// A line of the event log.
+pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
+    let where_from = (option::of("[0-9]{15}".prop_map(Imei::new)), option::of(sim_card()));
+    let what = (select(EventKind::ALL.as_slice()), text(MAX_SENTENCE), option::of(any::<u128>()));
+    (any::<u128>(), any::<u64>(), wall(), where_from, what).prop_map(
+        |(id, sequence, at, (modem, sim_card), (kind, sentence, about))| LoggedEvent {
+            id: EventId(id),
+            sequence,
+            at,
+            event: NewEvent { kind, modem, sim_card, sentence, about },
+        },
+    )
 }
 
 /// Any reason.

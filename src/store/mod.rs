@@ -5,7 +5,8 @@
 //! then writes does both inside the one committer: no caller decides on what it read earlier.
 
 use crate::domain::equipment::{Imei, SimCard};
-use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
+use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
+use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
 use crate::domain::message::{
     IntentOf, Message, OnUncertain, PartId, PartResult, Priority, Refused, ReportVerdict, Status,
 };
@@ -82,6 +83,8 @@ pub trait Store: Send + Sync + 'static {
     fn rotate_master(&self) -> Answer<Rotation>;
     /// How far the rotation of the master key is.
     fn rotation(&self) -> Answer<Rotation>;
+    /// A page of the event log, newest first.
+    fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>>;
     /// How the store is. From memory.
     fn health(&self) -> Health;
 
@@ -102,6 +105,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether this modem can send over this SIM card now. What one SIM card refused, or left uncertain, goes to another
     /// while one is ready.
     fn set_ready(&self, modem: Imei, sim_card: SimCard, ready: bool) -> Answer<()>;
+    /// Logs what happened. Nobody needs to wait for the answer.
+    fn note(&self, event: NewEvent) -> Answer<EventId>;
     /// Ends the store: what is queued up is committed, then the last handle is dropped.
     fn close(&self) -> Answer<()>;
 }
@@ -370,13 +375,28 @@ pub struct MessageQuery {
     pub limit: usize,
 }
 
+/// Which lines of the event log.
+#[derive(Clone, Debug, Default)]
+pub struct EventQuery {
+    /// Of this kind.
+    pub kind: Option<EventKind>,
+    /// Logged at or after this.
+    pub since: Option<Wall>,
+    /// Logged before this.
+    pub until: Option<Wall>,
+    /// Older than this one: the last page's cursor.
+    pub before: Option<EventId>,
+    /// At most so many, 1 to 200.
+    pub limit: usize,
+}
+
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
+pub struct Page<T, Id = MessageId> {
     /// The items, newest first.
     pub items: Vec<T>,
     /// Where the next page begins, if there is one.
-    pub next: Option<MessageId>,
+    pub next: Option<Id>,
 }
 
 /// An API key, without its secret.
@@ -594,6 +614,7 @@ pub mod committer;
 pub mod data_dir;
 mod engine;
 mod envelope;
+mod events;
 mod evidence;
 mod expected;
 #[doc(hidden)]

@@ -6,7 +6,8 @@
 use super::envelope::OVERHEAD;
 use super::shape::Disk;
 use super::{ApiKey, Body};
-use crate::domain::id::{KeyId, MessageId, VerificationId};
+use crate::domain::event::LoggedEvent;
+use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
 use crate::domain::time::Deadline;
@@ -30,6 +31,8 @@ pub enum Key {
     ApiKey(KeyId),
     /// An idempotency key, by its keyed hash.
     Idempotency([u8; 16]),
+    /// A line of the event log.
+    Event(EventId),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -42,6 +45,7 @@ pub enum Record {
     SuppliedCode(Secret),
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
+    Event(LoggedEvent),
 }
 
 /// What was made under an idempotency key.
@@ -98,6 +102,7 @@ impl Key {
             Self::SuppliedCode(id) => (SUPPLIED_CODE, id.0.to_be_bytes()),
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
+            Self::Event(id) => (EVENT, id.0.to_be_bytes()),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -116,6 +121,7 @@ impl Key {
             SUPPLIED_CODE => Self::SuppliedCode(VerificationId(id)),
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
+            EVENT => Self::Event(EventId(id)),
             _ => return None,
         })
     }
@@ -129,6 +135,7 @@ impl Key {
             Self::SuppliedCode(_) => "supplied codes",
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
+            Self::Event(_) => "events",
         }
     }
 }
@@ -140,6 +147,7 @@ impl Record {
             (Self::Message(m), Key::Message(id)) => m.id == id,
             (Self::Verification(v), Key::Verification(id)) => v.id == id,
             (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
+            (Self::Event(e), Key::Event(id)) => e.id == id,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::Idempotency(_), Key::Idempotency(_)) => true,
@@ -158,7 +166,7 @@ impl Record {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
-            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) => false,
+            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) | Self::Event(_) => false,
         }
     }
 
@@ -171,6 +179,7 @@ impl Record {
             Self::SuppliedCode(c) => encode(c),
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
+            Self::Event(e) => encode(e),
         }
     }
 
@@ -183,6 +192,7 @@ impl Record {
             Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
+            Key::Event(_) => Self::Event(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -215,6 +225,7 @@ const VERIFICATION: u8 = 3;
 const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
+const EVENT: u8 = 13;
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,8 @@
 use super::record::{IdempotencyRecord, Made};
 use super::{ApiKey, Body, Permission, Scope};
 use crate::domain::equipment::{Imei, SimCard};
-use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
+use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
+use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
 use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
@@ -116,6 +117,8 @@ through! {
     VerificationId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     KeyId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     ClientId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    EventId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    u128: [u8; 16], |id| id.to_be_bytes(), |b| Some(Self::from_be_bytes(b));
     BootId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     Wall: i64, |wall| wall.0, |ms| Some(Self(ms));
     Secret: Sealed, |secret| Sealed(secret.clone()), |sealed| Some(sealed.0);
@@ -123,6 +126,7 @@ through! {
     Imei: String, |imei| imei.as_str().to_owned(), |text| Some(Self::new(text));
     SimCard: String, |card| card.as_str().to_owned(), |text| Some(Self::new(text));
     Scope: String, |scope| scope.as_str().to_owned(), |word| Self::parse(&word);
+    EventKind: String, |kind| kind.as_str().to_owned(), |word| Self::parse(&word);
     Permission: String, |permission| permission.as_str().to_owned(), |word| Self::parse(&word);
     Reason: (String, Option<u16>), |r| (r.code().to_owned(), r.number()), |(code, n)| Self::from_code(&code, n);
 }
@@ -244,6 +248,15 @@ variants!(Made as MadeShape {
     Resend { verification: VerificationId, message: MessageId },
     CanceledMessage(id: MessageId),
     CanceledVerification(id: VerificationId),
+});
+
+fields!(LoggedEvent as LoggedEventShape { id: EventId, sequence: u64, at: Wall, event: NewEvent });
+fields!(NewEvent as NewEventShape {
+    kind: EventKind,
+    modem: Option<Imei>,
+    sim_card: Option<SimCard>,
+    sentence: String,
+    about: Option<u128>,
 });
 
 impl<T: Disk> Disk for Option<T> {

@@ -1,6 +1,7 @@
 //! The API in process: the router over the store in memory, on virtual time. No socket, no modem.
 
 mod errors;
+mod events;
 mod gateway;
 mod keys;
 mod messages;

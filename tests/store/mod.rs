@@ -3,6 +3,7 @@
 
 mod clocks;
 mod damage;
+mod events;
 mod keys;
 mod random;
 mod reports;

@@ -1,6 +1,7 @@
 //! The native API.
 
 pub(super) mod estimate;
+pub(super) mod events;
 pub(super) mod keys;
 pub(super) mod messages;
 pub(super) mod modems;
