@@ -3,9 +3,9 @@
 //!
 //! Call [`Session::handle_input`], then drain [`Session::poll_output`], then sleep until [`Session::next_timeout`].
 //!
-//! The ladder, from the mildest rung: the engine's own ESC, quiet and barrier after any time-out; bring-up anew after
-//! two messages in a row that never left, or news of a reboot, which also ends the listening for a message on the air;
-//! close and reopen when no barrier is passed or the modem does not answer at all.
+//! What it does about a modem that stops: the engine's own ESC, quiet and barrier after any time-out; bring-up anew after
+//! two messages in a row that never left, one without a result, or news of a reboot, which also ends the listening for a
+//! message on the air. What that does not mend it gives up, with the trouble's name: the ladder is in [`super::recovery`].
 
 mod acknowledge;
 mod idle;
@@ -29,8 +29,10 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
+use crate::modem::recovery::{Revival, Stage, Trouble};
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
+use sending::GIVE_UP_AFTER;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -60,6 +62,10 @@ pub enum Input<'a> {
     },
     /// A report that the modem keeps is on disk.
     Kept(StoredAt),
+    /// Before [`Input::Opened`]: this may bring the modem back. It is said behind the first ESC.
+    Revive(Revival),
+    /// Set the modem up anew, as soon as nothing is in flight.
+    SetUp,
     /// The PDU was not written: between grant and hand-over somebody called the message off, or its time ran out.
     Withheld {
         /// Which job.
@@ -87,11 +93,8 @@ pub struct Job {
 pub enum Output {
     /// Write these bytes.
     Transmit(Bytes),
-    /// Close the port and open it again after a pause; in words, why.
-    Reopen(&'static str),
-    /// Close the port and leave it alone for long: nothing sent over it can succeed until somebody does something; in
-    /// words, what.
-    Stop(&'static str),
+    /// Close the port: what is wrong is more than the session can mend.
+    GiveUp(Trouble),
     /// Something happened.
     Event(Event),
 }
@@ -167,6 +170,8 @@ pub enum Event {
         /// Characters in it.
         characters: usize,
     },
+    /// The modem said that it has restarted by itself.
+    Booted,
     /// Something worth a line in the log.
     Notice(&'static str),
 }
@@ -221,6 +226,7 @@ pub struct Session {
     reserved_in_a_row: u8,
     withheld: Option<Reason>,
     rebooted: bool,
+    revival: Option<Revival>,
     quiet_since: Mono,
     next_heartbeat: usize,
     outputs: VecDeque<Output>,
@@ -297,6 +303,7 @@ impl Session {
             reserved_in_a_row: 0,
             withheld: None,
             rebooted: false,
+            revival: None,
             quiet_since: Mono::default(),
             next_heartbeat: 0,
             outputs: VecDeque::new(),
@@ -314,10 +321,13 @@ impl Session {
                 self.asked = None;
                 self.heard = None;
                 self.rebooted = false;
-                self.unsent_in_a_row = 0;
+                // After what was done to it, the next one shows whether that has helped.
+                self.unsent_in_a_row = self.unsent_in_a_row.min(GIVE_UP_AFTER - 1);
                 self.engine.set_config(config(self.quirks, &self.known));
                 self.go(Phase::Synchronising);
                 self.engine.handle_input(now, AtInput::Start { listen_until: listen.map(|d| now + d) });
+                let revival = self.revival.take().map(revive).unwrap_or_default();
+                self.engine.handle_input(now, AtInput::Revive(revival));
             }
             Input::Lost => {
                 self.engine.handle_input(now, AtInput::Reset);
@@ -329,6 +339,8 @@ impl Session {
             Input::Intent { token, granted } => {
                 self.engine.handle_input(now, AtInput::Release { token, granted });
             }
+            Input::Revive(revival) => self.revival = Some(revival),
+            Input::SetUp => self.rebooted = true,
             Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
@@ -381,6 +393,16 @@ impl Session {
         self.phase == Phase::Up && self.known.registration().is_some()
     }
 
+    /// How far it has come.
+    pub fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::BringUp { why: Some(_), .. } if self.known.card_missing => Stage::CardMissing,
+            Phase::Up | Phase::Recovering if self.known.registration().is_some() => Stage::Ready,
+            Phase::Up => Stage::Unregistered,
+            Phase::Closed | Phase::Synchronising | Phase::BringUp { .. } | Phase::Recovering => Stage::Starting,
+        }
+    }
+
     /// Whether reports can come at all.
     pub fn gives_reports(&self) -> bool {
         self.known.routing.is_some_and(|[_, _, _, ds, _]| ds > 0)
@@ -427,10 +449,8 @@ impl Session {
     fn take(&mut self, now: Mono, event: AtEvent) {
         match event {
             AtEvent::Synchronised => self.begin_bring_up(now),
-            AtEvent::Unresponsive => {
-                self.reopen("it does not answer; check its power and cable, and that this is its AT port")
-            }
-            AtEvent::Desynchronised => self.reopen("its answers no longer fit the questions"),
+            AtEvent::Unresponsive => self.give_up(Trouble::Silent),
+            AtEvent::Desynchronised => self.give_up(Trouble::Desynchronised),
             AtEvent::Heard(result) => self.heard = Some(result),
             AtEvent::Replied(reply) => self.replied(now, reply),
             AtEvent::WantRelease { token } => self.emit(Event::WantIntent { token }),
@@ -479,8 +499,8 @@ impl Session {
         }
     }
 
-    fn reopen(&mut self, why: &'static str) {
-        self.outputs.push_back(Output::Reopen(why));
+    fn give_up(&mut self, trouble: Trouble) {
+        self.outputs.push_back(Output::GiveUp(trouble));
         self.go(Phase::Closed);
     }
 
@@ -495,6 +515,20 @@ impl Session {
             return;
         }
         self.outputs.push_back(Output::Event(event));
+    }
+}
+
+/// What may bring a modem back that answers nothing.
+fn revive(revival: Revival) -> Vec<Command> {
+    match revival {
+        // As long as switching it off may take: it is not waited for like one that is known to answer.
+        Revival::Radio => {
+            let off = Command::radio_off();
+            let mut on = Command::functionality_on();
+            on.deadline = off.deadline;
+            vec![off, on]
+        }
+        Revival::Restart => vec![Command::restart()],
     }
 }
 
@@ -525,7 +559,7 @@ mod tests {
                     Output::Transmit(bytes) if bytes.bytes == b"AT\r" => {
                         session.handle_input(now, Input::Bytes(b"OK\r\n"));
                     }
-                    Output::Reopen(_) => reopened = true,
+                    Output::GiveUp(_) => reopened = true,
                     _ => {}
                 }
             }

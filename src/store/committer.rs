@@ -10,8 +10,8 @@ use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
     Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, LateResult, LeftOpen, Made,
-    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, Report, Resend, Rotation, Store, StoreError,
-    Verdict, VerificationView, Wait,
+    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, RecoveryTally, Report, Resend, Rotation, Store,
+    StoreError, Verdict, VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
@@ -329,6 +329,14 @@ impl Store for BoxStore {
 
     fn note(&self, event: NewEvent) -> Answer<EventId> {
         self.command(move |engine, now| engine.logged(event, now))
+    }
+
+    fn tallies(&self) -> Answer<Vec<RecoveryTally>> {
+        self.command(|engine, _| Ok(engine.tallies.values().cloned().collect()))
+    }
+
+    fn keep_tally(&self, tally: RecoveryTally) -> Answer<()> {
+        self.command(move |engine, _| engine.keep_tally(tally))
     }
 
     fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {

@@ -11,7 +11,7 @@ use super::index::{Index, NumberHash, Timer};
 use super::keyring::Keyring;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
-use super::{ApiKey, Claim, Health, LeftOpen, Rotation, StoreError};
+use super::{ApiKey, Claim, Health, LeftOpen, RecoveryTally, Rotation, StoreError};
 use crate::dispatch::unassigned::Unassigned;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
@@ -50,6 +50,8 @@ pub(super) struct Engine {
     pub(super) unmatched: Unmatched,
     pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
+    /// What has brought models of modems back.
+    pub(super) tallies: BTreeMap<[u8; 16], RecoveryTally>,
     pub(super) events: EventLog,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
@@ -97,6 +99,7 @@ pub(super) struct Loaded {
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
     events: EventLog,
+    tallies: BTreeMap<[u8; 16], RecoveryTally>,
     next_sequence: u64,
 }
 
@@ -111,6 +114,7 @@ impl Loaded {
             under_way: Vec::new(),
             left_open: Vec::new(),
             events: EventLog::default(),
+            tallies: BTreeMap::new(),
             next_sequence: 0,
         }
     }
@@ -140,6 +144,9 @@ impl Loaded {
             }
             Record::ApiKey(api_key) => self.keys.push(api_key),
             Record::Event(event) => self.events.take(&event),
+            Record::Recovery(tally) => {
+                self.tallies.insert(tally.hash(), tally);
+            }
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
     }
@@ -185,6 +192,7 @@ impl Engine {
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
             events: loaded.events,
+            tallies: loaded.tallies,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -326,6 +334,14 @@ impl Engine {
             tracing::info!(master.key = %self.rotation().current, "Made a new master key; the store is sealed with it now");
         }
         Ok(self.rotation())
+    }
+
+    /// Keeps what has brought a model of modem back.
+    pub(super) fn keep_tally(&mut self, tally: RecoveryTally) -> Result<(), StoreError> {
+        self.refuse_writes()?;
+        self.put(Key::Recovery(tally.hash()), Record::Recovery(tally.clone()));
+        self.tallies.insert(tally.hash(), tally);
+        Ok(())
     }
 
     /// Why nothing is taken in, if nothing is.

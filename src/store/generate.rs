@@ -1,7 +1,7 @@
 //! Domain values of every shape, for property tests. They need not make sense together.
 
 use super::record::{IdempotencyRecord, Key, Made, Record};
-use super::{ApiKey, Body, Permission, Scope};
+use super::{ApiKey, Body, Permission, RecoveryTally, Scope};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
@@ -13,6 +13,7 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
 use crate::domain::verification::{CodeSource, Verification, VerificationState};
+use crate::modem::recovery::ward::Count;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -28,6 +29,7 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         (verification_id(), "[0-9]{4,10}").prop_map(|(id, c)| (Key::SuppliedCode(id), Record::SuppliedCode(c.into()))),
         api_key().prop_map(|k| (Key::ApiKey(k.id), Record::ApiKey(k))),
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
+        tally().prop_map(|t| (Key::Recovery(t.hash()), Record::Recovery(t))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
     ]
 }
@@ -147,6 +149,14 @@ pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
             event: NewEvent { kind, modem, sim_card, sentence, about },
         },
     )
+}
+
+/// What has brought a model back.
+fn tally() -> impl Strategy<Value = RecoveryTally> {
+    let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>());
+    let count =
+        counts.prop_map(|(tried, worked, in_vain, changes_mode)| Count { tried, worked, in_vain, changes_mode });
+    (text(64), vec(count, 0..8)).prop_map(|(model, rungs)| RecoveryTally { model, rungs })
 }
 
 /// Any reason.

@@ -14,8 +14,10 @@ use crate::domain::msisdn::Msisdn;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Mono, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
+use crate::modem::recovery::ward::Count;
 use crate::otp::challenge::Form;
 use keyring::MasterId;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
@@ -107,6 +109,10 @@ pub trait Store: Send + Sync + 'static {
     fn set_ready(&self, modem: Imei, sim_card: SimCard, ready: bool) -> Answer<()>;
     /// Logs what happened. Nobody needs to wait for the answer.
     fn note(&self, event: NewEvent) -> Answer<EventId>;
+    /// What has brought each model of modem back so far.
+    fn tallies(&self) -> Answer<Vec<RecoveryTally>>;
+    /// Keeps what has brought a model back, in place of what was kept before.
+    fn keep_tally(&self, tally: RecoveryTally) -> Answer<()>;
     /// Ends the store: what is queued up is committed, then the last handle is dropped.
     fn close(&self) -> Answer<()>;
 }
@@ -538,6 +544,24 @@ pub enum Grant {
     Granted,
     /// It may not: canceled, superseded, expired, or claimed elsewhere.
     Refused(Refused),
+}
+
+/// What has brought a model of modem back, and what has not: by rung of the ladder, the lowest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryTally {
+    /// The model, as it names itself.
+    pub model: String,
+    /// Each rung's counts.
+    pub rungs: Vec<Count>,
+}
+
+impl RecoveryTally {
+    /// What its record is found by. A model is no secret.
+    pub(crate) fn hash(&self) -> [u8; 16] {
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&Sha256::digest(&self.model)[..16]);
+        hash
+    }
 }
 
 /// What became of one part.

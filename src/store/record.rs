@@ -5,7 +5,7 @@
 
 use super::envelope::OVERHEAD;
 use super::shape::Disk;
-use super::{ApiKey, Body};
+use super::{ApiKey, Body, RecoveryTally};
 use crate::domain::event::LoggedEvent;
 use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
 use crate::domain::message::Message;
@@ -33,6 +33,8 @@ pub enum Key {
     Idempotency([u8; 16]),
     /// A line of the event log.
     Event(EventId),
+    /// What has brought a model of modem back, by a hash of its name.
+    Recovery([u8; 16]),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -46,6 +48,7 @@ pub enum Record {
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
     Event(LoggedEvent),
+    Recovery(RecoveryTally),
 }
 
 /// What was made under an idempotency key.
@@ -103,6 +106,7 @@ impl Key {
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
+            Self::Recovery(hash) => (RECOVERY, hash),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -122,6 +126,7 @@ impl Key {
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
             EVENT => Self::Event(EventId(id)),
+            RECOVERY => Self::Recovery(hash),
             _ => return None,
         })
     }
@@ -136,6 +141,7 @@ impl Key {
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
             Self::Event(_) => "events",
+            Self::Recovery(_) => "recovery tallies",
         }
     }
 }
@@ -148,6 +154,7 @@ impl Record {
             (Self::Verification(v), Key::Verification(id)) => v.id == id,
             (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
             (Self::Event(e), Key::Event(id)) => e.id == id,
+            (Self::Recovery(t), Key::Recovery(hash)) => t.hash() == hash,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::Idempotency(_), Key::Idempotency(_)) => true,
@@ -166,7 +173,8 @@ impl Record {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
-            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) | Self::Event(_) => false,
+            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) => false,
+            Self::Event(_) | Self::Recovery(_) => false,
         }
     }
 
@@ -180,6 +188,7 @@ impl Record {
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
             Self::Event(e) => encode(e),
+            Self::Recovery(t) => encode(t),
         }
     }
 
@@ -193,6 +202,7 @@ impl Record {
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
+            Key::Recovery(_) => Self::Recovery(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -226,6 +236,7 @@ const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
 const EVENT: u8 = 13;
+const RECOVERY: u8 = 14;
 
 #[cfg(test)]
 mod tests {

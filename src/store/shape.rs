@@ -5,7 +5,7 @@
 //! anything else, a new field too, is a new version of the envelope.
 
 use super::record::{IdempotencyRecord, Made};
-use super::{ApiKey, Body, Permission, Scope};
+use super::{ApiKey, Body, Permission, RecoveryTally, Scope};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
@@ -17,6 +17,7 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
 use crate::domain::verification::{CodeSource, Verification, VerificationState};
+use crate::modem::recovery::ward::Count;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -250,6 +251,8 @@ variants!(Made as MadeShape {
     CanceledVerification(id: VerificationId),
 });
 
+fields!(RecoveryTally as RecoveryTallyShape { model: String, rungs: Vec<Count> });
+fields!(Count as CountShape { tried: u32, worked: u32, in_vain: u32, changes_mode: bool });
 fields!(LoggedEvent as LoggedEventShape { id: EventId, sequence: u64, at: Wall, event: NewEvent });
 fields!(NewEvent as NewEventShape {
     kind: EventKind,

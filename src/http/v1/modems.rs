@@ -9,6 +9,7 @@ use crate::store::Scope;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// All modems, in the order of the configuration.
 pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<List<ModemView>>, Problem> {
@@ -41,8 +42,27 @@ pub(crate) struct ModemView {
     refused: u64,
     uncertain: u64,
     opened: u64,
+    /// Where it stands on the ladder that brings it back, if it is being brought back.
+    recovery: Option<RecoveryView>,
+    /// Each rung that was ever tried with this model.
+    rungs: BTreeMap<&'static str, RungView>,
     /// Status reports of its SIM card that fit no message: as when another program sends over it.
     unmatched_reports: u64,
+}
+
+#[derive(Serialize)]
+struct RecoveryView {
+    rung: &'static str,
+    since: String,
+    next_at: Option<String>,
+    attempts: u32,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct RungView {
+    tried: u32,
+    worked: u32,
 }
 
 impl From<Modem> for ModemView {
@@ -66,6 +86,14 @@ impl From<Modem> for ModemView {
             refused: modem.refused,
             uncertain: modem.uncertain,
             opened: modem.opened,
+            recovery: modem.recovery.map(|recovery| RecoveryView {
+                rung: recovery.rung,
+                since: recovery.since.to_string(),
+                next_at: recovery.next_at.map(|at| at.to_string()),
+                attempts: recovery.attempts,
+                reason: recovery.reason,
+            }),
+            rungs: modem.rungs.iter().map(|&(rung, tried, worked)| (rung, RungView { tried, worked })).collect(),
             unmatched_reports: 0,
         }
     }

@@ -10,6 +10,7 @@ impl Driver {
             view.imei = Some(imei.clone());
             view.sim_card = Some(sim_card.clone());
         });
+        self.recovery.know(self.session.view().model, Traits::default());
         self.last_here = Some(imei.clone());
         self.identity = Some((imei, sim_card));
         self.show();
@@ -22,6 +23,7 @@ impl Driver {
             view.state = ModemState::Waiting;
             view.reason = Some(format!("it rests for some seconds: {reason}"));
         }
+        self.recovery.operator(view.operator.clone());
         let now = self.setting.clock.now().wall;
         let port = self.setting.port.clone();
         self.setting.board.update(self.setting.slot, |shown| {

@@ -34,6 +34,7 @@ impl Session {
                 self.rebooted = true;
                 self.acknowledgements.forget();
                 self.emit(Event::Notice("The modem has restarted by itself; it is set up again"));
+                self.emit(Event::Booted);
             }
             Urc::PowerDown => self.emit(Event::Notice("The modem says that it goes off; check its power supply")),
             Urc::StorageFull => {
