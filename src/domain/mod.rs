@@ -5,6 +5,7 @@ pub mod event;
 pub mod id;
 pub mod message;
 pub mod msisdn;
+pub mod pin;
 pub mod reason;
 pub mod secret;
 pub mod time;

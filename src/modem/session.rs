@@ -284,7 +284,7 @@ enum Asked {
 impl Session {
     /// A session whose port is not open yet.
     pub fn new(configured: Configured) -> Self {
-        let quirks = configured.over(None);
+        let quirks = configured.over(None, None);
         Self {
             configured,
             engine: Engine::new(config(quirks, &Known::default())),

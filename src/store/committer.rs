@@ -10,13 +10,14 @@ use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
     Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, LateResult, LeftOpen, Made,
-    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, RecoveryTally, Report, Resend, Rotation, Store,
-    StoreError, Verdict, VerificationView, Wait,
+    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, PinEntry, RecoveryTally, Report, Resend,
+    Rotation, Store, StoreError, Verdict, VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
 use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
 use crate::domain::message::{IntentOf, Message};
+use crate::domain::pin::{PinHolder, PinOutcome, PinRefused};
 use crate::domain::time::Now;
 use crate::ops::clock::Clock;
 use crate::ops::random::{self, Random};
@@ -341,6 +342,22 @@ impl Store for BoxStore {
 
     fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {
         self.request(move |engine, _| Ok(engine.event_page(&query)))
+    }
+
+    fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>> {
+        self.command(move |engine, _| engine.enter_pin(&entry))
+    }
+
+    fn pin_ended(&self, entry: PinEntry, outcome: PinOutcome) -> Answer<()> {
+        self.command(move |engine, _| engine.pin_ended(&entry, outcome))
+    }
+
+    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<()> {
+        self.command(move |engine, _| engine.card_is_open(modem, sim_card))
+    }
+
+    fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>> {
+        self.command(move |engine, _| Ok(engine.pin_guard(&PinHolder::Modem(modem))?.last_card))
     }
 
     fn close(&self) -> Answer<()> {

@@ -17,6 +17,7 @@ use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
 use crate::domain::message::{Event, Message, State};
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::PinHolder;
 use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
@@ -53,6 +54,8 @@ pub(super) struct Engine {
     /// What has brought models of modems back.
     pub(super) tallies: BTreeMap<[u8; 16], RecoveryTally>,
     pub(super) events: EventLog,
+    /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
+    pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -95,6 +98,7 @@ pub(super) struct Loaded {
     numbers: Keyring,
     index: Index,
     expected: Expected,
+    pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
@@ -110,6 +114,7 @@ impl Loaded {
             numbers,
             index: Index::default(),
             expected: Expected::default(),
+            pin_guards: BTreeMap::new(),
             keys: Vec::new(),
             under_way: Vec::new(),
             left_open: Vec::new(),
@@ -146,6 +151,11 @@ impl Loaded {
             Record::Event(event) => self.events.take(&event),
             Record::Recovery(tally) => {
                 self.tallies.insert(tally.hash(), tally);
+            }
+            Record::PinGuard(guard) => {
+                if let Key::PinGuard(place) = key {
+                    self.pin_guards.insert(guard.holder, place);
+                }
             }
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
@@ -193,6 +203,7 @@ impl Engine {
             left_open: loaded.left_open,
             events: loaded.events,
             tallies: loaded.tallies,
+            pin_guards: loaded.pin_guards,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -436,6 +447,11 @@ impl Engine {
 
     pub(super) fn tail_hash(&self, digits: &str) -> Option<TailHash> {
         self.numbers.tail_hash(digits)
+    }
+
+    /// The sub-keys that new records hang on.
+    pub(super) fn keyring(&self) -> &Keyring {
+        self.vault.masters().current()
     }
 
     /// What the code of this verification is derived from.

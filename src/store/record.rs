@@ -4,6 +4,7 @@
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
 use super::envelope::OVERHEAD;
+use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body, RecoveryTally};
 use crate::domain::event::LoggedEvent;
@@ -35,6 +36,8 @@ pub enum Key {
     Event(EventId),
     /// What has brought a model of modem back, by a hash of its name.
     Recovery([u8; 16]),
+    /// The PINs that were typed at a SIM card, by a keyed hash of the card.
+    PinGuard([u8; 16]),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -49,6 +52,7 @@ pub enum Record {
     Idempotency(IdempotencyRecord),
     Event(LoggedEvent),
     Recovery(RecoveryTally),
+    PinGuard(PinGuard),
 }
 
 /// What was made under an idempotency key.
@@ -107,6 +111,7 @@ impl Key {
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Recovery(hash) => (RECOVERY, hash),
+            Self::PinGuard(hash) => (PIN_GUARD, hash),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -127,6 +132,7 @@ impl Key {
             IDEMPOTENCY => Self::Idempotency(hash),
             EVENT => Self::Event(EventId(id)),
             RECOVERY => Self::Recovery(hash),
+            PIN_GUARD => Self::PinGuard(hash),
             _ => return None,
         })
     }
@@ -142,6 +148,7 @@ impl Key {
             Self::Idempotency(_) => "idempotency keys",
             Self::Event(_) => "events",
             Self::Recovery(_) => "recovery tallies",
+            Self::PinGuard(_) => "PIN guards",
         }
     }
 }
@@ -157,7 +164,8 @@ impl Record {
             (Self::Recovery(t), Key::Recovery(hash)) => t.hash() == hash,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
-            | (Self::Idempotency(_), Key::Idempotency(_)) => true,
+            | (Self::Idempotency(_), Key::Idempotency(_))
+            | (Self::PinGuard(_), Key::PinGuard(_)) => true,
             _ => false,
         }
     }
@@ -174,7 +182,7 @@ impl Record {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
             Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) => false,
-            Self::Event(_) | Self::Recovery(_) => false,
+            Self::Event(_) | Self::PinGuard(_) | Self::Recovery(_) => false,
         }
     }
 
@@ -189,6 +197,7 @@ impl Record {
             Self::Idempotency(i) => encode(i),
             Self::Event(e) => encode(e),
             Self::Recovery(t) => encode(t),
+            Self::PinGuard(g) => encode(g),
         }
     }
 
@@ -203,6 +212,7 @@ impl Record {
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Recovery(_) => Self::Recovery(decode(bytes)?),
+            Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -237,6 +247,7 @@ const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
 const EVENT: u8 = 13;
 const RECOVERY: u8 = 14;
+const PIN_GUARD: u8 = 7;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ mod clocks;
 mod damage;
 mod events;
 mod keys;
+mod pins;
 mod random;
 mod reports;
 mod requests;

@@ -62,7 +62,7 @@ impl Session {
     }
 
     fn bring_up_done(&mut self, now: Mono) {
-        self.quirks = self.configured.over(self.known.manufacturer.as_deref());
+        self.quirks = self.configured.over(self.known.manufacturer.as_deref(), self.known.model.as_deref());
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;
         self.go(Phase::Up);
