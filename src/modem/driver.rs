@@ -10,7 +10,7 @@ use super::learned::Learned;
 use super::port::{Port, Ports};
 use super::quirks::Configured;
 use super::recovery::ward::{Tally, Ward};
-use super::recovery::{self, Recovery, Revival, Stage, Standing, Traits, Trouble};
+use super::recovery::{self, Recovery, Revival, Stage, Standing, Trouble};
 use super::session::{Event, Input, Job, Output, Session, StoredAt};
 use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};

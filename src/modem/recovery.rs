@@ -763,7 +763,7 @@ impl Recovery {
     /// This rung, or the next one that is worth its time.
     fn usable_from(&self, first: Rung) -> Option<Rung> {
         Rung::ALL.into_iter().filter(|rung| *rung >= first).find(|rung| {
-            let switches = self.traits.reset_changes_mode && rung.is_heavy();
+            let switches = self.traits.reset_changes_mode && *rung == Rung::Restart;
             let useless = self.model.as_ref().is_some_and(|model| self.ward.is_useless(model, *rung));
             let denied = *rung == Rung::UsbReset && self.no_reset.is_some();
             !(switches || useless || denied)

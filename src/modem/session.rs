@@ -14,7 +14,7 @@ mod sending;
 mod setting_up;
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
-use super::quirks::{Configured, Quirks};
+use super::quirks::{Configured, Quirks, Reset};
 use crate::at::response;
 pub use crate::at::response::StoredAt;
 use crate::at::urc::Domain;
@@ -29,7 +29,7 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
-use crate::modem::recovery::{Revival, Stage, Trouble};
+use crate::modem::recovery::{Revival, Stage, Traits, Trouble};
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
 use sending::GIVE_UP_AFTER;
@@ -326,7 +326,8 @@ impl Session {
                 self.engine.set_config(config(self.quirks, &self.known));
                 self.go(Phase::Synchronising);
                 self.engine.handle_input(now, AtInput::Start { listen_until: listen.map(|d| now + d) });
-                let revival = self.revival.take().map(revive).unwrap_or_default();
+                let revival = self.revival.take().map(|revival| revive(revival, self.quirks.reset));
+                let revival = revival.unwrap_or_default();
                 self.engine.handle_input(now, AtInput::Revive(revival));
             }
             Input::Lost => {
@@ -391,6 +392,11 @@ impl Session {
     /// Whether it is up and registered, busy or not.
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Up && self.known.registration().is_some()
+    }
+
+    /// What its ladder goes by. Before it has named itself, careful defaults.
+    pub fn traits(&self) -> Traits {
+        Traits { boot_time: self.quirks.boot_time, reset_changes_mode: self.quirks.reset_changes_mode }
     }
 
     /// How far it has come.
@@ -518,17 +524,16 @@ impl Session {
     }
 }
 
-/// What may bring a modem back that answers nothing.
-fn revive(revival: Revival) -> Vec<Command> {
+/// What may bring a modem back that answers nothing, in its model's own words.
+fn revive(revival: Revival, reset: Reset) -> Vec<Command> {
+    let say = |texts: &[&str], repeatable| -> Vec<Command> {
+        let mut commands: Vec<_> = texts.iter().filter_map(|text| Command::raw(text, REVIVAL).ok()).collect();
+        commands.iter_mut().for_each(|command| command.repeatable = repeatable);
+        commands
+    };
     match revival {
-        // As long as switching it off may take: it is not waited for like one that is known to answer.
-        Revival::Radio => {
-            let off = Command::radio_off();
-            let mut on = Command::functionality_on();
-            on.deadline = off.deadline;
-            vec![off, on]
-        }
-        Revival::Restart => vec![Command::restart()],
+        Revival::Radio => say(&[reset.radio_off, reset.radio_on], true),
+        Revival::Restart => say(reset.restart, false),
     }
 }
 
@@ -540,6 +545,9 @@ fn config(quirks: Quirks, known: &Known) -> at::Config {
     config
 }
 
+/// How long a modem may take to switch its radio, or to agree to restart. One that answers nothing is not waited for as one
+/// that does.
+const REVIVAL: Duration = Duration::from_secs(15);
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ impl Driver {
             view.imei = Some(imei.clone());
             view.sim_card = Some(sim_card.clone());
         });
-        self.recovery.know(self.session.view().model, Traits::default());
+        self.recovery.know(self.session.view().model, self.session.traits());
         self.last_here = Some(imei.clone());
         self.identity = Some((imei, sim_card));
         self.show();
