@@ -69,7 +69,7 @@ impl World {
     /// The machine as it is.
     pub fn real() -> Self {
         Self {
-            ports: Arc::new(SerialPorts),
+            ports: Arc::new(SerialPorts::default()),
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
             storage: Storage::DataDir,

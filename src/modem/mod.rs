@@ -11,3 +11,4 @@ pub mod quirks;
 pub mod recovery;
 pub mod serial;
 pub mod session;
+pub mod usb;

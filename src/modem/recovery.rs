@@ -402,6 +402,11 @@ impl Recovery {
         self.model.as_deref()
     }
 
+    /// What it shares its power with by now.
+    pub fn place(&mut self, hub: String) {
+        self.hub = hub;
+    }
+
     /// Whose network it is in.
     pub fn operator(&mut self, operator: Option<String>) {
         if operator.is_some() {

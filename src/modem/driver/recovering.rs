@@ -42,6 +42,7 @@ impl Driver {
         let opened = opening.unwrap_or_else(|_| Err(std::io::Error::other("opening the port takes too long")));
         match opened {
             Ok(port) => {
+                self.recovery.place(self.setting.ports.hub(&self.setting.port));
                 self.tell_recovery(recovery::Input::Opened);
                 self.setting.board.update(self.setting.slot, |view| view.opened += 1);
                 match self.serve(port, revival).await {
