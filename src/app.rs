@@ -133,6 +133,7 @@ impl App {
         let tallies = store.tallies().await.map_err(StartError::AdminKey)?;
         ward.remember(tallies.into_iter().map(|kept| (kept.model, Tally::new(&kept.rungs))));
         let mut resumes = Vec::new();
+        let sim_cards: Arc<[_]> = config.sim_cards.clone().into();
         let (orders, orders_in) = watch::channel(Order::Run);
         let mut drivers = Vec::new();
         for (slot, (port, configured)) in modems(&config, simulator.as_ref()).into_iter().enumerate() {
@@ -141,6 +142,7 @@ impl App {
                 slot,
                 port,
                 configured,
+                sim_cards: sim_cards.clone(),
                 status_reports: config.status_reports,
                 ports: ports.clone(),
                 store: Arc::new(store.clone()),

@@ -12,6 +12,7 @@ use super::quirks::Configured;
 use super::recovery::ward::{Tally, Ward};
 use super::recovery::{self, Recovery, Revival, Stage, Standing, Trouble};
 use super::session::{Event, Input, Job, Output, Session, StoredAt};
+use crate::config::SimCardConfig;
 use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
@@ -55,6 +56,8 @@ pub struct Setting {
     pub port: String,
     /// What is said about the modem.
     pub configured: Configured,
+    /// What is said about SIM cards.
+    pub sim_cards: Arc<[SimCardConfig]>,
     /// Whether to ask for status reports.
     pub status_reports: bool,
     /// Where ports come from.
@@ -168,7 +171,7 @@ enum Closed {
 impl Driver {
     fn new(setting: Setting, orders: watch::Receiver<Order>) -> Self {
         Self {
-            session: Session::new(setting.configured),
+            session: Session::new(setting.configured).with_sim_cards(setting.sim_cards.clone()),
             recovery: Recovery::new(setting.slot, setting.ports.hub(&setting.port), setting.ward.clone()),
             stage: Stage::Starting,
             shown_recovery: None,

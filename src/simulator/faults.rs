@@ -245,6 +245,11 @@ faults! {
     "L6" unregistered: Unregistered,
     /// The port goes away at this point of a send, and comes back 2 s later.
     "L1" port_loss: PortLoss,
+    /// It is registered like this: what +CREG, +CGREG and +CEREG say, as in 3,0,1. Without circuit switching or EPS, not at
+    /// all as far as sending goes.
+    "L6" registration: Registrations,
+    /// Messages go only with this AT+CGSMS; with any other the network's answer is 50 (facility not subscribed).
+    "L9" bearer: u8,
     /// Reports are given only directly and with phase 2+ (AT+CSMS=1), under which each has to be acknowledged.
     "R5" reports_acknowledged_only: Yes,
     /// The status report bears another TP-MR than the message.
@@ -386,6 +391,18 @@ impl FaultValue for u8 {
             Some(hex) => u8::from_str_radix(hex, 16).ok(),
             None => text.parse().ok(),
         }
+    }
+}
+
+/// What the three registrations say (TS 27.007 §7.2, §10.1.20, §10.1.22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registrations(pub [u8; 3]);
+
+impl FaultValue for Registrations {
+    const EXPECTED: &'static str = "three states from 0 to 11, as in 3,0,1";
+    fn read(text: &str) -> Option<Self> {
+        let states: Option<Vec<u8>> = text.split(',').map(|n| n.trim().parse().ok().filter(|n| *n <= 11)).collect();
+        states?.try_into().ok().map(Self)
     }
 }
 
@@ -569,6 +586,7 @@ mod tests {
             "no_prompt=restart@next",
             "report_status=0x46@always",
             "refuse_command=+cnmi=2,1|+CSMS",
+            "registration=3,0,1",
             "lf_sensitive=yes",
         ] {
             assert_eq!(f.set_flag(flag), Ok(()), "{flag}");
@@ -589,6 +607,7 @@ mod tests {
     fn wrong_words_are_answered_with_the_right_ones() {
         let rows = [
             ("silense=lost", "known are prompt_shape, refuse_before_prompt"),
+            ("registration=1,2", "three states"),
             ("silence=maybe", "fault silence can't be \"maybe\"; it takes accepted or lost"),
             ("silence=lost@sometimes", "\"@sometimes\" is no occasion"),
             ("silence=lost@1.5", "\"@1.5\" is no occasion"),

@@ -5,6 +5,7 @@
 //! is typed while it waits is counted and taken up afterwards. Unsolicited lines wait until neither of the latter two
 //! holds, unless a fault wants them early.
 
+mod card_files;
 mod commands;
 mod counts;
 mod identity;

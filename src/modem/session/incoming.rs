@@ -9,7 +9,11 @@ impl Session {
                 self.owe_acknowledgement(now);
                 self.report(&pdu, None);
             }
-            Urc::ReportStored(at) => self.fetches.push_back(Fetch::Select(at, Stored::Report)),
+            Urc::ReportStored(at) => {
+                // Some name another storage than the one in which it lies.
+                let memory = self.quirks.reports_in.map_or(at.memory, str::to_owned);
+                self.fetches.push_back(Fetch::Select(StoredAt { memory, ..at }, Stored::Report));
+            }
             Urc::MessageStored(at) => self.fetches.push_back(Fetch::Select(at, Stored::Message)),
             Urc::Message(pdu) => {
                 self.owe_acknowledgement(now);

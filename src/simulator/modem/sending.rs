@@ -156,6 +156,10 @@ impl VirtualModem {
         if !self.radio.registered {
             return self.finish(now, Vec::new(), Err(Failure::Cms(331)));
         }
+        let service = self.settings.number("+CGSMS");
+        if self.faults.bearer.strike_if(&mut self.dice, |needed| *needed != service).is_some() {
+            return self.finish(now, Vec::new(), Err(Failure::Cms(50)));
+        }
         match tpdu.get_mut(..2) {
             // SMS-SUBMIT only: SMS-COMMAND goes by AT+CMGC.
             Some([first, reference]) if *first & 0x03 == 0x01 => *reference = self.reference,
