@@ -952,3 +952,6 @@ const SETTLED: Duration = Duration::from_secs(30);
 /// What a machine that slept makes of its modems lasts no longer.
 const EXCUSED: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests;
