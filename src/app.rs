@@ -12,8 +12,9 @@ use crate::http::{self, Api};
 use crate::modem::board::Board;
 use crate::modem::driver::{self, Order, Setting};
 use crate::modem::learned::Learned;
-use crate::modem::port::{Port, Ports};
+use crate::modem::port::{Port, Ports, Resetting};
 use crate::modem::quirks::Configured;
+use crate::modem::recovery::ward::{Tally, Ward};
 use crate::modem::serial::SerialPorts;
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::files;
@@ -40,7 +41,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -70,7 +71,7 @@ impl World {
     /// The machine as it is.
     pub fn real() -> Self {
         Self {
-            ports: Arc::new(SerialPorts),
+            ports: Arc::new(SerialPorts::default()),
             clock: Arc::new(SystemClock::new()),
             random: Arc::new(SystemRandom),
             storage: Storage::DataDir,
@@ -105,6 +106,8 @@ pub struct App {
     draining: watch::Sender<bool>,
     stopping: watch::Sender<bool>,
     drivers: Vec<JoinHandle<()>>,
+    /// By slot: has a modem in quarantine tried now.
+    resumes: Vec<Arc<Notify>>,
     server: JoinHandle<()>,
     committer: Ended,
     simulator: Option<SimulatorHandle>,
@@ -128,9 +131,12 @@ impl App {
             Storage::Memory(..) => ensure_admin_key(&store, &*random, &*clock, None).await?,
         };
 
-        let board = Board::default();
+        let (board, ward) = (Board::default(), Ward::default());
         // A store that can't tell has lost nothing that could not be learned again.
         let learned = Learned::from_lessons(store.lessons().await.unwrap_or_default());
+        let tallies = store.tallies().await.map_err(StartError::AdminKey)?;
+        ward.remember(tallies.into_iter().map(|kept| (kept.model, Tally::new(&kept.rungs))));
+        let mut resumes = Vec::new();
         let sim_cards: Arc<[_]> = config.sim_cards.clone().into();
         let (orders, orders_in) = watch::channel(Order::Run);
         let mut drivers = Vec::new();
@@ -147,7 +153,10 @@ impl App {
                 clock: clock.clone(),
                 board: board.clone(),
                 learned: learned.clone(),
+                ward: ward.clone(),
+                resume: Arc::default(),
             };
+            resumes.push(setting.resume.clone());
             drivers.push(tokio::spawn(driver::drive(setting, orders_in.clone())));
         }
 
@@ -175,6 +184,7 @@ impl App {
             draining,
             stopping,
             drivers,
+            resumes,
             server,
             committer,
             simulator,
@@ -200,6 +210,13 @@ impl App {
     /// What is known of the modems.
     pub fn board(&self) -> &Board {
         &self.board
+    }
+
+    /// Has the modem of this slot tried now, if it is in quarantine.
+    pub fn resume(&self, slot: usize) {
+        if let Some(resume) = self.resumes.get(slot) {
+            resume.notify_waiters();
+        }
     }
 
     /// Comes when the daemon can't go on by itself; says why.
@@ -427,13 +444,26 @@ struct VirtualPorts(SimulatorHandle);
 
 impl Ports for VirtualPorts {
     fn open(&self, name: &str) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Port>>> + Send>> {
-        let index = name.strip_prefix(VIRTUAL).and_then(|n| n.parse().ok());
-        let opened = match index {
+        let opened = match virtual_index(name) {
             Some(index) => self.0.open(index).map(|port| Box::new(port) as Box<dyn Port>),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "there is no such virtual modem")),
         };
         Box::pin(std::future::ready(opened))
     }
+
+    fn is_there(&self, name: &str) -> bool {
+        virtual_index(name).is_some_and(|index| self.0.is_there(index))
+    }
+
+    fn reset(&self, name: &str) -> Resetting {
+        let index = virtual_index(name);
+        let gone = || Err(io::Error::new(io::ErrorKind::NotFound, "there is no such virtual modem"));
+        Box::pin(std::future::ready(index.map_or_else(gone, |index| self.0.usb_reset(index))))
+    }
+}
+
+fn virtual_index(name: &str) -> Option<usize> {
+    name.strip_prefix(VIRTUAL)?.parse().ok()
 }
 
 /// The admin key's file in the data folder.

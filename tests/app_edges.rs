@@ -181,7 +181,7 @@ async fn a_modem_that_takes_no_message_is_left_alone_and_tried_again_later() {
     let id = house.accept(NUMBER, "hello").await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     let view = house.app().board().modems()[0].clone();
-    assert_eq!(view.state.as_str(), "closed");
+    assert_eq!(view.state.as_str(), "quarantined");
     assert!(view.reason.as_ref().is_some_and(|why| why.contains("AT port") && why.contains("10 minutes")), "{view:?}");
     let opened = view.opened;
     house.simulator.replug(1);

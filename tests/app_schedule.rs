@@ -247,6 +247,8 @@ impl Play {
     async fn end(mut self) -> Vec<String> {
         self.house.simulator.set_faults(None, &Faults::default());
         (0..self.modems).for_each(|modem| self.house.simulator.replug(modem));
+        // Whoever mends it has what was given up tried again.
+        (0..self.modems).for_each(|modem| self.house.app().resume(modem));
         // Every verification has ended by then.
         sleep(300).await;
         let mut messages = self.messages().await;
@@ -297,7 +299,13 @@ impl Play {
         for modem in 0..self.modems {
             let imei = self.house.imei(modem);
             let sent = copies.iter().any(|c| c.imei == imei && c.text == "one of the last");
-            assert!(sent, "seed {}: modem {modem} sends no more\n{}", self.seed, self.log.join("\n"));
+            assert!(
+                sent,
+                "seed {}: modem {modem} sends no more: {:?}\n{}",
+                self.seed,
+                self.house.app().board().modems()[modem],
+                self.log.join("\n")
+            );
         }
     }
 

@@ -284,6 +284,7 @@ const IMPURE: &[&str] = &[
 const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["sled"], &["store/"]),
     (&["axum"], &["http/"]),
+    (&["nusb"], &["modem/usb"]),
     (&["tokio_serial", "serialport", "rustix::pty", "openpt"], &["modem/serial", "simulator/pty"]),
 ];
 

@@ -214,16 +214,6 @@ impl Command {
         Self::set("AT+CFUN=0").within(30)
     }
 
-    /// `AT+CFUN=4`: radio off. It waits less than such a thing may take: what does not answer is spoken to again.
-    pub fn radio_off() -> Self {
-        Self::set("AT+CFUN=4").within(15)
-    }
-
-    /// `AT+CFUN=1,1`: the modem restarts. Not repeatable: the second time it would do so again.
-    pub fn restart() -> Self {
-        Self::set("AT+CFUN=1,1").within(10).once()
-    }
-
     /// `AT+CPIN?` Some modems never say the `OK` after it.
     pub fn pin_state() -> Self {
         Self { grace: Some(Duration::from_secs(1)), ..Self::query("AT+CPIN?", "+CPIN:").within(10) }

@@ -19,7 +19,7 @@ pub enum Input<'a> {
         listen_until: Option<Mono>,
     },
     /// After [`Input::Start`]: say these first, one by one and whatever comes back, for they may bring back a modem that
-    /// answers nothing. Only then is it looked for.
+    /// answers nothing. Behind one that is not repeatable and was taken, no other is said. Only then is it looked for.
     Revive(Vec<Command>),
     /// The port is gone, or about to be closed. What was open is ended; nothing is written.
     Reset,

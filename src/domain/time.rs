@@ -101,6 +101,11 @@ impl fmt::Display for Wall {
 }
 
 impl Wall {
+    /// So much earlier.
+    pub fn before(self, d: Duration) -> Wall {
+        Wall(self.0.saturating_sub(i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// Reads RFC 3339, with any offset. `None` if it is not a time.
     pub fn parse(text: &str) -> Option<Wall> {
         // jiff takes more: blanks for the T, hours without minutes, the names of zones.

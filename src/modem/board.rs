@@ -55,6 +55,26 @@ pub struct ModemView {
     pub opened: u64,
     /// When the state last changed.
     pub since: Wall,
+    /// Where it stands on the ladder, if it is being brought back.
+    pub recovery: Option<RecoveryView>,
+    /// Of each rung that was ever tried with this model: its word, how often it was tried, how often the modem was well
+    /// after it.
+    pub rungs: Vec<(&'static str, u32, u32)>,
+}
+
+/// Where a modem stands on the ladder that brings it back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryView {
+    /// The rung: `set_up`, `reopen`, `radio`, `restart`, `usb_reset`, `quarantine`.
+    pub rung: &'static str,
+    /// Since when.
+    pub since: Wall,
+    /// When something is done next, if that is known.
+    pub next_at: Option<Wall>,
+    /// Rungs taken in this climb.
+    pub attempts: u32,
+    /// What is wrong, and the remedy.
+    pub reason: String,
 }
 
 /// What a modem is doing.
@@ -73,6 +93,8 @@ pub enum ModemState {
     Waiting,
     /// It is being brought back.
     Recovering,
+    /// Nothing brought it back; it is left alone, and tried again now and then.
+    Quarantined,
 }
 
 impl ModemState {
@@ -85,6 +107,7 @@ impl ModemState {
             Self::Sending => "sending",
             Self::Waiting => "waiting",
             Self::Recovering => "recovering",
+            Self::Quarantined => "quarantined",
         }
     }
 

@@ -9,6 +9,8 @@ use super::compose::{self, Style, compose};
 use super::learned::Learned;
 use super::port::{Port, Ports};
 use super::quirks::Configured;
+use super::recovery::ward::{Tally, Ward};
+use super::recovery::{self, Recovery, Revival, Stage, Standing, Trouble};
 use super::session::{Event, Input, Job, Output, Session, StoredAt};
 use crate::config::SimCardConfig;
 use crate::dispatch::retry;
@@ -24,10 +26,11 @@ use crate::sms::pdu::Pdu;
 use crate::store::{
     Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, PinEntry, Readiness, Report, Store, StoreError,
 };
+use recovering::Next;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
@@ -35,6 +38,7 @@ mod balance;
 mod claiming;
 mod lessons;
 mod pin;
+mod recovering;
 mod sending;
 mod shown;
 
@@ -73,6 +77,10 @@ pub struct Setting {
     pub board: Board,
     /// What was learned about models and SIM cards.
     pub learned: Learned,
+    /// What the modems' ladders know of each other.
+    pub ward: Ward,
+    /// A person says that a modem in quarantine is to be tried now.
+    pub resume: Arc<Notify>,
 }
 
 /// Drives one modem until told to stop. A panic inside is caught, the modem is set up anew, and what it had on the air
@@ -88,7 +96,7 @@ pub async fn drive(setting: Setting, orders: watch::Receiver<Order>) {
             Some(Err(_)) => {
                 tracing::error!(modem.slot = setting.slot, "A modem's task panicked; it is started anew");
                 setting.board.update(setting.slot, |view| view.state = ModemState::Closed);
-                tokio::time::sleep(REOPEN_FIRST).await;
+                tokio::time::sleep(START_ANEW).await;
             }
         }
     }
@@ -116,8 +124,11 @@ struct Driver {
     /// Why it can't send, as the log was told.
     told_reason: Option<String>,
     rest: Rest,
-    /// How often it was stopped, since it sent a message last.
-    stops: usize,
+    recovery: Recovery,
+    /// How far the session had come, when the ladder was told last.
+    stage: Stage,
+    /// What the board shows of the ladder.
+    shown_recovery: Option<(Option<Standing>, Option<Tally>)>,
     /// Reports that came before it was known from which SIM card.
     early: Vec<Event>,
     /// Reports on their way to the disk, and where the modem keeps them until then.
@@ -171,8 +182,10 @@ struct Rest {
 enum Closed {
     Stopped,
     Lost(String),
-    /// It would refuse every message: it is left alone for minutes.
-    Unfit(&'static str),
+    /// The session gave it up.
+    Trouble(Trouble),
+    /// The ladder wants it closed.
+    Wanted,
 }
 
 impl Driver {
@@ -181,6 +194,9 @@ impl Driver {
             session: Session::new(setting.configured)
                 .with_sim_cards(setting.sim_cards.clone())
                 .with_bearers(setting.learned.bearers()),
+            recovery: Recovery::new(setting.slot, setting.ports.hub(&setting.port), setting.ward.clone()),
+            stage: Stage::Starting,
+            shown_recovery: None,
             setting,
             orders,
             identity: None,
@@ -194,7 +210,6 @@ impl Driver {
             last_card: None,
             told_reason: None,
             rest: Rest::default(),
-            stops: 0,
             early: Vec::new(),
             keeping: JoinSet::new(),
             unlocking: JoinSet::new(),
@@ -210,66 +225,29 @@ impl Driver {
     }
 
     async fn run(mut self) {
-        let mut pause = REOPEN_FIRST;
-        loop {
-            if self.stopping().is_some() {
-                return;
-            }
-            match self.setting.ports.open(&self.setting.port).await {
-                Ok(port) => {
-                    let opened = self.setting.clock.now();
-                    self.setting.board.update(self.setting.slot, |view| view.opened += 1);
-                    let closed = self.serve(port).await;
-                    match closed {
-                        Closed::Stopped => return,
-                        Closed::Lost(why) => {
-                            tracing::warn!(modem.slot = self.setting.slot, port = %self.setting.port, %why, "Port closed; it will be opened again");
-                            self.show_closed(why);
-                        }
-                        Closed::Unfit(why) => {
-                            let stay = UNFIT[self.stops.min(UNFIT.len() - 1)];
-                            self.stops += 1;
-                            let minutes = stay.as_secs() / 60;
-                            tracing::error!(modem.slot = self.setting.slot, port = %self.setting.port, minutes, why, "Modem stopped; it is tried again later");
-                            self.show_closed(format!(
-                                "{why}; it is tried again in {minutes} minutes, and at a restart"
-                            ));
-                            self.pause(stay).await;
-                            continue;
-                        }
-                    }
-                    if self.setting.clock.now().mono - opened.mono > STABLE {
-                        pause = REOPEN_FIRST;
+        while self.stopping().is_none() {
+            match self.next_while_closed() {
+                Next::Open(revival) => {
+                    if self.open_and_serve(revival).await.is_some() {
+                        return;
                     }
                 }
-                Err(error) => {
-                    let why = error.to_string();
-                    let known = self.setting.board.modems().get(self.setting.slot).and_then(|v| v.reason.clone());
-                    if known.as_ref() != Some(&why) {
-                        tracing::warn!(modem.slot = self.setting.slot, %error, "Port can't be opened; it is tried again");
-                    }
-                    self.show_closed(why);
-                }
+                Next::Reset => self.reset_device().await,
+                Next::Wait => self.wait_closed().await,
             }
-            self.pause(pause).await;
-            pause = (pause * 2).min(REOPEN_LAST);
-        }
-    }
-
-    /// Waits, unless there is an order.
-    async fn pause(&mut self, pause: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            _ = self.orders.changed() => {}
         }
     }
 
     /// Serves an open port until it is lost or there is nothing more to do on it.
-    async fn serve(&mut self, mut port: Box<dyn Port>) -> Closed {
+    async fn serve(&mut self, mut port: Box<dyn Port>, revival: Option<Revival>) -> Closed {
         let left_open = self.setting.store.left_open().await.unwrap_or_default();
         let now = self.setting.clock.now();
         let listen = self.listen_time(&left_open, now.mono);
+        if let Some(revival) = revival {
+            self.session.handle_input(now.mono, Input::Revive(revival));
+        }
         self.session.handle_input(now.mono, Input::Opened { listen });
+        self.stage = Stage::Starting;
         let closed = loop {
             if let Some(closed) = self.catch_up(&mut port).await {
                 break closed;
@@ -281,6 +259,11 @@ impl Driver {
         self.write_lessons();
         // Close first: a port that lingers makes the kernel give the modem another name when it comes back.
         drop(port);
+        self.tell_recovery(match closed {
+            Closed::Stopped | Closed::Wanted => recovery::Input::Closed,
+            Closed::Lost(_) => recovery::Input::Lost,
+            Closed::Trouble(trouble) => recovery::Input::Trouble { trouble, closed: true },
+        });
         self.session.handle_input(self.setting.clock.now().mono, Input::Lost);
         self.note_outputs();
         self.flush_outcome();
@@ -309,6 +292,9 @@ impl Driver {
                 return Some(closed);
             }
         }
+        if let Some(closed) = self.climb() {
+            return Some(closed);
+        }
         self.end_rest();
         self.keep_claiming();
         self.keep_lessons();
@@ -318,7 +304,8 @@ impl Driver {
     /// Waits for whatever comes first, and takes it in.
     async fn wait(&mut self, port: &mut Box<dyn Port>) -> Option<Closed> {
         let mut buffer = [0; 4096];
-        let wake = self.wake_at(&self.setting.clock.now());
+        let before = self.setting.clock.now();
+        let wake = self.wake_at(&before);
         tokio::select! {
             biased;
             granted = answer(&mut self.granting) => self.granted(granted),
@@ -345,6 +332,7 @@ impl Driver {
                 return Some(Closed::Stopped);
             },
             () = sleep_until(self.setting.clock.instant(wake)) => {
+                self.note_sleep(&before, wake);
                 self.session.handle_input(self.setting.clock.now().mono, Input::Timeout);
             }
         }
@@ -368,11 +356,10 @@ impl Driver {
                         match timeout(WRITE, port.write_all(&bytes.bytes)).await {
                             Ok(Ok(())) => {}
                             Ok(Err(error)) => return Some(Closed::Lost(format!("writing failed ({error})"))),
-                            Err(_) => return Some(Closed::Lost("it takes no more bytes".to_owned())),
+                            Err(_) => return Some(Closed::Trouble(Trouble::Stalled)),
                         }
                     }
-                    Output::Reopen(why) => return Some(Closed::Lost(why.to_owned())),
-                    Output::Stop(why) => return Some(Closed::Unfit(why)),
+                    Output::GiveUp(trouble) => return Some(Closed::Trouble(trouble)),
                     Output::Event(event) => self.take(event),
                 }
             }
@@ -397,7 +384,11 @@ impl Driver {
                 self.listening = false;
                 self.late_result(result, true);
             }
-            Event::ListeningEnded => self.listening = false,
+            Event::ListeningEnded => {
+                self.listening = false;
+                self.tell_recovery(recovery::Input::ListeningEnded);
+            }
+            Event::Booted => self.tell_recovery(recovery::Input::Booted),
             // A bare OK may belong to anything.
             Event::Heard(PartResult::Accepted(None)) => {}
             Event::Heard(result) => self.late_result(result, false),
@@ -458,7 +449,9 @@ impl Driver {
         let rested = self.rest.until.map(|(until, _)| until);
         // What is due and can't be asked yet is asked when the modem is free.
         let balance = self.balance.due().filter(|due| *due > now.mono);
-        [self.session.next_timeout(), self.stopping(), ahead, rested, balance]
+        // What it wants of the port it has said; it waits for that, not for a moment.
+        let ladder = self.recovery.next_timeout().filter(|at| *at > now.mono);
+        [self.session.next_timeout(), self.stopping(), ahead, rested, balance, ladder]
             .into_iter()
             .flatten()
             .fold(idle, Mono::min)
@@ -505,12 +498,8 @@ async fn claim(claiming: &mut Option<Answer<Claim>>) -> Result<Claim, StoreError
     }
 }
 
-const REOPEN_FIRST: Duration = Duration::from_secs(1);
-const REOPEN_LAST: Duration = Duration::from_secs(30);
-/// How long a modem that would refuse every message is left alone: the first time, the second, and from then on.
-const UNFIT: [Duration; 3] = [Duration::from_secs(600), Duration::from_secs(1800), Duration::from_secs(3600)];
-/// A port that stayed open for so long starts with the short pause again.
-const STABLE: Duration = Duration::from_secs(60);
+/// From a panic to the next try.
+const START_ANEW: Duration = Duration::from_secs(1);
 const WRITE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const EARLY_KEPT: usize = 100;

@@ -8,5 +8,7 @@ pub mod driver;
 pub mod learned;
 pub mod port;
 pub mod quirks;
+pub mod recovery;
 pub mod serial;
 pub mod session;
+pub mod usb;

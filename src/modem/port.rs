@@ -14,7 +14,31 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Port for T {}
 pub trait Ports: Send + Sync + 'static {
     /// Opens one. An error says why, for the person at the box.
     fn open(&self, name: &str) -> Opening;
+
+    /// Whether there is a device of this name. Asked only for a sign that one was plugged in anew.
+    fn is_there(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
+
+    /// What its device shares its power with: of those with the same name one is reset at a time.
+    fn hub(&self, name: &str) -> String {
+        let _ = name;
+        String::new()
+    }
+
+    /// Resets the USB device behind a port, which must be closed. An error says in words why that can't be.
+    fn reset(&self, name: &str) -> Resetting {
+        let _ = name;
+        Box::pin(std::future::ready(Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "there is no USB device behind it",
+        ))))
+    }
 }
 
 /// A port on its way to be open.
 pub type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Port>>> + Send>>;
+
+/// A device on its way through a reset.
+pub type Resetting = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;

@@ -1,9 +1,13 @@
 //! Serial ports. The only file of the daemon that names tokio-serial.
 
-use super::port::{Port, Ports};
+use super::port::{Port, Ports, Resetting};
+use super::usb::UsbDevice;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use tokio_serial::{DataBits, FlowControl, Parity, SerialPortBuilderExt, StopBits};
 
 /// The machine's serial devices, by path.
@@ -11,7 +15,34 @@ use tokio_serial::{DataBits, FlowControl, Parity, SerialPortBuilderExt, StopBits
 /// A port is taken for ourselves alone (flock and TIOCEXCL). Nothing here flushes: `flush` on a serial stream is a
 /// blocking `tcdrain`, and on a stalled modem that freezes a worker thread.
 #[derive(Debug, Default)]
-pub struct SerialPorts;
+pub struct SerialPorts {
+    /// By port: the USB device that served it last. One that serves two is reset for neither.
+    devices: Arc<Mutex<BTreeMap<String, PathBuf>>>,
+}
+
+impl SerialPorts {
+    fn device(&self, path: &str) -> Option<UsbDevice> {
+        let device = UsbDevice::of_port(Path::new(SYSFS), Path::new(path))?;
+        let mut devices = self.devices.lock().unwrap_or_else(|e| e.into_inner());
+        devices.insert(path.to_owned(), device.folder.clone());
+        Some(device)
+    }
+
+    /// The device behind a port, if it may be reset, or why not.
+    fn to_reset(&self, path: &str) -> io::Result<UsbDevice> {
+        let refused = |why: &str| io::Error::new(io::ErrorKind::Unsupported, why);
+        let device =
+            self.device(path).ok_or_else(|| refused("there is no USB device behind it that could be reset"))?;
+        if let Some(why) = device.why_not_reset() {
+            return Err(refused(why));
+        }
+        let devices = self.devices.lock().unwrap_or_else(|e| e.into_inner());
+        match devices.iter().any(|(other, folder)| other != path && *folder == device.folder) {
+            true => Err(refused("its USB device serves another modem as well, which a reset would stop")),
+            false => Ok(device),
+        }
+    }
+}
 
 impl Ports for SerialPorts {
     fn open(&self, path: &str) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Port>>> + Send>> {
@@ -35,6 +66,23 @@ impl Ports for SerialPorts {
             opened.await.map_err(|_| io::Error::other("opening the port panicked"))?
         })
     }
+
+    fn is_there(&self, path: &str) -> bool {
+        Path::new(path).exists()
+    }
+
+    fn hub(&self, path: &str) -> String {
+        self.device(path).map_or_else(|| path.to_owned(), |device| device.hub())
+    }
+
+    fn reset(&self, path: &str) -> Resetting {
+        let device = self.to_reset(path);
+        Box::pin(async move {
+            let device = device?;
+            let reset = tokio::task::spawn_blocking(move || device.reset()).await;
+            reset.map_err(|_| io::Error::other("the USB reset panicked"))?
+        })
+    }
 }
 
 fn explain(path: &str, error: tokio_serial::Error) -> io::Error {
@@ -53,5 +101,6 @@ fn explain(path: &str, error: tokio_serial::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{path}: {advice} ({error})"))
 }
 
+const SYSFS: &str = "/sys";
 /// USB modems ignore it; UARTs mostly sense it.
 const BAUD: u32 = 115_200;

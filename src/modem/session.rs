@@ -3,9 +3,9 @@
 //!
 //! Call [`Session::handle_input`], then drain [`Session::poll_output`], then sleep until [`Session::next_timeout`].
 //!
-//! The ladder, from the mildest rung: the engine's own ESC, quiet and barrier after any time-out; bring-up anew after
-//! two messages in a row that never left, or news of a reboot, which also ends the listening for a message on the air;
-//! close and reopen when no barrier is passed or the modem does not answer at all.
+//! What it does about a modem that stops: the engine's own ESC, quiet and barrier after any time-out; bring-up anew after
+//! two messages in a row that never left, one without a result, or news of a reboot, which also ends the listening for a
+//! message on the air. What that does not mend it gives up, with the trouble's name: the ladder is in [`super::recovery`].
 
 mod acknowledge;
 mod bearer;
@@ -19,7 +19,7 @@ mod setting_up;
 mod ussd;
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
-use super::quirks::{Configured, Quirks};
+use super::quirks::{Configured, Quirks, Reset};
 use crate::at::response;
 pub use crate::at::response::StoredAt;
 use crate::at::urc::Domain;
@@ -37,6 +37,7 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
+use crate::modem::recovery::{Boot, Revival, Stage, Trouble};
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
 use bearer::Bearers;
@@ -44,6 +45,7 @@ use card::CardWatch;
 use pace::Pace;
 pub use pin::PinAnswer;
 use pin::Unlock;
+use sending::GIVE_UP_AFTER;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +88,10 @@ pub enum Input<'a> {
         /// What to do.
         answer: PinAnswer,
     },
+    /// Before [`Input::Opened`]: this may bring the modem back. It is said behind the first ESC.
+    Revive(Revival),
+    /// Set the modem up anew, as soon as nothing is in flight.
+    SetUp,
     /// The PDU was not written: between grant and hand-over somebody called the message off, or its time ran out.
     Withheld {
         /// Which job.
@@ -113,11 +119,8 @@ pub struct Job {
 pub enum Output {
     /// Write these bytes.
     Transmit(Bytes),
-    /// Close the port and open it again after a pause; in words, why.
-    Reopen(&'static str),
-    /// Close the port and leave it alone for long: nothing sent over it can succeed until somebody does something; in
-    /// words, what.
-    Stop(&'static str),
+    /// Close the port: what is wrong is more than the session can mend.
+    GiveUp(Trouble),
     /// Something happened.
     Event(Event),
 }
@@ -215,6 +218,8 @@ pub enum Event {
     },
     /// With this value of `AT+CGSMS` the SIM card's messages go, and with others they did not.
     GoesOver(u8),
+    /// The modem said that it has restarted by itself.
+    Booted,
     /// Something worth a line in the log.
     Notice(&'static str),
 }
@@ -287,6 +292,7 @@ pub struct Session {
     reserved_in_a_row: u8,
     withheld: Option<Reason>,
     rebooted: bool,
+    revival: Option<Revival>,
     quiet_since: Mono,
     next_heartbeat: usize,
     beats: usize,
@@ -378,6 +384,7 @@ impl Session {
             reserved_in_a_row: 0,
             withheld: None,
             rebooted: false,
+            revival: None,
             quiet_since: Mono::default(),
             next_heartbeat: 0,
             beats: 0,
@@ -446,10 +453,14 @@ impl Session {
                 self.asked = None;
                 self.heard = None;
                 self.rebooted = false;
-                self.unsent_in_a_row = 0;
+                // After what was done to it, the next one shows whether that has helped.
+                self.unsent_in_a_row = self.unsent_in_a_row.min(GIVE_UP_AFTER - 1);
                 self.engine.set_config(config(self.quirks, &self.known));
                 self.go(Phase::Synchronising);
                 self.engine.handle_input(now, AtInput::Start { listen_until: listen.map(|d| now + d) });
+                let revival = self.revival.take().map(|revival| revive(revival, self.quirks.reset));
+                let revival = revival.unwrap_or_default();
+                self.engine.handle_input(now, AtInput::Revive(revival));
             }
             Input::Lost => {
                 self.service_code_is_lost();
@@ -463,6 +474,8 @@ impl Session {
                 self.engine.handle_input(now, AtInput::Release { token, granted });
             }
             Input::Distrusted => self.distrust(),
+            Input::Revive(revival) => self.revival = Some(revival),
+            Input::SetUp => self.rebooted = true,
             Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
             Input::ServiceCode(code) => self.begin_service_code(now, code),
             Input::Pin { token, answer } => self.take_pin(now, token, answer),
@@ -520,6 +533,21 @@ impl Session {
     /// Whether it is up and registered, busy or not.
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Up && self.known.registration().is_some()
+    }
+
+    /// What its ladder goes by. Before it has named itself, careful defaults.
+    pub fn boot(&self) -> Boot {
+        Boot { time: self.quirks.boot_time, changes_mode: self.quirks.reset_changes_mode }
+    }
+
+    /// How far it has come.
+    pub fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::BringUp { why: Some(_), .. } if self.known.card_missing => Stage::CardMissing,
+            Phase::Up | Phase::Recovering if self.known.registration().is_some() => Stage::Ready,
+            Phase::Up => Stage::Unregistered,
+            Phase::Closed | Phase::Synchronising | Phase::BringUp { .. } | Phase::Recovering => Stage::Starting,
+        }
     }
 
     /// Whether it is ready, but registered in a way over which messages may not go: another is to be preferred.
@@ -595,10 +623,8 @@ impl Session {
     fn take(&mut self, now: Mono, event: AtEvent) {
         match event {
             AtEvent::Synchronised => self.begin_bring_up(now),
-            AtEvent::Unresponsive => {
-                self.reopen("it does not answer; check its power and cable, and that this is its AT port")
-            }
-            AtEvent::Desynchronised => self.reopen("its answers no longer fit the questions"),
+            AtEvent::Unresponsive => self.give_up(Trouble::Silent),
+            AtEvent::Desynchronised => self.give_up(Trouble::Desynchronised),
             AtEvent::Heard(result) => self.heard = Some(result),
             AtEvent::Replied(reply) => self.replied(now, reply),
             AtEvent::WantRelease { token } => self.emit(Event::WantIntent { token }),
@@ -653,8 +679,8 @@ impl Session {
         }
     }
 
-    fn reopen(&mut self, why: &'static str) {
-        self.outputs.push_back(Output::Reopen(why));
+    fn give_up(&mut self, trouble: Trouble) {
+        self.outputs.push_back(Output::GiveUp(trouble));
         self.go(Phase::Closed);
     }
 
@@ -672,6 +698,19 @@ impl Session {
     }
 }
 
+/// What may bring a modem back that answers nothing, in its model's own words.
+fn revive(revival: Revival, reset: Reset) -> Vec<Command> {
+    let say = |texts: &[&str], repeatable| -> Vec<Command> {
+        let mut commands: Vec<_> = texts.iter().filter_map(|text| Command::raw(text, REVIVAL).ok()).collect();
+        commands.iter_mut().for_each(|command| command.repeatable = repeatable);
+        commands
+    };
+    match revival {
+        Revival::Radio => say(&[reset.radio_off, reset.radio_on], true),
+        Revival::Restart => say(reset.restart, false),
+    }
+}
+
 fn config(quirks: Quirks, known: &Known) -> at::Config {
     let mut config = at::Config { command_gap: quirks.command_gap, ..at::Config::default() };
     if known.barriers.len() >= 2 {
@@ -680,6 +719,9 @@ fn config(quirks: Quirks, known: &Known) -> at::Config {
     config
 }
 
+/// How long a modem may take to switch its radio, or to agree to restart. One that answers nothing is not waited for as one
+/// that does.
+const REVIVAL: Duration = Duration::from_secs(15);
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";
 
 #[cfg(test)]
@@ -699,7 +741,7 @@ mod tests {
                     Output::Transmit(bytes) if bytes.bytes == b"AT\r" => {
                         session.handle_input(now, Input::Bytes(b"OK\r\n"));
                     }
-                    Output::Reopen(_) => reopened = true,
+                    Output::GiveUp(_) => reopened = true,
                     _ => {}
                 }
             }

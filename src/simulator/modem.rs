@@ -260,8 +260,7 @@ impl VirtualModem {
     }
 
     fn can_register(&self) -> bool {
-        let served = !self.faults.unregistered.is_set() && self.deaf.is_none();
-        served && !self.radio.registered && self.radio.is_on() && self.card.is_open()
+        !self.faults.unregistered.is_set() && !self.radio.registered && self.radio.is_on() && self.card.is_open()
     }
 
     /// Who it is.

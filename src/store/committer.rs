@@ -10,8 +10,8 @@ use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
     Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, LateResult, LeftOpen, Made,
-    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, PinEntry, Policy, Readiness, Report, Resend,
-    Rotation, SimCardView, Store, StoreError, Verdict, VerificationView, Wait,
+    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, PinEntry, Policy, Readiness, RecoveryTally,
+    Report, Resend, Rotation, SimCardView, Store, StoreError, Verdict, VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
@@ -347,6 +347,14 @@ impl Store for BoxStore {
             engine.set_ready(modem, sim_card, readiness, now);
             Ok(())
         })
+    }
+
+    fn tallies(&self) -> Answer<Vec<RecoveryTally>> {
+        self.command(|engine, _| Ok(engine.tallies.values().cloned().collect()))
+    }
+
+    fn keep_tally(&self, tally: RecoveryTally) -> Answer<()> {
+        self.command(move |engine, _| engine.keep_tally(tally))
     }
 
     fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>> {

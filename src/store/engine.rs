@@ -12,7 +12,7 @@ use super::keyring::Keyring;
 use super::lessons::Lessons;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
-use super::{ApiKey, Claim, Health, LeftOpen, Policy, Readiness, Rotation, StoreError};
+use super::{ApiKey, Claim, Health, LeftOpen, Policy, Readiness, RecoveryTally, Rotation, StoreError};
 use crate::dispatch::breaker::Change;
 use crate::dispatch::unassigned::Unassigned;
 use crate::domain::equipment::{Imei, SimCard};
@@ -54,6 +54,8 @@ pub(super) struct Engine {
     pub(super) unmatched: Unmatched,
     pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
+    /// What has brought models of modems back.
+    pub(super) tallies: BTreeMap<[u8; 16], RecoveryTally>,
     /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) events: EventLog,
@@ -108,6 +110,7 @@ pub(super) struct Loaded {
     left_open: Vec<LeftOpen>,
     events: EventLog,
     lessons: Lessons,
+    tallies: BTreeMap<[u8; 16], RecoveryTally>,
     next_sequence: u64,
 }
 
@@ -124,6 +127,7 @@ impl Loaded {
             left_open: Vec::new(),
             events: EventLog::default(),
             lessons: Lessons::default(),
+            tallies: BTreeMap::new(),
             next_sequence: 0,
         }
     }
@@ -155,6 +159,9 @@ impl Loaded {
                 if let Key::SimCard(hash) = key {
                     self.index.sim_cards.take_record(hash, card, now);
                 }
+            }
+            Record::Recovery(tally) => {
+                self.tallies.insert(tally.hash(), tally);
             }
             Record::PinGuard(guard) => {
                 if let Key::PinGuard(place) = key {
@@ -211,6 +218,7 @@ impl Engine {
             unmatched: Unmatched::default(),
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
+            tallies: loaded.tallies,
             pin_guards: loaded.pin_guards,
             events: loaded.events,
             lessons: loaded.lessons,
@@ -357,6 +365,14 @@ impl Engine {
             tracing::info!(master.key = %self.rotation().current, "Made a new master key; the store is sealed with it now");
         }
         Ok(self.rotation())
+    }
+
+    /// Keeps what has brought a model of modem back.
+    pub(super) fn keep_tally(&mut self, tally: RecoveryTally) -> Result<(), StoreError> {
+        self.refuse_writes()?;
+        self.put(Key::Recovery(tally.hash()), Record::Recovery(tally.clone()));
+        self.tallies.insert(tally.hash(), tally);
+        Ok(())
     }
 
     /// Why nothing is taken in, if nothing is.

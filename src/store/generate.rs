@@ -2,7 +2,7 @@
 
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
-use super::{ApiKey, Body, Permission, Scope};
+use super::{ApiKey, Body, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
@@ -17,6 +17,7 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
 use crate::domain::verification::{CodeSource, Verification, VerificationState};
+use crate::modem::recovery::ward::Count;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -33,6 +34,7 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         api_key().prop_map(|k| (Key::ApiKey(k.id), Record::ApiKey(k))),
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
         (any::<u128>(), lesson()).prop_map(|(number, lesson)| (Key::Lesson(number), Record::Lesson(lesson))),
+        tally().prop_map(|t| (Key::Recovery(t.hash()), Record::Recovery(t))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
         (any::<[u8; 16]>(), sim_card_record()).prop_map(|(h, c)| (Key::SimCard(h), Record::SimCard(c))),
         (any::<[u8; 16]>(), pin_guard()).prop_map(|(h, g)| (Key::PinGuard(h), Record::PinGuard(g))),
@@ -168,6 +170,14 @@ pub(crate) fn lesson() -> impl Strategy<Value = Lesson> {
     let sim_card = (sim_card(), validity, option::of(0..4u8))
         .prop_map(|(sim_card, validity, bearer)| Lesson::SimCard(SimCardTraits { sim_card, validity, bearer }));
     prop_oneof![model, sim_card]
+}
+
+/// What has brought a model back.
+fn tally() -> impl Strategy<Value = RecoveryTally> {
+    let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>());
+    let count =
+        counts.prop_map(|(tried, worked, in_vain, changes_mode)| Count { tried, worked, in_vain, changes_mode });
+    (text(64), vec(count, 0..8)).prop_map(|(model, rungs)| RecoveryTally { model, rungs })
 }
 
 /// What was typed at a card.

@@ -20,8 +20,10 @@ use crate::domain::pin::{PinOutcome, PinRefused};
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Mono, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
+use crate::modem::recovery::ward::Count;
 use crate::otp::challenge::Form;
 use keyring::MasterId;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
@@ -115,6 +117,10 @@ pub trait Store: Send + Sync + 'static {
     /// Whether this modem can send over this SIM card now. What one SIM card refused, or left uncertain, goes to another
     /// while one is ready.
     fn set_ready(&self, modem: Imei, sim_card: SimCard, readiness: Readiness) -> Answer<()>;
+    /// What has brought each model of modem back so far.
+    fn tallies(&self) -> Answer<Vec<RecoveryTally>>;
+    /// Keeps what has brought a model back, in place of what was kept before.
+    fn keep_tally(&self, tally: RecoveryTally) -> Answer<()>;
     /// Whether a PIN may be typed at a SIM card. If so, that it is typed is on record before the answer.
     fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>>;
     /// What came of it. Where nobody saw that, nothing is said.
@@ -633,6 +639,24 @@ pub enum Grant {
     Granted,
     /// It may not: canceled, superseded, expired, or claimed elsewhere.
     Refused(Refused),
+}
+
+/// What has brought a model of modem back, and what has not: by rung of the ladder, the lowest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoveryTally {
+    /// The model, as it names itself.
+    pub model: String,
+    /// Each rung's counts.
+    pub rungs: Vec<Count>,
+}
+
+impl RecoveryTally {
+    /// What its record is found by. A model is no secret.
+    pub(crate) fn hash(&self) -> [u8; 16] {
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&Sha256::digest(&self.model)[..16]);
+        hash
+    }
 }
 
 /// What became of one part.

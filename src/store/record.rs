@@ -6,7 +6,7 @@
 use super::envelope::OVERHEAD;
 use super::pin_guard::PinGuard;
 use super::shape::Disk;
-use super::{ApiKey, Body};
+use super::{ApiKey, Body, RecoveryTally};
 use crate::dispatch::breaker::Open;
 use crate::domain::equipment::SimCard;
 use crate::domain::event::LoggedEvent;
@@ -37,6 +37,8 @@ pub enum Key {
     Idempotency([u8; 16]),
     /// What is kept of a SIM card, by a keyed hash of its number.
     SimCard([u8; 16]),
+    /// What has brought a model of modem back, by a hash of its name.
+    Recovery([u8; 16]),
     /// The PINs that were typed at a SIM card, by a keyed hash of the card.
     PinGuard([u8; 16]),
     /// A line of the event log.
@@ -56,6 +58,7 @@ pub enum Record {
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
     SimCard(SimCardRecord),
+    Recovery(RecoveryTally),
     PinGuard(PinGuard),
     Event(LoggedEvent),
     Lesson(Lesson),
@@ -127,6 +130,7 @@ impl Key {
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
             Self::SimCard(hash) => (SIM_CARD, hash),
+            Self::Recovery(hash) => (RECOVERY, hash),
             Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
@@ -149,6 +153,7 @@ impl Key {
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
             SIM_CARD => Self::SimCard(hash),
+            RECOVERY => Self::Recovery(hash),
             PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
@@ -166,6 +171,7 @@ impl Key {
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
             Self::SimCard(_) => "SIM cards",
+            Self::Recovery(_) => "recovery tallies",
             Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
@@ -181,6 +187,7 @@ impl Record {
             (Self::Verification(v), Key::Verification(id)) => v.id == id,
             (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
             (Self::Event(e), Key::Event(id)) => e.id == id,
+            (Self::Recovery(t), Key::Recovery(hash)) => t.hash() == hash,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::Idempotency(_), Key::Idempotency(_))
@@ -209,7 +216,8 @@ impl Record {
             | Self::PinGuard(_)
             | Self::SimCard(_)
             | Self::Event(_)
-            | Self::Lesson(_) => false,
+            | Self::Lesson(_)
+            | Self::Recovery(_) => false,
         }
     }
 
@@ -223,6 +231,7 @@ impl Record {
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
             Self::SimCard(c) => encode(c),
+            Self::Recovery(t) => encode(t),
             Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
@@ -239,6 +248,7 @@ impl Record {
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
             Key::SimCard(_) => Self::SimCard(decode(bytes)?),
+            Key::Recovery(_) => Self::Recovery(decode(bytes)?),
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
@@ -275,6 +285,7 @@ const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
 const SIM_CARD: u8 = 9;
+const RECOVERY: u8 = 14;
 const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;

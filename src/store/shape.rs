@@ -6,7 +6,7 @@
 
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Made, SimCardRecord};
-use super::{ApiKey, Body, Permission, Scope};
+use super::{ApiKey, Body, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
@@ -21,6 +21,7 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
 use crate::domain::verification::{CodeSource, Verification, VerificationState};
+use crate::modem::recovery::ward::Count;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -255,6 +256,8 @@ variants!(Made as MadeShape {
     CanceledVerification(id: VerificationId),
 });
 
+fields!(RecoveryTally as RecoveryTallyShape { model: String, rungs: Vec<Count> });
+fields!(Count as CountShape { tried: u32, worked: u32, in_vain: u32, changes_mode: bool });
 fields!(SimCardRecord as SimCardRecordShape {
     sim_card: SimCard,
     new_until: Option<Deadline>,

@@ -1,6 +1,6 @@
 //! The virtual modems' ports, with an ear on the line: what was handed over, when, on which port.
 
-use otpgate::modem::port::{Port, Ports};
+use otpgate::modem::port::{Port, Ports, Resetting};
 use otpgate::ops::clock::{Clock, VirtualClock};
 use otpgate::simulator::driver::SimulatorHandle;
 use otpgate::sms::pdu::{self, SmscField, Tpdu};
@@ -58,11 +58,23 @@ impl Wires {
 
 impl Ports for Wires {
     fn open(&self, name: &str) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Port>>> + Send>> {
-        let modem = name.strip_prefix("virtual:").and_then(|n| n.parse().ok()).unwrap();
+        let modem = index(name);
         let wires = self.clone();
         let opened = self.simulator.open(modem).map(|stream| Box::new(Wire { stream, modem, wires }) as Box<dyn Port>);
         Box::pin(std::future::ready(opened))
     }
+
+    fn is_there(&self, name: &str) -> bool {
+        self.simulator.is_there(index(name))
+    }
+
+    fn reset(&self, name: &str) -> Resetting {
+        Box::pin(std::future::ready(self.simulator.usb_reset(index(name))))
+    }
+}
+
+fn index(name: &str) -> usize {
+    name.strip_prefix("virtual:").and_then(|n| n.parse().ok()).unwrap()
 }
 
 struct Wire {

@@ -53,6 +53,7 @@ mod dialects;
 mod life;
 mod network;
 mod properties;
+mod recovery;
 mod sending;
 mod talking;
 mod transcripts;

@@ -274,7 +274,7 @@ impl Replay {
                     self.session.handle_input(self.now, Input::Intent { token, granted: true });
                 }
                 Output::Event(event) => self.events.push(event),
-                Output::Reopen(why) | Output::Stop(why) => panic!("it is given up: {why}: {:?}", self.written),
+                Output::GiveUp(trouble) => panic!("it is given up: {trouble:?}: {:?}", self.written),
             }
         }
     }

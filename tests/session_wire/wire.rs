@@ -13,6 +13,7 @@ use otpgate::domain::reason::Reason;
 use otpgate::domain::secret::Secret;
 use otpgate::domain::time::{Mono, Wall};
 use otpgate::modem::quirks::Configured;
+use otpgate::modem::recovery::Trouble;
 use otpgate::modem::session::{Bytes, Event, Input, Job, Output, PinAnswer, Session};
 use otpgate::simulator::faults::Faults;
 use otpgate::simulator::modem::{Counts, ModemOptions};
@@ -463,14 +464,14 @@ impl Wire {
             match output {
                 Output::Transmit(bytes) if self.open => self.transmit(&bytes),
                 Output::Transmit(_) => {}
-                Output::Reopen(why) => {
-                    self.reopened.push((self.now, why));
+                Output::GiveUp(trouble @ Trouble::Unfit) => {
+                    self.stopped.push((self.now, trouble.words()));
+                    self.close();
+                }
+                Output::GiveUp(trouble) => {
+                    self.reopened.push((self.now, trouble.words()));
                     self.close();
                     self.reopen_at = Some(self.now + REOPEN);
-                }
-                Output::Stop(why) => {
-                    self.stopped.push((self.now, why));
-                    self.close();
                 }
                 Output::Event(event) => self.note(event),
             }

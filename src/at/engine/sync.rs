@@ -11,7 +11,7 @@ pub(super) enum Sync {
     /// ESC and CR went out: waiting until nothing more comes.
     Draining { quiet_at: Mono, by: Mono, prompted: bool, tries: u8, then: Then },
     /// A command went out that may bring the modem back.
-    Reviving { deadline: Mono, answered: bool },
+    Reviving { deadline: Mono, answered: bool, enough: bool },
     /// `AT` went out, or `ATQ0`.
     Probing { deadline: Mono, tries: u8, clean: u8, heard: Heard, probe: Probe },
     /// The barrier's query went out.
@@ -153,7 +153,8 @@ impl Engine {
     fn revive(&mut self, now: Mono) {
         let Some(command) = self.revival.pop_front() else { return };
         self.say(command.text());
-        self.state = State::Sync(Sync::Reviving { deadline: now + command.deadline, answered: false });
+        let (deadline, enough) = (now + command.deadline, !command.repeatable);
+        self.state = State::Sync(Sync::Reviving { deadline, answered: false, enough });
     }
 
     fn try_again(&mut self, now: Mono, tries: u8, then: Then) {
@@ -240,8 +241,11 @@ impl Engine {
                 return self.drain(now, 0, Then::Probe);
             }
             (_, Meaning::Reference(reference)) => self.orphan(now, reference),
-            (Sync::Reviving { deadline, answered }, Meaning::Final(_)) => {
+            (Sync::Reviving { deadline, answered, enough }, Meaning::Final(result)) => {
                 *answered = true;
+                if *enough && result.is_ok() {
+                    self.revival.clear();
+                }
                 *deadline = (*deadline).min(now + REVIVED);
             }
             (Sync::Probing { deadline, heard, .. }, Meaning::Final(result)) => {

@@ -55,6 +55,10 @@ pub(crate) struct ModemView {
     refused: u64,
     uncertain: u64,
     opened: u64,
+    /// Where it stands on the ladder that brings it back, if it is being brought back.
+    recovery: Option<RecoveryView>,
+    /// Each rung that was ever tried with this model.
+    rungs: BTreeMap<&'static str, RungView>,
     /// Status reports of its SIM card that fit no message: as when another program sends over it.
     unmatched_reports: u64,
     /// What its SIM card has sent, and how much it may. Nothing, where nothing is counted.
@@ -150,6 +154,21 @@ impl LearnedView {
     }
 }
 
+#[derive(Serialize)]
+struct RecoveryView {
+    rung: &'static str,
+    since: String,
+    next_at: Option<String>,
+    attempts: u32,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct RungView {
+    tried: u32,
+    worked: u32,
+}
+
 impl From<Modem> for ModemView {
     fn from(modem: Modem) -> Self {
         Self {
@@ -176,6 +195,14 @@ impl From<Modem> for ModemView {
             refused: modem.refused,
             uncertain: modem.uncertain,
             opened: modem.opened,
+            recovery: modem.recovery.map(|recovery| RecoveryView {
+                rung: recovery.rung,
+                since: recovery.since.to_string(),
+                next_at: recovery.next_at.map(|at| at.to_string()),
+                attempts: recovery.attempts,
+                reason: recovery.reason,
+            }),
+            rungs: modem.rungs.iter().map(|&(rung, tried, worked)| (rung, RungView { tried, worked })).collect(),
             unmatched_reports: 0,
             limits: None,
             out_of_service: None,

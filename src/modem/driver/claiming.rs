@@ -15,7 +15,7 @@ impl Driver {
                     self.show();
                 }
             }
-            PartResult::Accepted(_) => (self.rest.in_a_row, self.stops) = (0, 0),
+            PartResult::Accepted(_) => self.rest.in_a_row = 0,
             PartResult::Uncertain(_) => {}
         }
     }
@@ -29,7 +29,8 @@ impl Driver {
 
     /// Whether it can send, now or after the message on the air.
     pub(super) fn can_send(&self) -> bool {
-        self.session.is_ready() && self.rest.until.is_none() && !self.balance.is_low()
+        let wanted_elsewhere = self.balance.is_low() || self.recovery.wants_port();
+        self.session.is_ready() && self.rest.until.is_none() && !wanted_elsewhere
     }
 
     /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.

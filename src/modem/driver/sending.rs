@@ -16,6 +16,7 @@ impl Driver {
             return Err(Reason::CanceledByCaller);
         }
         flight.handed_over = Some(now.mono);
+        self.recovery.handle_input(now.mono, recovery::Input::HandedOver);
         Ok(())
     }
 
@@ -136,6 +137,15 @@ impl Driver {
         }
         self.count(&flight, result);
         self.tell(id, part, result);
+        self.recovery.handle_input(
+            self.setting.clock.now().mono,
+            match result {
+                PartResult::Accepted(_) => recovery::Input::Accepted,
+                PartResult::NotSent(reason) | PartResult::Uncertain(reason) => {
+                    recovery::Input::Refused(reason, &flight.claim.message.to)
+                }
+            },
+        );
         if let (PartResult::NotSent(reason), Some((_, sim_card))) = (result, &self.identity) {
             self.setting.learned.refused(sim_card, reason);
         }
@@ -218,6 +228,9 @@ impl Driver {
     pub(super) fn late_result(&mut self, result: PartResult, waited_for: bool) {
         // That it is uncertain is told first.
         self.flush_outcome();
+        if let (true, PartResult::Accepted(_)) = (waited_for, result) {
+            self.tell_recovery(recovery::Input::Accepted);
+        }
         if let Some((modem, sim_card)) = self.identity.clone() {
             tokio::spawn(self.setting.store.late_result(LateResult { modem, sim_card, result, waited_for }));
         }

@@ -14,6 +14,7 @@ impl Driver {
         let swapped = self.last_card.replace(sim_card.clone()).is_some_and(|last| last != sim_card);
         self.note_card(&imei, &sim_card, swapped);
         self.watch_balance(&sim_card);
+        self.recovery.know(self.session.view().model, self.session.boot());
         self.last_here = Some(imei.clone());
         self.identity = Some((imei, sim_card));
         self.take_lessons();
@@ -63,6 +64,7 @@ impl Driver {
         if let (true, Some(words)) = (view.state.is_ready(), self.balance.words()) {
             (view.state, view.reason) = (ModemState::Waiting, Some(words));
         }
+        self.recovery.operator(view.operator.clone());
         let now = self.setting.clock.now().wall;
         let port = self.setting.port.clone();
         let traits = self.traits();

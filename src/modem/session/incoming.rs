@@ -40,6 +40,7 @@ impl Session {
                 self.acknowledgements.forget();
                 self.unlock.powered_up();
                 self.emit(Event::Notice("The modem has restarted by itself; it is set up again"));
+                self.emit(Event::Booted);
             }
             // It was open, and is not: what there is to be done about it the bring-up knows.
             Urc::Pin(state) if state != PinState::Ready && state != PinState::Second => {

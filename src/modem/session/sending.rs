@@ -34,7 +34,11 @@ impl Session {
             SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted) => {
                 self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1);
             }
-            SubmitResult::RefusedBeforePdu(_) => self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1),
+            SubmitResult::RefusedBeforePdu(result) if !says_why(result) => {
+                self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1);
+            }
+            // An answer that fits the question: what follows from it, its number says.
+            SubmitResult::RefusedBeforePdu(_) => {}
             // Also a refusal behind the PDU shows that the dialogue works.
             SubmitResult::Accepted { .. } | SubmitResult::Refused(_) => self.unsent_in_a_row = 0,
             SubmitResult::NotTransmitted(_) => {}
@@ -52,8 +56,8 @@ impl Session {
         if self.phase == Phase::Closed {
             return;
         }
-        if self.unsent_in_a_row >= REOPEN_AFTER {
-            self.reopen("several messages in a row never left it");
+        if self.unsent_in_a_row >= GIVE_UP_AFTER {
+            self.give_up(Trouble::NeverLeaves);
         } else if set_up_again || self.unsent_in_a_row >= SET_UP_AFTER {
             self.rebooted = true;
         }
@@ -85,8 +89,7 @@ impl Session {
         }
         if self.reserved_in_a_row >= STOP_AFTER {
             self.reserved_in_a_row = 0;
-            self.outputs.push_back(Output::Stop(NO_MESSAGES));
-            self.go(Phase::Closed);
+            self.give_up(Trouble::Unfit);
         }
     }
 
@@ -122,6 +125,11 @@ impl Session {
     }
 }
 
+/// Whether a refusal tells its reason: a number of the specifications other than "unknown".
+fn says_why(result: FinalResult) -> bool {
+    matches!(result, FinalResult::Cms(Some(1..=499)) | FinalResult::Cme(Some(1..=99)))
+}
+
 /// Whether a `+CMGS:` may still come of it. Without TP-MR, or behind an error, what was taken for the result may have
 /// been another's.
 pub(super) fn leaves_astray(result: SubmitResult) -> bool {
@@ -138,10 +146,8 @@ fn final_error(result: FinalResult) -> FinalError {
 
 /// How long the prompt may take.
 const PROMPT: Duration = Duration::from_secs(10);
-/// Messages in a row that never left, until the modem is set up anew, and until its port is reopened.
+/// Messages in a row that never left, until the modem is set up anew, and until more is done about it.
 const SET_UP_AFTER: u8 = 2;
-const REOPEN_AFTER: u8 = 4;
-/// Refusals with 301 or 303 in a row, until the modem is stopped.
+pub(super) const GIVE_UP_AFTER: u8 = 4;
+/// Refusals with 301 or 303 in a row, until it is given up.
 const STOP_AFTER: u8 = 2;
-const NO_MESSAGES: &str = "it refuses every message (301 or 303): check that this is its AT port and that no other \
-                           program uses it; if both are so, it can't send messages";

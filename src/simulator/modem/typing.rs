@@ -52,7 +52,8 @@ impl VirtualModem {
                 let text = String::from_utf8_lossy(&line).to_ascii_uppercase();
                 let done = match text.as_str() {
                     "AT+CFUN=4" | "AT+CFUN=0" => self.is_done(Cure::Radio),
-                    "AT+CFUN=1,1" => self.is_done(Cure::Restart),
+                    "AT+CFUN=1,1" if !self.faults.reset_ineffective.is_set() => self.is_done(Cure::Restart),
+                    "AT+CFUN=1,1" => self.faults.reset_ineffective.strike(&mut self.dice).is_none(),
                     _ => false,
                 };
                 if done {

@@ -1,0 +1,228 @@
+use super::*;
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// A ladder whose steps are taken at once, and a modem that is as it is told to be.
+struct Bench {
+    now: Mono,
+    ladder: Recovery,
+    took: Vec<(u64, Rung)>,
+    /// For how long: each stay in quarantine.
+    stays: Vec<u64>,
+    /// It answers nothing, which takes a search to find out.
+    dead: bool,
+}
+
+impl Bench {
+    fn new(slot: usize, ward: &Ward) -> Self {
+        let mut ladder = Recovery::new(slot, "hub".to_owned(), ward.clone());
+        ladder.know(Some("model".to_owned()), Boot { time: secs(30), changes_mode: false });
+        ladder.operator(Some("operator".to_owned()));
+        let mut bench = Self { now: Mono::default(), ladder, took: Vec::new(), stays: Vec::new(), dead: false };
+        bench.tell(Input::Timeout);
+        bench.tell(Input::Stage(Stage::Ready));
+        bench
+    }
+
+    fn tell(&mut self, input: Input<'_>) {
+        self.ladder.handle_input(self.now, input);
+        while let Some(output) = self.ladder.poll_output() {
+            match output {
+                Output::Open(_) => {
+                    self.ladder.handle_input(self.now, Input::Opened);
+                    if self.dead {
+                        self.now = self.now + secs(12);
+                        self.ladder.handle_input(self.now, Input::Trouble { trouble: Trouble::Silent, closed: true });
+                    } else {
+                        self.ladder.handle_input(self.now, Input::Stage(Stage::Ready));
+                    }
+                }
+                Output::Close => self.ladder.handle_input(self.now, Input::Closed),
+                Output::Reset => self.ladder.handle_input(self.now, Input::Reset(Ok(()))),
+                Output::SetUp => {}
+                Output::Note(Note::Took(rung, _)) => self.took.push((self.now.0.as_secs(), rung)),
+                Output::Note(Note::Quarantined(_, stay)) => self.stays.push(stay.as_secs()),
+                Output::Note(_) => {}
+            }
+        }
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        let end = self.now + secs(seconds);
+        while let Some(next) = self.ladder.next_timeout().filter(|at| *at <= end) {
+            self.now = self.now.max(next);
+            self.tell(Input::Timeout);
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn trouble(&mut self, trouble: Trouble) {
+        self.tell(Input::Trouble { trouble, closed: false });
+    }
+
+    fn rungs(&self) -> Vec<Rung> {
+        self.took.iter().map(|(_, rung)| *rung).collect()
+    }
+}
+
+const NUMBERS: [&str; 4] = ["+14155550100", "+14155550101", "+14155550102", "+14155550103"];
+
+fn refuse(bench: &mut Bench, reason: Reason) {
+    for number in NUMBERS {
+        bench.tell(Input::Refused(reason, &Msisdn::parse(number).unwrap()));
+    }
+}
+
+#[test]
+fn c2_one_rung_after_the_other_none_within_the_boot_time_and_then_quarantine() {
+    let mut bench = Bench::new(0, &Ward::default());
+    bench.dead = true;
+    bench.tell(Input::Trouble { trouble: Trouble::Silent, closed: true });
+    bench.pass(600);
+    assert_eq!(bench.rungs(), [Rung::Reopen, Rung::Radio, Rung::Restart, Rung::UsbReset]);
+    assert!(bench.took.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 30), "{:?}", bench.took);
+    assert_eq!(bench.stays, [600]);
+    bench.pass(4 * 3600);
+    assert_eq!(bench.stays[..3], [600, 1800, 3600], "{:?}", bench.stays);
+}
+
+#[test]
+fn c2_a_rung_is_believed_when_the_modem_is_back_and_peace_begins_the_next_climb_at_its_foot() {
+    let mut bench = Bench::new(0, &Ward::default());
+    for (pause, expected) in [(60, Rung::Reopen), (60, Rung::Radio), (700, Rung::Restart), (0, Rung::Reopen)] {
+        bench.tell(Input::Trouble { trouble: Trouble::Silent, closed: true });
+        bench.pass(40);
+        assert_eq!(bench.rungs().last(), Some(&expected), "{:?}", bench.took);
+        assert_eq!(bench.ladder.standing(), None);
+        bench.pass(pause);
+    }
+}
+
+#[test]
+fn c2_where_sending_was_the_trouble_only_a_message_shows_that_it_is_over() {
+    let mut bench = Bench::new(0, &Ward::default());
+    bench.trouble(Trouble::NeverLeaves);
+    bench.pass(300);
+    assert_eq!(bench.ladder.standing().map(|s| s.rung), Some("reopen"), "being registered is not enough");
+    bench.trouble(Trouble::NeverLeaves);
+    bench.pass(40);
+    assert_eq!(bench.rungs(), [Rung::Reopen, Rung::Radio]);
+    bench.tell(Input::Accepted);
+    assert_eq!(bench.ladder.standing(), None);
+}
+
+#[test]
+fn s5_no_rung_while_a_message_may_be_on_the_air() {
+    let mut bench = Bench::new(0, &Ward::default());
+    bench.tell(Input::HandedOver);
+    bench.pass(10);
+    bench.trouble(Trouble::SimCard);
+    bench.pass(160);
+    assert_eq!(bench.took, []);
+    bench.pass(60);
+    assert_eq!(bench.took, [(180, Rung::Radio)]);
+}
+
+#[test]
+fn c2_two_on_one_hub_are_not_reset_at_once() {
+    let ward = Ward::default();
+    let (mut one, mut other) = (Bench::new(0, &ward), Bench::new(1, &ward));
+    for bench in [&mut one, &mut other] {
+        bench.dead = true;
+        bench.tell(Input::Trouble { trouble: Trouble::Silent, closed: true });
+    }
+    for _ in 0..1200 {
+        // A search takes one of them ahead.
+        let behind = if one.now <= other.now { &mut one } else { &mut other };
+        behind.pass(1);
+    }
+    let heavy =
+        |bench: &Bench| bench.took.iter().filter(|(_, rung)| rung.is_heavy()).map(|(at, _)| *at).collect::<Vec<_>>();
+    let (mine, others) = (heavy(&one), heavy(&other));
+    assert_eq!((mine.len(), others.len()), (2, 2));
+    for (a, b) in mine.iter().flat_map(|a| others.iter().map(move |b| (*a, *b))) {
+        assert!(a.abs_diff(b) >= 30, "{mine:?} {others:?}");
+    }
+}
+
+#[test]
+fn l6_what_all_suffer_from_moves_the_radio_once_in_half_an_hour() {
+    let mut bench = Bench::new(0, &Ward::default());
+    for _ in 0..60 {
+        refuse(&mut bench, Reason::Cms(38));
+        bench.pass(60);
+    }
+    assert_eq!(bench.rungs(), [Rung::Radio, Rung::Radio], "{:?}", bench.took);
+    assert_eq!(bench.stays, [0; 0], "it is not the modem's fault");
+}
+
+#[test]
+fn l6_what_it_alone_suffers_from_leads_it_up() {
+    let ward = Ward::default();
+    let (mut sick, mut well) = (Bench::new(0, &ward), Bench::new(1, &ward));
+    for _ in 0..5 {
+        refuse(&mut sick, Reason::Cms(38));
+        sick.pass(60);
+        well.now = sick.now;
+        well.tell(Input::Accepted);
+    }
+    assert_eq!(sick.rungs()[..3], [Rung::Radio, Rung::Restart, Rung::UsbReset], "{:?}", sick.took);
+    assert_eq!((sick.stays.len(), well.took.len()), (0, 0));
+}
+
+#[test]
+fn l6_congestion_and_one_number_alone_move_nothing() {
+    let mut bench = Bench::new(0, &Ward::default());
+    for _ in 0..20 {
+        refuse(&mut bench, Reason::Cms(42));
+        refuse(&mut bench, Reason::Cms(47));
+        bench.tell(Input::Refused(Reason::Cms(38), &Msisdn::parse(NUMBERS[0]).unwrap()));
+        bench.pass(60);
+    }
+    assert_eq!(bench.took, []);
+}
+
+#[test]
+fn l2_three_boots_in_ten_minutes_are_a_loop_and_a_quick_return_does_not_end_it() {
+    let mut bench = Bench::new(0, &Ward::default());
+    for _ in 0..3 {
+        bench.tell(Input::Booted);
+        bench.pass(1);
+        // Of one boot there is more than one sign.
+        bench.tell(Input::Booted);
+        bench.pass(20);
+    }
+    assert_eq!(bench.stays, [600]);
+    for (away, ends) in [(3, false), (15, true)] {
+        bench.tell(Input::There(false));
+        bench.pass(away);
+        bench.tell(Input::There(true));
+        assert_eq!(!bench.ladder.is_quarantined(), ends, "away for {away} s");
+    }
+}
+
+#[test]
+fn l4_a_rung_is_charged_only_when_a_higher_one_has_helped() {
+    let ward = Ward::default();
+    let mut bench = Bench::new(0, &ward);
+    bench.dead = true;
+    bench.tell(Input::Trouble { trouble: Trouble::Silent, closed: true });
+    bench.pass(7200);
+    assert!(bench.stays.len() > 1 && Rung::ALL.iter().all(|rung| ward.tally("model").of(*rung).in_vain == 0));
+    bench.dead = false;
+    bench.tell(Input::Resume);
+    bench.pass(60);
+    assert_eq!(ward.tally("model").of(Rung::Reopen).worked, 1);
+}
+
+#[test]
+fn g10_who_slept_has_hung_nobody() {
+    let mut bench = Bench::new(0, &Ward::default());
+    bench.pass(8 * 3600);
+    bench.tell(Input::Slept);
+    bench.tell(Input::Trouble { trouble: Trouble::Silent, closed: true });
+    bench.pass(30);
+    assert_eq!(bench.took, [], "the port is opened again, and that is all");
+}
