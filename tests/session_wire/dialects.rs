@@ -282,3 +282,14 @@ fn the_first_message_of_a_named_modem_waits_as_its_row_says() {
     assert!(wire.handed_over[0].0 >= begun + ms(50));
     assert_ne!(wire.now, Mono::default());
 }
+
+/// However often the echo comes back, and whatever splits it, the modem is set up.
+#[test]
+fn t4_echoes_that_come_back_and_are_split_hold_no_bring_up_up() {
+    for seed in 0..200 {
+        let mut wire = Wire::seeded(ModemOptions::default(), seed);
+        wire.faults(&["echo_drift=yes@0.2", "urc_in_answer=echo@0.3"]);
+        wire.open(None);
+        wire.until_free(secs(120));
+    }
+}

@@ -167,6 +167,18 @@ impl Wire {
         self
     }
 
+    /// With another seed for what goes wrong.
+    pub(crate) fn seeded(modem: ModemOptions, seed: u64) -> Self {
+        let mut wire = Self::with(modem.clone(), Duration::from_millis(100), Configured::default());
+        let network = NetworkOptions {
+            epoch: Wall(1_767_225_600_000),
+            air_time: Duration::from_millis(100),
+            ..NetworkOptions::default()
+        };
+        wire.simulator = Simulator::new(1, &modem, network, seed);
+        wire
+    }
+
     /// A session that is up and free.
     pub(crate) fn up() -> Self {
         let mut wire = Self::new();

@@ -178,15 +178,14 @@ impl Driver {
 
     /// A registration for data only may carry no messages. Whether it does, the sends say.
     fn doubt(&mut self, claim: &Claim, result: PartResult) {
+        let to = &claim.message.to;
         match result {
-            PartResult::NotSent(Reason::Cms(8..=111 | 331)) | PartResult::Uncertain(_)
-                if self.session.is_doubtful() =>
-            {
-                if !self.failed_to.contains(&claim.message.to) {
-                    self.failed_to.push(claim.message.to.clone());
-                }
-            }
             PartResult::Accepted(_) => self.failed_to.clear(),
+            PartResult::NotSent(Reason::Cms(8..=111 | 331)) | PartResult::Uncertain(_)
+                if self.session.is_doubtful() && !self.failed_to.contains(to) =>
+            {
+                self.failed_to.push(to.clone());
+            }
             _ => {}
         }
         if self.failed_to.len() >= DOUBTED_AFTER {

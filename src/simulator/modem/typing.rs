@@ -72,7 +72,7 @@ impl VirtualModem {
             self.bytes.push(byte);
             if self.echo_split && line.len() == 3 {
                 self.echo_split = false;
-                self.bytes.extend(b"\r\n*EMRDY: 1\r\n");
+                self.bytes.extend(b"\r\n^RSSI:14\r\n");
             }
         }
         match byte {
