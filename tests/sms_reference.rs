@@ -305,7 +305,7 @@ fn l13_answers_to_service_codes_of_real_devices() {
     let Some(folder) = reference() else { return };
     let rows = [
         ("e160-ussd-packed-hex-unquoted", "Ihr Guthaben", "7.95 Euro"),
-        ("m35-ussd-ucs2-with-dcs-15", "Havi keret: 400Ft", "*111#"),
+        ("m35-ussd-ucs2-with-dcs-15", "7777Ft", "*111#"),
         ("he910-ussd-garbage-tail", "107.93", "2018-11-09"),
     ];
     for (name, within, end) in rows {
