@@ -6,7 +6,7 @@ use otpgate::domain::reason::Reason;
 use otpgate::domain::secret::Secret;
 use otpgate::http::Settings;
 use otpgate::ops::clock::Clock;
-use otpgate::store::{Claim, Grant, Matched, Outcome, Report, Store};
+use otpgate::store::{Claim, Grant, Matched, Outcome, Readiness, Report, Store};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn a_message_is_taken_in_shown_and_called_off() {
         "verification": null, "priority": "high", "flash": true, "parts": 1, "on_uncertain": "leave",
         "client_reference": "order 7", "created_at": "2026-11-23T01:35:26.000Z",
         "updated_at": "2026-11-23T01:35:26.000Z", "send_at": null, "expires_at": "2026-11-24T01:35:26.000Z",
-        "report": null, "attempts": [], "version": made["version"],
+        "next_slot_at": null, "report": null, "attempts": [], "version": made["version"],
     });
     assert_eq!(made, expected);
     let shown = gateway.call(&format!("GET /v1/messages/{id}"), "").await;
@@ -183,6 +183,41 @@ async fn lists_come_newest_first_by_pages_and_filters() {
     ] {
         assert_eq!(gateway.call(&format!("GET /v1/messages?{query}"), "").await.outcome(), expected, "{query}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_a_card_out_of_service_is_shown_with_what_waits_for_it() {
+    let gateway = Gateway::start().await;
+    let (modem, sim_card) = crate::gateway::equipment();
+    gateway.board.update(0, |view| view.sim_card = Some(sim_card.clone()));
+    gateway.store.set_ready(modem, sim_card, Readiness::yes()).await.unwrap();
+    let post =
+        async |n: u8| gateway.call("POST /v1/messages", &text(&format!("+1415555010{n}"), "hi").to_string()).await;
+    let mut refused = String::new();
+    for n in 0..3 {
+        let made = post(n).await.json();
+        assert_eq!(made["next_slot_at"], Value::Null);
+        refused = made["id"].as_str().unwrap().to_owned();
+        send(&gateway, PartResult::NotSent(Reason::Cms(8))).await;
+    }
+    // Each send took three seconds.
+    let retry_at = json!("2026-11-23T01:45:35.000Z");
+    let made = post(7).await.json();
+    assert_eq!(made["next_slot_at"], retry_at, "the caller hears of it at once");
+    let shown = gateway.call(&format!("GET /v1/messages/{}", made["id"].as_str().unwrap()), "").await.json();
+    assert_eq!(shown["next_slot_at"], retry_at);
+    let code = gateway.call("POST /v1/verifications", r#"{"to":"+14155550123"}"#).await.json();
+    assert_eq!(code["next_slot_at"], retry_at);
+    let shown = gateway.call(&format!("GET /v1/verifications/{}", code["id"].as_str().unwrap()), "").await.json();
+    assert_eq!(shown["next_slot_at"], retry_at);
+    let reason = gateway.call(&format!("GET /v1/messages/{refused}"), "").await.json()["reason"].clone();
+    assert_eq!((&reason["number"], &reason["class"]), (&json!(8), &json!("sim_card")));
+    assert!(reason["text"].as_str().unwrap().contains("operator determined barring"), "{reason}");
+    let modem = gateway.call("GET /v1/modems", "").await.json()["items"][0].clone();
+    let told = &modem["out_of_service"];
+    assert_eq!((&told["retry_at"], &told["reason"], &told["failed_trials"]), (&retry_at, &reason, &json!(0)));
+    assert!(told["text"].as_str().unwrap().contains("bars it"), "{told}");
+    assert_eq!(modem["limits"], Value::Null, "nothing is counted");
 }
 
 #[tokio::test(start_paused = true)]
