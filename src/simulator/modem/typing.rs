@@ -111,6 +111,9 @@ impl VirtualModem {
         if let Some(hang) = self.faults.hang.strike(&mut self.dice) {
             return self.hang(now, hang);
         }
+        if list.iter().any(|command| self.is_mute(command)) {
+            return;
+        }
         if self.faults.reboot.strike(&mut self.dice).is_some() {
             return self.reboot(now);
         }
