@@ -3,6 +3,7 @@
 pub mod equipment;
 pub mod event;
 pub mod id;
+pub mod inbound;
 pub mod message;
 pub mod msisdn;
 pub mod reason;

@@ -7,17 +7,21 @@ use super::backend::Backend;
 use super::events::EventLog;
 use super::evidence::{left_open, left_open_of};
 use super::expected::{Expected, TailHash, Unmatched};
+use super::inbound::{self, InboundLog};
 use super::index::{Index, NumberHash, Timer};
 use super::keyring::Keyring;
+use super::opt_out::OptOuts;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
 use super::{ApiKey, Claim, Health, LeftOpen, Rotation, StoreError};
 use crate::dispatch::unassigned::Unassigned;
 use crate::domain::equipment::{Imei, SimCard};
-use crate::domain::id::{KeyId, MessageId, VerificationId};
+use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
+use crate::domain::inbound::{InboundRules, InboundState};
 use crate::domain::message::{Event, Message, State};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +41,7 @@ pub(super) type AnyVault = Vault<Box<dyn Backend>>;
 pub(super) struct Engine {
     vault: AnyVault,
     /// For numbers in the index: a key of this process, since nothing of the index is on disk.
-    numbers: Keyring,
+    pub(super) numbers: Keyring,
     /// Who asked for a new master key.
     rotate: Vec<oneshot::Sender<Result<Rotation, StoreError>>>,
     /// Whether the disk is full, or nearly: looked at once for each batch.
@@ -51,6 +55,9 @@ pub(super) struct Engine {
     pub(super) unassigned: Unassigned,
     pub(super) left_open: Vec<LeftOpen>,
     pub(super) events: EventLog,
+    pub(super) inbound: InboundLog,
+    pub(super) opt_outs: OptOuts,
+    pub(super) rules: InboundRules,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -97,6 +104,8 @@ pub(super) struct Loaded {
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
     events: EventLog,
+    inbound: InboundLog,
+    opt_outs: OptOuts,
     next_sequence: u64,
 }
 
@@ -111,6 +120,8 @@ impl Loaded {
             under_way: Vec::new(),
             left_open: Vec::new(),
             events: EventLog::default(),
+            inbound: InboundLog::default(),
+            opt_outs: OptOuts::default(),
             next_sequence: 0,
         }
     }
@@ -128,7 +139,11 @@ impl Loaded {
                 for attempt in &message.attempts {
                     self.index.sim_cards.was_ready(attempt.sim_card.clone(), now.mono);
                 }
-                self.index.put_message(&message, self.numbers.number_hash(&message.to), now);
+                let number = self.numbers.number_hash(&message.to);
+                if message.client == ClientId::GATEWAY {
+                    self.opt_outs.note_answer(number, message.created);
+                }
+                self.index.put_message(&message, number, now);
             }
             Record::Verification(verification) => {
                 self.index.put_verification(&verification, self.numbers.number_hash(&verification.to), now);
@@ -140,7 +155,19 @@ impl Loaded {
             }
             Record::ApiKey(api_key) => self.keys.push(api_key),
             Record::Event(event) => self.events.take(&event),
-            Record::Body(_) | Record::SuppliedCode(_) => {}
+            Record::Inbound(message) => {
+                if let InboundState::Waiting { until } = message.state {
+                    self.index.set_timer(Timer::Inbound(message.id), until.mono(now));
+                }
+                let from = inbound::sender_hash(&self.numbers, message.from.as_ref().map_or("", Secret::reveal));
+                self.inbound.put(&message, from);
+            }
+            Record::OptOut(opt_out) => {
+                if let Key::OptOut(hash) = key {
+                    self.opt_outs.take(&opt_out, self.numbers.number_hash(&opt_out.number), hash);
+                }
+            }
+            Record::Body(_) | Record::SuppliedCode(_) | Record::InboundPdu(_) => {}
         }
     }
 }
@@ -185,6 +212,9 @@ impl Engine {
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
             events: loaded.events,
+            inbound: loaded.inbound,
+            opt_outs: loaded.opt_outs,
+            rules: InboundRules::default(),
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -472,6 +502,7 @@ impl Engine {
                 Timer::Message(id) => self.message_due(id, now),
                 Timer::Verification(id) => self.verification_due(id, now),
                 Timer::Idempotency(id) => self.idempotency_due(id, now),
+                Timer::Inbound(id) => self.inbound_due(id, now),
             }
             self.changes.keep();
         }
@@ -485,6 +516,7 @@ impl Engine {
     fn forget_some(&mut self, now: &Now) {
         if !self.is_quarantined() {
             self.prune_events(now);
+            self.prune_inbound(now);
             self.changes.keep();
         }
     }

@@ -4,10 +4,13 @@
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
 use super::envelope::OVERHEAD;
+use super::inbound::KeptPdu;
+use super::opt_out::OptOut;
 use super::shape::Disk;
 use super::{ApiKey, Body};
 use crate::domain::event::LoggedEvent;
-use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
+use crate::domain::id::{EventId, InboundId, KeyId, MessageId, VerificationId};
+use crate::domain::inbound::Inbound;
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
 use crate::domain::time::Deadline;
@@ -31,6 +34,12 @@ pub enum Key {
     ApiKey(KeyId),
     /// An idempotency key, by its keyed hash.
     Idempotency([u8; 16]),
+    /// A message that came in, without what it says.
+    Inbound(InboundId),
+    /// What came in, octet by octet, by its keyed hash.
+    InboundPdu([u8; 16]),
+    /// A number that is not to be written to, by its keyed hash.
+    OptOut([u8; 16]),
     /// A line of the event log.
     Event(EventId),
 }
@@ -45,6 +54,9 @@ pub enum Record {
     SuppliedCode(Secret),
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
+    Inbound(Inbound),
+    InboundPdu(KeptPdu),
+    OptOut(OptOut),
     Event(LoggedEvent),
 }
 
@@ -102,6 +114,9 @@ impl Key {
             Self::SuppliedCode(id) => (SUPPLIED_CODE, id.0.to_be_bytes()),
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
+            Self::Inbound(id) => (INBOUND, id.0.to_be_bytes()),
+            Self::InboundPdu(hash) => (INBOUND_PDU, hash),
+            Self::OptOut(hash) => (OPT_OUT, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
         };
         let mut bytes = [kind; 17];
@@ -121,6 +136,9 @@ impl Key {
             SUPPLIED_CODE => Self::SuppliedCode(VerificationId(id)),
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
+            INBOUND => Self::Inbound(InboundId(id)),
+            INBOUND_PDU => Self::InboundPdu(hash),
+            OPT_OUT => Self::OptOut(hash),
             EVENT => Self::Event(EventId(id)),
             _ => return None,
         })
@@ -135,6 +153,9 @@ impl Key {
             Self::SuppliedCode(_) => "supplied codes",
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
+            Self::Inbound(_) => "inbound messages",
+            Self::InboundPdu(_) => "inbound PDUs",
+            Self::OptOut(_) => "opt-outs",
             Self::Event(_) => "events",
         }
     }
@@ -148,8 +169,11 @@ impl Record {
             (Self::Verification(v), Key::Verification(id)) => v.id == id,
             (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
             (Self::Event(e), Key::Event(id)) => e.id == id,
+            (Self::Inbound(m), Key::Inbound(id)) => m.id == id,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
+            | (Self::InboundPdu(_), Key::InboundPdu(_))
+            | (Self::OptOut(_), Key::OptOut(_))
             | (Self::Idempotency(_), Key::Idempotency(_)) => true,
             _ => false,
         }
@@ -166,7 +190,8 @@ impl Record {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
-            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) | Self::Event(_) => false,
+            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) => false,
+            Self::Inbound(_) | Self::InboundPdu(_) | Self::OptOut(_) | Self::Event(_) => false,
         }
     }
 
@@ -179,6 +204,9 @@ impl Record {
             Self::SuppliedCode(c) => encode(c),
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
+            Self::Inbound(m) => encode(m),
+            Self::InboundPdu(p) => encode(p),
+            Self::OptOut(o) => encode(o),
             Self::Event(e) => encode(e),
         }
     }
@@ -192,6 +220,9 @@ impl Record {
             Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
+            Key::Inbound(_) => Self::Inbound(decode(bytes)?),
+            Key::InboundPdu(_) => Self::InboundPdu(decode(bytes)?),
+            Key::OptOut(_) => Self::OptOut(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
         };
         record.fits(key).then_some(record)
@@ -225,6 +256,9 @@ const VERIFICATION: u8 = 3;
 const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
+const INBOUND: u8 = 10;
+const INBOUND_PDU: u8 = 11;
+const OPT_OUT: u8 = 12;
 const EVENT: u8 = 13;
 
 #[cfg(test)]
