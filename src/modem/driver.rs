@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 mod claiming;
+mod receiving;
 mod sending;
 mod shown;
 
@@ -104,10 +105,12 @@ struct Driver {
     rest: Rest,
     /// How often it was stopped, since it sent a message last.
     stops: usize,
-    /// Reports that came before it was known from which SIM card.
+    /// Reports and messages that came before it was known from which SIM card.
     early: Vec<Event>,
-    /// Reports on their way to the disk, and where the modem keeps them until then.
-    keeping: JoinSet<Option<StoredAt>>,
+    /// Reports and messages on their way to the disk, and where the modem keeps them until then.
+    keeping: JoinSet<receiving::Keeping>,
+    /// Whether the session was told that a message is ready.
+    told_waiting: bool,
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
@@ -170,6 +173,7 @@ impl Driver {
             stops: 0,
             early: Vec::new(),
             keeping: JoinSet::new(),
+            told_waiting: false,
             send_time: Duration::ZERO,
             measured: Mono::default(),
             next_token: 0,
@@ -277,6 +281,11 @@ impl Driver {
         }
         self.end_rest();
         self.keep_claiming();
+        if self.told_waiting != self.next.is_some()
+            && let Some(closed) = self.drain(port).await
+        {
+            return Some(closed);
+        }
         self.is_done().then_some(Closed::Stopped)
     }
 
@@ -301,8 +310,8 @@ impl Driver {
                 Err(_) => return Some(Closed::Stopped),
             },
             Some(kept) = self.keeping.join_next() => {
-                if let Ok(Some(at)) = kept {
-                    self.session.handle_input(self.setting.clock.now().mono, Input::Kept(at));
+                if let Ok(Some(kept)) = kept {
+                    self.kept(kept);
                 }
             },
             order = self.orders.changed() => if order.is_err() {
@@ -318,6 +327,7 @@ impl Driver {
     /// Does what the session wants done, and gives it work while it is free.
     async fn drain(&mut self, port: &mut Box<dyn Port>) -> Option<Closed> {
         loop {
+            self.tell_waiting();
             while let Some(output) = self.session.poll_output() {
                 match output {
                     Output::Transmit(bytes) => {
@@ -362,7 +372,7 @@ impl Driver {
             // A bare OK may belong to anything.
             Event::Heard(PartResult::Accepted(None)) => {}
             Event::Heard(result) => self.late_result(result, false),
-            Event::Report { .. } if self.identity.is_none() => {
+            Event::Report { .. } | Event::Inbound { .. } if self.identity.is_none() => {
                 // Whose it is will be known when the SIM card is.
                 if self.early.len() < EARLY_KEPT {
                     self.early.push(event);
@@ -370,22 +380,11 @@ impl Driver {
             }
             Event::Report { reference, recipient, status, verdict, stored } => {
                 if let Some((_, sim_card)) = self.identity.clone() {
-                    let report = self.setting.store.report(Report { sim_card, reference, recipient, status, verdict });
-                    self.keeping.spawn(async move {
-                        match report.await.ok()? {
-                            Matched::Recorded(id) => tracing::info!(message.id = %id, tp_st = status, "Status report"),
-                            Matched::Known => {}
-                            // Until it has found its message, or never will, the modem's copy is the safer one.
-                            Matched::Kept => tokio::time::sleep(REPORT_KEPT).await,
-                            Matched::Refused => return None,
-                        }
-                        stored
-                    });
+                    self.keep_report(Report { sim_card, reference, recipient, status, verdict }, stored);
                 }
             }
-            Event::Inbound { from, characters } => {
-                tracing::info!(modem.slot = self.setting.slot, %from, characters, "A message came in; it stays on the modem");
-            }
+            Event::Inbound { from, characters, pdu, stored } => self.journal(from, characters, pdu, stored),
+            Event::CallRejected => self.rejected_call(),
             Event::Notice(words) => tracing::warn!(modem.slot = self.setting.slot, "{words}"),
         }
     }
@@ -407,7 +406,11 @@ impl Driver {
         let idle = now.mono + LOOK_AGAIN;
         let ahead = self.ahead_until().filter(|until| *until > now.mono);
         let rested = self.rest.until.map(|(until, _)| until);
-        [self.session.next_timeout(), self.stopping(), ahead, rested].into_iter().flatten().fold(idle, Mono::min)
+        let receiving = self.session.is_receiving_until().filter(|until| *until > now.mono && self.next.is_some());
+        [self.session.next_timeout(), self.stopping(), ahead, rested, receiving]
+            .into_iter()
+            .flatten()
+            .fold(idle, Mono::min)
     }
 
     /// How long to listen before the first ESC: a message may still be on the air from before a restart, a panic, or a
@@ -460,6 +463,4 @@ const STABLE: Duration = Duration::from_secs(60);
 const WRITE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const EARLY_KEPT: usize = 100;
-/// Longer than the store tries to match a report.
-const REPORT_KEPT: Duration = Duration::from_secs(310);
 const LISTEN: Duration = Duration::from_secs(10);

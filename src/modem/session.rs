@@ -12,6 +12,7 @@ mod idle;
 mod incoming;
 mod sending;
 mod setting_up;
+mod sweep;
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
 use super::quirks::{Configured, Quirks};
@@ -31,8 +32,10 @@ use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
+use incoming::{Fetch, Incoming};
 use std::collections::VecDeque;
 use std::time::Duration;
+use sweep::Sweep;
 
 /// Everything that can happen to a session.
 #[derive(Debug)]
@@ -58,8 +61,12 @@ pub enum Input<'a> {
         /// Whether it is.
         granted: bool,
     },
-    /// A report that the modem keeps is on disk.
+    /// What lies there is on disk here.
     Kept(StoredAt),
+    /// What lies there could not be taken; it is to stay.
+    NotKept(StoredAt),
+    /// Whether a message is ready to be sent: what comes in must not starve it.
+    MessageWaits(bool),
     /// The PDU was not written: between grant and hand-over somebody called the message off, or its time ran out.
     Withheld {
         /// Which job.
@@ -160,13 +167,19 @@ pub enum Event {
         /// Where the modem keeps it, until [`Input::Kept`] says that it need not.
         stored: Option<StoredAt>,
     },
-    /// A message came in. Its text is not kept.
+    /// A message came in, or a part of one, or something that can't be read.
     Inbound {
         /// The sender, masked.
         from: String,
         /// Characters in it.
         characters: usize,
+        /// Its octets in hexadecimal, the service centre's field first.
+        pdu: Secret,
+        /// Where the modem keeps it, until [`Input::Kept`] says that it need not.
+        stored: Option<StoredAt>,
     },
+    /// Somebody called, and was rejected.
+    CallRejected,
     /// Something worth a line in the log.
     Notice(&'static str),
 }
@@ -208,14 +221,14 @@ pub struct Session {
     heard: Option<SubmitResult>,
     /// An own job left and ended without its TP-MR: a `+CMGS:` that comes later may be that one's.
     astray: bool,
-    /// What the modem said lies in a storage: reports to read and delete, messages to read.
-    fetches: VecDeque<Fetch>,
-    /// Reports that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
+    incoming: Incoming,
+    /// Reports and messages that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
     early: Vec<Event>,
     acknowledgements: Acknowledgements,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
+    asked_at: Mono,
     unsent_in_a_row: u8,
     /// Refusals in a row by which it sends no messages at all: 301 and 303.
     reserved_in_a_row: u8,
@@ -246,31 +259,15 @@ enum Phase {
     Recovering,
 }
 
-/// What lies in a storage is taken from there in two steps.
-#[derive(Clone, Debug)]
-enum Fetch {
-    /// The storage is named.
-    Select(StoredAt, Stored),
-    /// It is read, or deleted.
-    Take(StoredAt, Stored),
-}
-
-/// What lies in a storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stored {
-    /// A status report, to be read.
-    Report,
-    /// A message, to be read.
-    Message,
-    /// What is on disk here already, to be deleted there.
-    Known,
-}
-
 #[derive(Clone, Debug)]
 enum Asked {
     Step,
     Heartbeat(usize),
+    /// A storage is to be chosen.
+    Choose(String),
     Fetch(Fetch),
+    Sweep,
+    HangUp,
     Acknowledgement,
     Routing,
 }
@@ -288,11 +285,12 @@ impl Session {
             job: None,
             heard: None,
             astray: false,
-            fetches: VecDeque::new(),
+            incoming: Incoming::default(),
             early: Vec::new(),
             acknowledgements: Acknowledgements::default(),
             sent: None,
             asked: None,
+            asked_at: Mono::default(),
             unsent_in_a_row: 0,
             reserved_in_a_row: 0,
             withheld: None,
@@ -308,7 +306,7 @@ impl Session {
         match input {
             Input::Opened { listen } => {
                 self.known = Known::default();
-                self.fetches.clear();
+                self.incoming.forget();
                 self.early.clear();
                 self.acknowledgements.forget();
                 self.asked = None;
@@ -329,7 +327,9 @@ impl Session {
             Input::Intent { token, granted } => {
                 self.engine.handle_input(now, AtInput::Release { token, granted });
             }
-            Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
+            Input::Kept(at) => self.kept(at),
+            Input::NotKept(at) => self.not_kept(&at),
+            Input::MessageWaits(waits) => self.incoming.message_waits = waits,
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
                 self.engine.handle_input(now, AtInput::Withheld { token });
@@ -353,7 +353,10 @@ impl Session {
             // Nothing can be said while the engine is busy, and it has its own time for that.
             _ if !self.engine.is_ready() => None,
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
-            Phase::Up if self.asked.is_none() && self.job.is_none() => Some(self.quiet_since + self.heartbeat()),
+            Phase::Up if self.asked.is_none() && self.job.is_none() => {
+                let heartbeat = self.quiet_since + self.heartbeat();
+                Some(self.incoming.sweep.next_due().map_or(heartbeat, |look| look.min(heartbeat)))
+            }
             _ => None,
         };
         own.into_iter().chain(self.engine.next_timeout()).min()
@@ -364,7 +367,7 @@ impl Session {
         self.phase == Phase::Up
             && self.job.is_none()
             && self.asked.is_none()
-            && self.fetches.is_empty()
+            && !self.incoming_first()
             && self.acknowledgements.is_settled()
             && !self.rebooted
             && self.engine.is_ready()
@@ -374,6 +377,17 @@ impl Session {
     /// Whether a job was handed over and neither a result nor the end of listening has come.
     pub fn is_on_air(&self) -> bool {
         self.engine.is_on_air()
+    }
+
+    /// While something that came in is asked for: until when it is worth waiting for the end of that with a message.
+    pub fn is_receiving_until(&self) -> Option<Mono> {
+        let receiving = matches!(self.asked, Some(Asked::Choose(_) | Asked::Fetch(_) | Asked::Sweep | Asked::HangUp));
+        (receiving && self.is_ready() && !self.rebooted).then(|| self.asked_at + WORTH_WAITING)
+    }
+
+    /// Whether listing what is stored hung on this modem.
+    pub fn listing_hangs(&self) -> bool {
+        self.incoming.sweep.listing_hangs()
     }
 
     /// Whether it is up and registered, busy or not.
@@ -506,6 +520,8 @@ fn config(quirks: Quirks, known: &Known) -> at::Config {
     config
 }
 
+/// A storage that answers at all has answered by then.
+const WORTH_WAITING: Duration = Duration::from_secs(2);
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";
 
 #[cfg(test)]

@@ -40,6 +40,8 @@ pub(crate) struct ModemView {
     accepted: u64,
     refused: u64,
     uncertain: u64,
+    received: u64,
+    calls_rejected: u64,
     opened: u64,
     /// Status reports of its SIM card that fit no message: as when another program sends over it.
     unmatched_reports: u64,
@@ -65,6 +67,8 @@ impl From<Modem> for ModemView {
             accepted: modem.accepted,
             refused: modem.refused,
             uncertain: modem.uncertain,
+            received: modem.received,
+            calls_rejected: modem.calls_rejected,
             opened: modem.opened,
             unmatched_reports: 0,
         }

@@ -14,7 +14,12 @@ impl Session {
                 self.next_step(now, 0, 0);
             }
             Phase::BringUp { from, .. } if from > now => {}
-            Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
+            Phase::BringUp { step, way, .. } => {
+                self.next_step(now, step, way);
+                if self.phase == Phase::Up && self.may_speak() {
+                    self.be_idle(now);
+                }
+            }
             Phase::Up => self.be_idle(now),
             _ => {}
         }
@@ -31,7 +36,7 @@ impl Session {
     fn be_idle(&mut self, now: Mono) {
         if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
             self.ask(now, Command::indications(form), Asked::Routing);
-        } else if !self.fetch(now) && now >= self.quiet_since + self.heartbeat() {
+        } else if !self.receive(now) && now >= self.quiet_since + self.heartbeat() {
             self.beat(now);
         }
     }
@@ -62,6 +67,7 @@ impl Session {
 
     pub(super) fn ask(&mut self, now: Mono, command: Command, asked: Asked) {
         self.asked = Some(asked);
+        self.asked_at = now;
         self.engine.handle_input(now, AtInput::Command(command));
         self.drain(now);
     }
@@ -80,7 +86,10 @@ impl Session {
                     self.emit(Event::Changed);
                 }
             }
+            Some(Asked::Choose(memory)) => self.chose(memory, &reply),
             Some(Asked::Fetch(fetch)) => self.fetched(fetch, &reply),
+            Some(Asked::Sweep) => self.swept(&reply),
+            Some(Asked::HangUp) => self.hung_up(&reply),
             Some(Asked::Acknowledgement) => self.acknowledgements.answered(&reply),
             // What it took before it takes no more: something has changed.
             Some(Asked::Routing) => self.rebooted |= matches!(reply.end, ReplyEnd::Final(_)) && !reply.is_ok(),
