@@ -128,6 +128,7 @@ impl App {
         };
 
         let (board, learned) = (Board::default(), Learned::default());
+        let sim_cards: Arc<[_]> = config.sim_cards.clone().into();
         let (orders, orders_in) = watch::channel(Order::Run);
         let mut drivers = Vec::new();
         for (slot, (port, configured)) in modems(&config, simulator.as_ref()).into_iter().enumerate() {
@@ -136,6 +137,7 @@ impl App {
                 slot,
                 port,
                 configured,
+                sim_cards: sim_cards.clone(),
                 status_reports: config.status_reports,
                 ports: ports.clone(),
                 store: Arc::new(store.clone()),

@@ -8,7 +8,7 @@ use otpgate::domain::reason::Reason;
 use otpgate::domain::time::Wall;
 use otpgate::domain::verification::VerificationState;
 use otpgate::ops::clock::Clock;
-use otpgate::simulator::network::NetworkOptions;
+use otpgate::simulator::network::{NetworkOptions, NumberRule};
 use otpgate::store::{NewMessage, StoreError};
 use std::time::Duration;
 
@@ -385,6 +385,60 @@ async fn the_parts_of_a_long_message_stay_together_on_one_modem() {
     assert!(copies.iter().all(|c| c.imei == copies[0].imei && c.concat_reference == copies[0].concat_reference));
     assert_eq!(copies.iter().map(|c| c.text.as_str()).collect::<String>(), text);
     assert_eq!(message.attempts.len(), 1);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn s16_parts_of_two_messages_for_one_number_are_never_mixed_up() {
+    let mut house = House::start(2).await;
+    house.ready(0).await;
+    house.ready(1).await;
+    let texts = ["the first of two long texts; ", "and the second, which goes at the same time; "].map(|t| t.repeat(8));
+    let mut ids = Vec::new();
+    for text in &texts {
+        ids.push(house.accept(BO, text).await);
+    }
+    for id in ids {
+        assert_eq!(house.settled(id, MINUTE).await.status(), Status::Delivered);
+    }
+    let copies = house.all_copies();
+    let modems: std::collections::BTreeSet<_> = copies.iter().map(|c| c.imei.as_str()).collect();
+    let references: std::collections::BTreeSet<_> = copies.iter().map(|c| c.concat_reference).collect();
+    assert_eq!((modems.len(), references.len()), (2, 2), "side by side, under a reference each");
+    let arrived = house.simulator.inbox(Some(BO), Duration::ZERO).await;
+    let mut arrived: Vec<_> = arrived.into_iter().map(|m| (m.is_complete(), m.text)).collect();
+    arrived.sort();
+    assert_eq!(arrived, [(true, texts[1].clone()), (true, texts[0].clone())]);
+    house.stop().await;
+}
+
+/// AT+CMMS keeps the link open between parts: it saves a second and is refused, or leaves the link open, on many modems.
+#[tokio::test(start_paused = true)]
+async fn s17_the_link_is_not_kept_open_between_parts() {
+    let mut house = House::start(1).await;
+    house.ready(0).await;
+    let id = house.accept(BO, &"five parts of a text ".repeat(35)).await;
+    assert_eq!(house.settled(id, MINUTE).await.status(), Status::Delivered);
+    let lines = house.simulator.counts().modems[0].counts.at_lines.clone();
+    assert_eq!(lines.get("+CMGS"), Some(&5), "{lines:?}");
+    assert!(!lines.contains_key("+CMMS"), "{lines:?}");
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn s18_a_number_that_is_refused_for_good_holds_nobody_up() {
+    let rules = vec![NumberRule::parse("0199=refuse:1").unwrap()];
+    let mut house = House::start_with(1, 7, NetworkOptions { rules, ..NetworkOptions::default() }).await;
+    house.ready(0).await;
+    let refused = house.accept("+14155550199", "to nobody").await;
+    let others = [house.accept(BO, "one").await, house.accept("+14155550101", "two").await];
+    for id in others {
+        house.reaches(id, Status::Submitted).await;
+    }
+    let message = house.settled(refused, MINUTE).await;
+    assert_eq!((message.status(), message.reason()), (Status::Failed, Some(Reason::Cms(1))));
+    sleep(600).await;
+    assert_eq!(house.simulator.counts().network.refused, 1, "it is not tried again");
     house.stop().await;
 }
 

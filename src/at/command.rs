@@ -209,6 +209,16 @@ impl Command {
         Self::set("AT+CFUN=1").within(60)
     }
 
+    /// `AT+CFUN=4`: radio off. It waits less than such a thing may take: what does not answer is spoken to again.
+    pub fn radio_off() -> Self {
+        Self::set("AT+CFUN=4").within(15)
+    }
+
+    /// `AT+CFUN=1,1`: the modem restarts. Not repeatable: the second time it would do so again.
+    pub fn restart() -> Self {
+        Self::set("AT+CFUN=1,1").within(10).once()
+    }
+
     /// `AT+CPIN?` Some modems never say the `OK` after it.
     pub fn pin_state() -> Self {
         Self { grace: Some(Duration::from_secs(1)), ..Self::query("AT+CPIN?", "+CPIN:").within(10) }
@@ -220,6 +230,16 @@ impl Command {
             return Err(InvalidCommand);
         }
         Ok(Self::set(format!("AT+CPIN=\"{pin}\"")).within(20).once())
+    }
+
+    /// `AT+CRSM=192,…`: GET RESPONSE for an elementary file of records, which tells their length (27.007 §8.18).
+    pub fn record_length(file: u16) -> Self {
+        Self::query(format!("AT+CRSM=192,{file},0,0,15"), "+CRSM:").within(10)
+    }
+
+    /// `AT+CRSM=178,…`: READ RECORD, of so many octets.
+    pub fn read_record(file: u16, record: u8, length: u8) -> Self {
+        Self::query(format!("AT+CRSM=178,{file},{record},4,{length}"), "+CRSM:").within(10)
     }
 
     /// `AT+CREG?`
@@ -260,6 +280,11 @@ impl Command {
     /// `AT+COPS?`: the operator.
     pub fn operator() -> Self {
         Self::query("AT+COPS?", "+COPS:").within(20)
+    }
+
+    /// `AT+CSCS="…"`: a character set by its name (27.007 §5.5).
+    pub fn use_character_set(name: &'static str) -> Self {
+        Self::set(format!("AT+CSCS=\"{name}\""))
     }
 
     /// `AT+CSCS?`: the character set.
@@ -340,6 +365,24 @@ impl Command {
         Self::query("AT+CSCA?", "+CSCA:").within(10)
     }
 
+    /// `AT+CSCA="+…",145`: the service centre's address, international with `+` and unknown without (27.005 §3.3.1).
+    pub fn set_service_centre(number: &str) -> Option<Self> {
+        let digits = number.strip_prefix('+').unwrap_or(number);
+        let fits = (3..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        let toa = if number.starts_with('+') { 145 } else { 129 };
+        fits.then(|| Self::set(format!("AT+CSCA=\"{number}\",{toa}")).within(10))
+    }
+
+    /// `AT+CGSMS?`: over which service messages go (27.007 §10.1.21).
+    pub fn bearer() -> Self {
+        Self::query("AT+CGSMS?", "+CGSMS:")
+    }
+
+    /// `AT+CGSMS=<service>`: 0 packet, 1 circuit switched, 2 packet preferred, 3 circuit switched preferred.
+    pub fn use_bearer(service: u8) -> Self {
+        Self::set(format!("AT+CGSMS={service}")).within(10)
+    }
+
     /// `AT+CMGL=<stat>`: list messages of a state (4: all). Some modems hang on it: only at start.
     pub fn list_messages(stat: u8) -> Self {
         Self::query(format!("AT+CMGL={stat}"), "+CMGL:").bare(Bare::Pdu).within(30)
@@ -405,6 +448,16 @@ mod tests {
         }
         assert_eq!(Command::use_storages(&["SM\"\r"]), Err(InvalidCommand));
         assert_eq!(Command::use_storages(&[]), Err(InvalidCommand));
+    }
+
+    #[test]
+    fn a_service_centre_is_a_number() {
+        let text = |number| Command::set_service_centre(number).map(|command| command.text().to_owned());
+        assert_eq!(text("+15550100").as_deref(), Some("AT+CSCA=\"+15550100\",145"));
+        assert_eq!(text("0550100").as_deref(), Some("AT+CSCA=\"0550100\",129"));
+        for none in ["", "+", "12", "+1\"\r", "123456789012345678901"] {
+            assert_eq!(text(none), None, "{none:?}");
+        }
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub struct Engine {
     orphan_ok_until: Option<Mono>,
     owed: Owed,
     next_barrier: usize,
+    /// What is said before the modem is looked for.
+    revival: VecDeque<Command>,
     outputs: VecDeque<Output>,
 }
 
@@ -110,6 +112,7 @@ impl Engine {
             orphan_ok_until: None,
             owed: Owed::default(),
             next_barrier: 0,
+            revival: VecDeque::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -137,6 +140,7 @@ impl Engine {
                 self.drop_everything();
                 self.start(now, listen_until);
             }
+            Input::Revive(commands) => self.revival = commands.into(),
             Input::Reset => self.drop_everything(),
             Input::Bytes(bytes) => bytes.iter().for_each(|byte| self.take_byte(now, *byte)),
             Input::Timeout => {}
@@ -230,6 +234,7 @@ impl Engine {
             State::Closed | State::Idle { .. } | State::Sync(_) => {}
         }
         self.framer.clear();
+        self.revival.clear();
         self.second_line = SecondLine::None;
         self.orphan_ok_until = None;
         self.echo.clear();

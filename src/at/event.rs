@@ -18,6 +18,9 @@ pub enum Input<'a> {
         /// How long to listen first.
         listen_until: Option<Mono>,
     },
+    /// After [`Input::Start`]: say these first, one by one and whatever comes back, for they may bring back a modem that
+    /// answers nothing. Only then is it looked for.
+    Revive(Vec<Command>),
     /// The port is gone, or about to be closed. What was open is ended; nothing is written.
     Reset,
     /// The modem said this.

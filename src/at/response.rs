@@ -69,6 +69,11 @@ pub fn first_number(line: &str) -> Option<u16> {
     first_value(line).parse().ok()
 }
 
+/// The value number `field` of a line, from 0, as a number: 3 of `+SPIC: 3,10,3,10`.
+pub fn number_at(line: &str, field: usize) -> Option<u16> {
+    fields(line).get(field)?.number()
+}
+
 /// A network registration as `+CREG:`, `+CGREG:` or `+CEREG:` tells it (27.007 §7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Registration {
@@ -332,6 +337,40 @@ pub fn service_centre(line: &str) -> Option<ServiceCentre> {
     number.bytes().any(|b| b.is_ascii_digit()).then_some(ServiceCentre { number, toa })
 }
 
+/// A SIM card's answer, as `+CRSM:` hands it on (27.007 §8.18). `Debug` shows its length only: it may hold numbers.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SimAnswer {
+    /// First status octet; 0x90 and its kin are well.
+    pub sw1: u8,
+    /// Second status octet.
+    pub sw2: u8,
+    /// What it gave.
+    pub data: Vec<u8>,
+}
+
+impl SimAnswer {
+    /// Whether the SIM card did as asked (ETSI TS 102 221 §10.2.1.1; 51.011 §9.4.1 for 0x9F).
+    pub fn is_well(&self) -> bool {
+        matches!(self.sw1, 0x90 | 0x91 | 0x9F)
+    }
+}
+
+impl fmt::Debug for SimAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{:02X}{:02X}, {} octets]", self.sw1, self.sw2, self.data.len())
+    }
+}
+
+/// Reads `+CRSM: 144,0,"FF…"`, quoted or not. Octets that are no hexadecimal are none.
+pub fn sim_answer(line: &str) -> Option<SimAnswer> {
+    let fields = fields(line);
+    let hex = fields.get(2).map_or("", |field| field.text);
+    let digits = hex.len().is_multiple_of(2) && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    let octet = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());
+    let data = if digits { hex.as_bytes().chunks(2).filter_map(octet).collect() } else { Vec::new() };
+    Some(SimAnswer { sw1: fields.first()?.number()?, sw2: fields.get(1)?.number()?, data })
+}
+
 /// What the SIM card wants, as `+CPIN:` says it (27.007 §8.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PinState {
@@ -588,5 +627,14 @@ mod tests {
         assert_eq!((centre.number.as_str(), centre.toa), ("+14155550100", 145));
         assert_eq!(format!("{centre:?}"), "[12 characters, type 145]");
         assert_eq!(service_centre("+CSCA: \"\",129"), None);
+        assert_eq!(number_at("+QPINC: \"SC\",3,10", 1), Some(3));
+        assert_eq!(number_at("^CPIN: SIM PIN,3,10,3,10,3", 3), Some(3));
+        assert_eq!(number_at("+SPIC:", 0), None);
+        let answer = sim_answer("+CRSM: 144,0,\"01FF\"").unwrap();
+        assert_eq!((answer.is_well(), answer.data.as_slice()), (true, &[0x01, 0xFF][..]));
+        assert_eq!(format!("{answer:?}"), "[9000, 2 octets]");
+        assert_eq!(sim_answer("+CRSM: 108,40").map(|a| (a.is_well(), a.sw2, a.data.len())), Some((false, 40, 0)));
+        assert_eq!(sim_answer("+CRSM: 144,0,ABC").map(|a| a.data.len()), Some(0), "half an octet is none");
+        assert_eq!(sim_answer("+CRSM: x"), None);
     }
 }

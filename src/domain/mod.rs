@@ -6,6 +6,7 @@ pub mod id;
 pub mod inbound;
 pub mod message;
 pub mod msisdn;
+pub mod pin;
 pub mod reason;
 pub mod secret;
 pub mod time;

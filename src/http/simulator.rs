@@ -9,13 +9,14 @@ use super::v1::List;
 use super::{Cx, Settings};
 use crate::simulator::driver::ModemCounts;
 pub use crate::simulator::driver::SimulatorHandle;
+use crate::simulator::faults::Faults;
 use crate::simulator::inbox::InboxMessage;
 use crate::store::Scope;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +34,8 @@ pub(super) fn routes(handle: SimulatorHandle, stopping: watch::Receiver<bool>) -
         .route("/simulator/inbound", post(inbound))
         .route("/simulator/reset", post(reset))
         .route("/simulator/counts", get(counts))
+        .route("/simulator/faults", put(set_faults))
+        .route("/simulator/modems/{index}/{action}", post(act))
         .with_state(Simulated { handle, stopping })
 }
 
@@ -111,6 +114,52 @@ async fn counts(State(here): State<Simulated>) -> Json<CountsView> {
         reports: counts.network.reports,
         inbound: counts.network.inbound,
         modems: counts.modems.into_iter().map(ModemView::from).collect(),
+    })
+}
+
+/// What goes wrong from now on, in the words of `otpgate simulate --fault`: with one modem, or with all. What went wrong
+/// before does so no longer.
+async fn set_faults(State(here): State<Simulated>, payload: Payload) -> Result<StatusCode, Problem> {
+    let fields = payload.fields(&["faults", "modem"])?;
+    let modem = fields.integer("modem", 0..=u64::from(u8::MAX))?.map(|index| known(&here.handle, index)).transpose()?;
+    let words = fields.need("faults", |fields, name| Ok(fields.value(name)))?.as_array();
+    let words = words.ok_or_else(|| Problem::invalid("faults", "`faults` is a list, as [\"silence=lost@next:1\"]."))?;
+    let mut faults = Faults::default();
+    for word in words {
+        let word = word.as_str().ok_or_else(|| Problem::invalid("faults", "Each of `faults` is a text."))?;
+        faults.set_flag(word).map_err(|error| Problem::invalid("faults", format!("{error}.")))?;
+    }
+    here.handle.set_faults(modem, &faults);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Does to a modem what somebody at the box would do.
+async fn act(
+    State(here): State<Simulated>,
+    Path((index, action)): Path<(String, String)>,
+    payload: Payload,
+) -> Result<StatusCode, Problem> {
+    payload.optional_fields(&[])?;
+    let act: fn(&SimulatorHandle, usize) = match action.as_str() {
+        "unplug" => SimulatorHandle::unplug,
+        "replug" => SimulatorHandle::replug,
+        "power-cycle" => SimulatorHandle::power_cycle,
+        "ring" => SimulatorHandle::ring,
+        _ => {
+            let detail = "What can be done to a virtual modem: unplug, replug, power-cycle, ring.";
+            return Err(Problem::new(Kind::NotFound, detail));
+        }
+    };
+    act(&here.handle, known(&here.handle, index.parse().unwrap_or(u64::MAX))?);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A modem's place, if there is one there.
+fn known(handle: &SimulatorHandle, index: u64) -> Result<usize, Problem> {
+    let count = handle.modem_count();
+    let index = usize::try_from(index).ok().filter(|index| *index < count);
+    index.ok_or_else(|| {
+        Problem::new(Kind::NotFound, format!("There are {count} virtual modems; the first is number 0."))
     })
 }
 

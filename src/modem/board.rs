@@ -30,6 +30,12 @@ pub struct ModemView {
     pub operator: Option<String>,
     /// Registration in words, from `+CREG`, `+CGREG` and `+CEREG`.
     pub registration: Option<String>,
+    /// Radio access technology, from `+COPS`.
+    pub technology: Option<&'static str>,
+    /// Registered in a way over which messages may not go: another modem is to be preferred.
+    pub doubtful: bool,
+    /// The name of the row of quirks that holds for it.
+    pub quirks: &'static str,
     /// Signal in dBm, from `+CSQ`.
     pub signal_dbm: Option<i16>,
     /// Parts that the network took since otpgate started.

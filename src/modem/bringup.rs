@@ -3,15 +3,27 @@
 //! Each step says whether sending is possible without it. What is missing and not needed is reported in words as a
 //! degraded feature; what is needed and missing is the reason why the modem is not ready.
 
-use crate::at::response::{self, PinState};
+mod indications;
+mod network;
+mod service_centre;
+mod storages;
+
+use super::quirks::{AcknowledgementForm, Configured, Quirks};
+use crate::at::response::{self, PinState, ServiceCentre};
 use crate::at::{Command, FinalResult, Reply, ReplyEnd};
+use crate::config::SimCardConfig;
 use crate::domain::equipment::{Imei, SimCard};
+use indications::{ACKNOWLEDGED, AS_IT_SAYS, WITHOUT_REPORTS};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// One step. `ask` gives the command for the nth way of asking; `None` ends the step. `take` reads the answer.
 pub(super) struct Step {
     /// For the log.
     pub(super) name: &'static str,
+    /// Whether nothing can be sent without it. Only such a step may hold the modem up; the others are gone without.
+    pub(super) required: bool,
     pub(super) ask: fn(&Known, usize) -> Option<Command>,
     pub(super) take: fn(&mut Known, &Reply) -> Next,
 }
@@ -32,6 +44,11 @@ pub(super) enum Next {
 /// What was learned about a modem and its SIM card.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
+    configured: Configured,
+    /// What is said about SIM cards.
+    pub(super) cards: Arc<[SimCardConfig]>,
+    /// Of this model, once it has said its name.
+    pub(super) quirks: Quirks,
     pub(super) manufacturer: Option<String>,
     pub(super) model: Option<String>,
     pub(super) revision: Option<String>,
@@ -39,171 +56,204 @@ pub(super) struct Known {
     pub(super) sim_card: Option<SimCard>,
     /// Queries that this modem answered with a line of their own.
     pub(super) barriers: Vec<Command>,
-    pub(super) indications: Option<[Vec<u8>; 5]>,
+    /// What it says that `AT+CPMS` takes.
+    pub(super) storages: Option<[Vec<String>; 3]>,
+    /// What `AT+CPMS` took: for reading and deleting, for writing, for what comes in; as many as it takes.
+    pub(super) chosen_storages: Vec<String>,
+    indications: Option<[Vec<u8>; 5]>,
     /// The form of CNMI that was taken: mode, mt, bm, ds, bfr. `ds` 1 gives `+CDS`, 2 `+CDSI`.
     pub(super) routing: Option<[u8; 5]>,
-    /// Phase 2+ is on: what comes directly is to be acknowledged.
+    /// Phase 2+ is on.
+    phase_2_plus: bool,
+    /// What comes directly is to be acknowledged.
     pub(super) acknowledges: bool,
-    pub(super) radio: Option<u16>,
+    /// The service centre's number, as the modem has it.
+    pub(super) centre: Option<ServiceCentre>,
+    /// The network has refused a message for a reason that a wrong service centre gives.
+    pub(super) centre_doubted: bool,
+    centre_on_card: Option<String>,
+    centre_written: bool,
+    record_length: Option<u8>,
+    /// What `AT+CGSMS` is to be set to for these SIM cards: their messages go no other way.
+    pub(super) bearers: BTreeMap<SimCard, u8>,
+    radio: Option<u16>,
     pub(super) circuit: Option<u8>,
     pub(super) packet: Option<u8>,
     pub(super) eps: Option<u8>,
+    /// Whether it is registered with IMS, where the modem tells.
+    pub(super) ims: Option<bool>,
+    /// `<AcT>` of 27.007 §7.3.
+    technology: Option<u8>,
     pub(super) operator: Option<String>,
     pub(super) signal_dbm: Option<i16>,
     pub(super) degraded: Vec<&'static str>,
     tried_forms: usize,
+    refused_pin_queries: u8,
 }
 
 /// From the first clean `AT` to a modem that can send. Everything that depends on the radio comes after CFUN, and CFUN
-/// before CPIN, since some modems power the SIM card down with the radio.
+/// before CPIN, since some modems power the SIM card down with the radio. The service centre comes behind all that may
+/// clear it.
 pub(super) const STEPS: &[Step] = &[
-    Step { name: "echo off", ask: |_, n| once(n, Command::echo_off), take: |_, _| Next::Step },
-    Step { name: "results as words", ask: |_, n| once(n, Command::verbose), take: |_, _| Next::Step },
-    Step {
-        name: "errors as numbers",
-        ask: |_, n| once(n, Command::numeric_errors),
-        take: |_, reply| {
+    optional("echo off", |_, n| once(n, Command::echo_off), |_, _| Next::Step),
+    optional("results as words", |_, n| once(n, Command::verbose), |_, _| Next::Step),
+    optional(
+        "errors as numbers",
+        |_, n| once(n, Command::numeric_errors),
+        |_, reply| {
             or_degraded(reply, "it does not tell error numbers, so that most refusals leave a message uncertain")
         },
-    },
-    Step {
-        name: "manufacturer",
-        ask: |_, n| once(n, Command::manufacturer),
-        take: |known, reply| keep(&mut known.manufacturer, reply),
-    },
-    Step { name: "model", ask: |_, n| once(n, Command::model), take: |known, reply| keep(&mut known.model, reply) },
-    Step {
-        name: "revision",
-        ask: |_, n| once(n, Command::revision),
-        take: |known, reply| keep(&mut known.revision, reply),
-    },
-    Step { name: "IMEI", ask: |_, n| once(n, Command::imei), take: take_imei },
-    Step { name: "radio", ask: |_, n| once(n, Command::functionality), take: take_radio },
-    Step {
-        name: "radio on",
-        ask: |known, n| {
-            (known.radio == Some(0) || known.radio == Some(4)).then(|| once(n, Command::functionality_on))?
-        },
-        take: |_, reply| match reply.is_ok() {
+    ),
+    optional(
+        "manufacturer",
+        |_, n| once(n, Command::manufacturer),
+        |known, reply| keep(&mut known.manufacturer, reply),
+    ),
+    optional("model", |_, n| once(n, Command::model), take_model),
+    optional("revision", |_, n| once(n, Command::revision), |known, reply| keep(&mut known.revision, reply)),
+    // Asked again until there is an answer; one that is no IMEI is enough to go on.
+    required("IMEI", |_, n| once(n, Command::imei), take_imei),
+    optional("less talk", ask_less_talk, |_, _| Next::Another),
+    optional("radio", |_, n| once(n, Command::functionality), take_radio),
+    required("radio on", |known, n| known.is_radio_off().then(|| once(n, Command::functionality_on))?, take_radio_on),
+    required("SIM card", |_, n| once(n, Command::pin_state), take_pin),
+    optional("ICCID", ask_iccid, take_iccid),
+    required("IMSI", |known, n| known.sim_card.is_none().then(|| once(n, Command::imsi))?, take_imsi),
+    required(
+        "PDU mode",
+        |_, n| once(n, Command::pdu_mode),
+        |_, reply| match reply.is_ok() {
             true => Next::Step,
-            false => Next::Again(Duration::from_secs(5), "its radio is off and does not go on (AT+CFUN=1)"),
+            false => Next::Again(Duration::from_secs(5), NO_PDU_MODE),
         },
-    },
-    Step { name: "SIM card", ask: |_, n| once(n, Command::pin_state), take: take_pin },
-    Step { name: "ICCID", ask: |_, n| Command::iccid_variants().into_iter().nth(n), take: take_iccid },
-    Step { name: "IMSI", ask: |known, n| known.sim_card.is_none().then(|| once(n, Command::imsi))?, take: take_imsi },
-    Step {
-        name: "PDU mode",
-        ask: |_, n| once(n, Command::pdu_mode),
-        take: |_, reply| match reply.is_ok() {
-            true => Next::Step,
-            false => Next::Again(
-                Duration::from_secs(5),
-                "it does not take messages as PDUs (AT+CMGF=0); is this its AT port?",
-            ),
+    ),
+    optional(
+        "message format",
+        |_, n| once(n, Command::message_format),
+        |known, reply| barrier(known, reply, Command::message_format),
+    ),
+    // Another program may have left one in which numbers and names mean something else.
+    optional(
+        "character set",
+        |_, n| CHARACTER_SETS.get(n).map(|set| Command::use_character_set(set)),
+        |_, reply| match is_not_supported(reply) {
+            true => Next::Another,
+            false => Next::Step,
         },
-    },
-    Step {
-        name: "message format",
-        ask: |_, n| once(n, Command::message_format),
-        take: |known, reply| barrier(known, reply, Command::message_format),
-    },
-    Step {
-        name: "character set",
-        ask: |_, n| once(n, Command::character_set),
-        take: |known, reply| barrier(known, reply, Command::character_set),
-    },
+    ),
+    optional("character set state", |_, n| once(n, Command::character_set), take_character_set),
     // Phase 2+ would want every report acknowledged within seconds, or the modem stops giving them.
-    Step { name: "message service", ask: |_, n| once(n, || Command::message_service(0)), take: |_, _| Next::Step },
-    Step {
-        name: "message service state",
-        ask: |_, n| once(n, Command::message_service_state),
-        take: |known, reply| barrier(known, reply, Command::message_service_state),
-    },
-    Step { name: "indications", ask: |_, n| once(n, Command::indications_supported), take: take_indications },
-    Step {
-        name: "indications set",
-        ask: |known, n| indication_command(known, AS_IT_SAYS, n),
-        take: |known, reply| take_indication_form(known, reply, AS_IT_SAYS),
-    },
+    optional("message service", |_, n| once(n, || Command::message_service(0)), |_, _| Next::Step),
+    optional(
+        "message service state",
+        |_, n| once(n, Command::message_service_state),
+        |known, reply| barrier(known, reply, Command::message_service_state),
+    ),
+    optional("storages", |_, n| once(n, Command::storages_supported), storages::take_supported),
+    optional("storages chosen", storages::command, storages::take),
+    optional("indications", |_, n| once(n, Command::indications_supported), take_indications),
+    optional(
+        "indications set",
+        |known, n| indications::command(known, AS_IT_SAYS, n),
+        |known, reply| indications::take(known, reply, AS_IT_SAYS),
+    ),
     // The last rung: some modems give reports under phase 2+ only, and then each has to be acknowledged.
-    Step {
-        name: "phase 2+",
-        ask: |known, n| known.routing.is_none().then(|| once(n, || Command::message_service(1)))?,
-        take: |known, reply| {
-            known.acknowledges = reply.is_ok();
+    optional(
+        "phase 2+",
+        |known, n| {
+            let worth = known.routing.is_none() && known.quirks.gives_reports;
+            worth.then(|| once(n, || Command::message_service(1)))?
+        },
+        |known, reply| {
+            known.phase_2_plus = reply.is_ok();
             Next::Step
         },
-    },
-    Step {
-        name: "indications set, phase 2+",
-        ask: |known, n| known.acknowledges.then(|| indication_command(known, ACKNOWLEDGED, n))?,
-        take: |known, reply| take_indication_form(known, reply, ACKNOWLEDGED),
-    },
-    Step {
-        name: "message service again",
-        ask: |known, n| known.routing.is_none().then(|| once(n, || Command::message_service(0)))?,
-        take: |known, _| {
-            known.acknowledges = false;
+    ),
+    optional(
+        "indications set, phase 2+",
+        |known, n| known.phase_2_plus.then(|| indications::command(known, ACKNOWLEDGED, n))?,
+        |known, reply| {
+            let next = indications::take(known, reply, ACKNOWLEDGED);
+            known.acknowledges = known.routing.is_some() && known.quirks.acknowledgement != AcknowledgementForm::Never;
+            next
+        },
+    ),
+    optional(
+        "message service again",
+        |known, n| known.routing.is_none().then(|| once(n, || Command::message_service(0)))?,
+        |known, _| {
+            known.phase_2_plus = false;
             Next::Step
         },
-    },
-    Step {
-        name: "indications set, without reports",
-        ask: |known, n| known.routing.is_none().then(|| indication_command(known, WITHOUT_REPORTS, n))?,
-        take: |known, reply| take_indication_form(known, reply, WITHOUT_REPORTS),
-    },
-    Step {
-        name: "service centre",
-        ask: |_, n| once(n, Command::service_centre),
-        take: |_, reply| match reply.first().and_then(response::service_centre) {
-            Some(_) => Next::Step,
-            None => Next::Degraded(
-                "no service centre number is set (AT+CSCA); if sends fail with 330, set it with AT+CSCA=\"+…\"",
-            ),
-        },
-    },
-    Step { name: "registration news", ask: |_, n| once(n, || Command::registration_news(1)), take: |_, _| Next::Step },
-    Step { name: "registration", ask: |_, n| once(n, Command::registration), take: take_circuit },
-    Step { name: "packet registration", ask: |_, n| once(n, Command::packet_registration), take: take_packet },
-    Step { name: "EPS registration", ask: |_, n| once(n, Command::eps_registration), take: take_eps },
-    Step { name: "operator", ask: |_, n| once(n, Command::operator), take: take_operator },
-    Step { name: "signal", ask: |_, n| once(n, Command::signal), take: take_signal },
+    ),
+    optional(
+        "indications set, without reports",
+        |known, n| known.routing.is_none().then(|| indications::command(known, WITHOUT_REPORTS, n))?,
+        |known, reply| indications::take(known, reply, WITHOUT_REPORTS),
+    ),
+    optional("bearer", ask_bearer, |_, _| Next::Step),
+    optional("service centre", |_, n| once(n, Command::service_centre), service_centre::take),
+    optional("length of the card's parameters", service_centre::ask_length, service_centre::take_length),
+    optional("the card's parameters", service_centre::ask_parameters, service_centre::take_parameters),
+    optional("service centre set", service_centre::ask_set, service_centre::take_set),
+    optional("service centre set, as it says", service_centre::ask_verify, service_centre::take_verify),
+    optional("registration news", |_, n| once(n, || Command::registration_news(1)), |_, _| Next::Step),
+    optional("packet registration news", |_, n| once(n, || Command::packet_registration_news(1)), |_, _| Next::Step),
+    optional("EPS registration news", |_, n| once(n, || Command::eps_registration_news(1)), |_, _| Next::Step),
+    optional("registration", |_, n| once(n, Command::registration), network::take_circuit),
+    optional("packet registration", |_, n| once(n, Command::packet_registration), network::take_packet),
+    optional("EPS registration", |_, n| once(n, Command::eps_registration), network::take_eps),
+    optional("IMS", ask_ims, network::take_ims),
+    optional("operator", |_, n| once(n, Command::operator), network::take_operator),
+    optional("signal", |_, n| once(n, Command::signal), network::take_signal),
 ];
 
 /// What is asked of an idle modem, in turn: proof of life, and what the board shows.
 pub(super) const HEARTBEAT: &[&str] =
-    &["registration", "packet registration", "EPS registration", "operator", "signal"];
+    &["registration", "packet registration", "EPS registration", "IMS", "operator", "signal"];
+
+type Ask = fn(&Known, usize) -> Option<Command>;
+type Take = fn(&mut Known, &Reply) -> Next;
+
+const fn required(name: &'static str, ask: Ask, take: Take) -> Step {
+    Step { name, required: true, ask, take }
+}
+
+const fn optional(name: &'static str, ask: Ask, take: Take) -> Step {
+    Step { name, required: false, ask, take }
+}
 
 impl Known {
-    /// Whether a message can be sent by what the registrations say: circuit switched (home, roaming, or for messages
-    /// only); failing that packet or EPS registration, which is worth a try. `None` if no registration is usable.
-    pub(super) fn registration(&self) -> Option<&'static str> {
-        let usable = |state: Option<u8>| matches!(state, Some(1 | 5 | 6 | 7 | 9 | 10));
-        match self.circuit {
-            Some(1 | 9) => Some("registered at home"),
-            Some(5 | 10) => Some("registered, roaming"),
-            Some(6) => Some("registered at home, for messages only"),
-            Some(7) => Some("registered, roaming, for messages only"),
-            _ if usable(self.eps) || usable(self.packet) => Some("registered for data only; messages may fail"),
-            _ => None,
-        }
+    /// Nothing yet, but what the configuration says.
+    pub(super) fn new(configured: Configured, cards: Arc<[SimCardConfig]>) -> Self {
+        Self { configured, cards, quirks: configured.over(None, None), ..Self::default() }
     }
 
-    /// Why it is not registered, in words.
-    pub(super) fn unregistered(&self) -> &'static str {
-        match self.circuit {
-            Some(2) => "it is looking for a network; check antenna and place",
-            Some(3) => "the network refused the SIM card: blocked, unpaid, or not allowed to roam here",
-            Some(8) => "the network allows emergency calls only",
-            Some(11) => "it is attached for emergency services only",
-            _ => "it is not registered with a network; check SIM card, antenna and place",
-        }
+    /// What is said about the SIM card that is in it.
+    pub(super) fn card_settings(&self) -> Option<&SimCardConfig> {
+        self.cards.iter().find(|card| Some(&card.iccid) == self.sim_card.as_ref())
+    }
+
+    /// Features that it does not have now, in words.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        let centre = service_centre::nothing_found(self).then_some(service_centre::MISSING);
+        self.degraded.iter().copied().chain(centre).chain(self.advice()).collect()
+    }
+
+    fn is_radio_off(&self) -> bool {
+        self.radio.is_some_and(|level| level != 1)
     }
 }
 
 fn once(n: usize, command: impl Fn() -> Command) -> Option<Command> {
     (n == 0).then(command)
+}
+
+/// 27.007 §9.2, and what modems were seen to say instead: the command, or this form of it, does not exist here.
+fn is_not_supported(reply: &Reply) -> bool {
+    use FinalResult::{Cme, Error, NotSupported, TooManyParameters};
+    let ReplyEnd::Final(result) = reply.end else { return false };
+    matches!(result, Error | NotSupported | TooManyParameters | Cme(Some(3 | 4 | 50 | 100)))
 }
 
 fn or_degraded(reply: &Reply, words: &'static str) -> Next {
@@ -231,12 +281,61 @@ fn take_imei(known: &mut Known, reply: &Reply) -> Next {
     }
 }
 
+fn take_model(known: &mut Known, reply: &Reply) -> Next {
+    let next = keep(&mut known.model, reply);
+    known.quirks = known.configured.over(known.manufacturer.as_deref(), known.model.as_deref());
+    next
+}
+
+/// What its row wants said. A line that is refused does no harm.
+fn ask_less_talk(known: &Known, n: usize) -> Option<Command> {
+    known.quirks.quiet.get(n).and_then(|text| Command::raw(text, Duration::from_secs(5)).ok())
+}
+
+fn ask_iccid(known: &Known, n: usize) -> Option<Command> {
+    let (known_to_work, others): (Vec<_>, Vec<_>) =
+        Command::iccid_variants().into_iter().partition(|way| Some(way.text()) == known.quirks.iccid);
+    known_to_work.into_iter().chain(others).nth(n)
+}
+
+fn ask_ims(known: &Known, n: usize) -> Option<Command> {
+    let query = known.quirks.ims?;
+    Command::raw(query.text, Duration::from_secs(5)).ok().filter(|_| n == 0)
+}
+
+fn ask_bearer(known: &Known, n: usize) -> Option<Command> {
+    let bearer = known.bearers.get(known.sim_card.as_ref()?)?;
+    once(n, || Command::use_bearer(*bearer))
+}
+
 fn take_radio(known: &mut Known, reply: &Reply) -> Next {
     known.radio = reply.first().and_then(response::first_number);
     Next::Step
 }
 
-fn take_pin(_: &mut Known, reply: &Reply) -> Next {
+/// It may take a minute, and answer that it is busy meanwhile.
+fn take_radio_on(known: &mut Known, reply: &Reply) -> Next {
+    match reply.end {
+        ReplyEnd::Final(FinalResult::Ok) => Next::Step,
+        ReplyEnd::Final(FinalResult::Cme(Some(14 | 515))) => Next::Again(Duration::from_secs(2), "its radio goes on"),
+        // Of the levels between on and off each maker has his own; some send in one of them.
+        ReplyEnd::Final(_) if !matches!(known.radio, Some(0 | 4)) => Next::Step,
+        _ => Next::Again(Duration::from_secs(5), "its radio is off and does not go on (AT+CFUN=1)"),
+    }
+}
+
+fn take_character_set(known: &mut Known, reply: &Reply) -> Next {
+    let set = reply.first().filter(|_| reply.is_ok()).map(response::first_value);
+    if let Some(set) = set {
+        known.barriers.push(Command::character_set());
+        if !CHARACTER_SETS.iter().any(|known| known.eq_ignore_ascii_case(set)) {
+            return Next::Degraded(OTHER_CHARACTER_SET);
+        }
+    }
+    Next::Step
+}
+
+fn take_pin(known: &mut Known, reply: &Reply) -> Next {
     let soon = Duration::from_secs(2);
     let later = Duration::from_secs(30);
     match (reply.first().and_then(response::pin_state), reply.end) {
@@ -248,7 +347,14 @@ fn take_pin(_: &mut Known, reply: &Reply) -> Next {
         (_, ReplyEnd::Final(FinalResult::Cme(Some(13 | 15)))) => {
             Next::Again(later, "the SIM card can't be read; take it out and put it in again")
         }
+        // Whoever does not know the question tells by ICCID or IMSI whether there is a card. One that has just booted may
+        // say the same for a while.
+        _ if is_not_supported(reply) && known.refused_pin_queries >= PIN_QUERIES => Next::Step,
         // Modems that have just booted answer 14 (busy) for up to 40 s.
+        _ if is_not_supported(reply) => {
+            known.refused_pin_queries += 1;
+            Next::Again(soon, "the SIM card is not ready yet")
+        }
         _ => Next::Again(soon, "the SIM card is not ready yet"),
     }
 }
@@ -285,156 +391,80 @@ fn take_indications(known: &mut Known, reply: &Reply) -> Next {
     Next::Step
 }
 
-/// Which values of `ds` a rung of the ladder of reports tries, in this order, and whether only those that the modem
-/// says it supports.
-#[derive(Clone, Copy)]
-struct Rung {
-    ds: &'static [u8],
-    as_it_says: bool,
-}
-
-/// Reports directly (`ds=1`), rather than stored (`ds=2`).
-const AS_IT_SAYS: Rung = Rung { ds: &[1, 2], as_it_says: true };
-/// Under phase 2+. What the modem said it supports, it said without.
-const ACKNOWLEDGED: Rung = Rung { ds: &[1], as_it_says: false };
-const WITHOUT_REPORTS: Rung = Rung { ds: &[0], as_it_says: false };
-
-/// The forms of CNMI that a rung tries, with mode, mt and bfr from what the modem says it supports. MSM-based modems
-/// advertise mode 2 and refuse it.
-fn indication_forms(known: &Known, rung: Rung) -> Vec<[u8; 5]> {
-    let supports = |field: usize, value: u8| known.indications.as_ref().is_none_or(|all| all[field].contains(&value));
-    let bfr = if supports(4, 0) { 0 } else { 1 };
-    // A message in a storage waits until it is read; one that comes directly is gone if nobody hears it.
-    let mt = [1, 2].into_iter().find(|mt| supports(1, *mt)).unwrap_or(0);
-    let mut forms = Vec::new();
-    for ds in rung.ds {
-        for mode in [2, 1, 3] {
-            if supports(0, mode) && (!rung.as_it_says || supports(3, *ds)) {
-                forms.push([mode, mt, 0, *ds, bfr]);
-            }
-        }
-    }
-    forms
-}
-
-fn indication_command(known: &Known, rung: Rung, n: usize) -> Option<Command> {
-    indication_forms(known, rung).get(n).map(|form| Command::indications(*form))
-}
-
-fn take_indication_form(known: &mut Known, reply: &Reply, rung: Rung) -> Next {
-    let forms = indication_forms(known, rung);
-    let tried = std::mem::take(&mut known.tried_forms);
-    match forms.get(tried) {
-        Some(form @ [_, mt, _, ds, _]) if reply.is_ok() => {
-            known.routing = Some(*form);
-            known.degraded.extend(match mt {
-                1 => None,
-                2 => Some(NOT_STORED),
-                _ => Some(NOT_ANNOUNCED),
-            });
-            if *ds == 0 { Next::Degraded(NO_REPORTS) } else { Next::Step }
-        }
-        _ if tried + 1 < forms.len() => {
-            known.tried_forms = tried + 1;
-            Next::Another
-        }
-        _ if rung.ds == WITHOUT_REPORTS.ds => Next::Degraded(NO_REPORTS),
-        _ => Next::Step,
-    }
-}
-
-pub(super) fn take_circuit(known: &mut Known, reply: &Reply) -> Next {
-    known.circuit = reply.first().and_then(response::registration).map(|r| r.status);
-    Next::Step
-}
-
-fn take_packet(known: &mut Known, reply: &Reply) -> Next {
-    known.packet = reply.first().and_then(response::registration).map(|r| r.status);
-    Next::Step
-}
-
-fn take_eps(known: &mut Known, reply: &Reply) -> Next {
-    known.eps = reply.first().and_then(response::registration).map(|r| r.status);
-    Next::Step
-}
-
-fn take_operator(known: &mut Known, reply: &Reply) -> Next {
-    let name = reply.first().and_then(response::operator).and_then(|o| o.name);
-    known.operator = name.map(|n| n.chars().take(LONGEST_NAME).collect());
-    Next::Step
-}
-
-fn take_signal(known: &mut Known, reply: &Reply) -> Next {
-    let rssi = reply.first().and_then(response::signal).and_then(|s| s.rssi);
-    known.signal_dbm = rssi.map(|n| -113 + 2 * i16::from(n));
-    Next::Step
-}
-
-const NO_REPORTS: &str = "it gives no status reports (AT+CNMI), so that delivery is never confirmed";
-const NOT_STORED: &str =
-    "it gives messages that come in directly only (AT+CNMI mt=2), so that one which nobody hears is lost";
-const NOT_ANNOUNCED: &str = "it does not tell of messages that come in (AT+CNMI mt=0); they stay in its storage";
+/// In which numbers and codes are what they look like.
+const CHARACTER_SETS: &[&str] = &["GSM", "IRA"];
+const OTHER_CHARACTER_SET: &str =
+    "its character set stays what another program has set (AT+CSCS), so that names and service codes may be garbled";
+const NO_PDU_MODE: &str = "it does not take messages as PDUs (AT+CMGF=0); is this its AT port?";
+/// Refused queries for the PIN, 2 s apart, until the modem is believed not to know it.
+const PIN_QUERIES: u8 = 20;
 const LONGEST_NAME: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn supporting(mode: &[u8], mt: &[u8], ds: &[u8], bfr: &[u8]) -> Known {
-        let indications = [mode, mt, &[0], ds, bfr].map(<[u8]>::to_vec);
-        Known { indications: Some(indications), ..Known::default() }
+    fn ended(end: ReplyEnd) -> Reply {
+        Reply { lines: Vec::new(), end }
     }
 
+    /// What a modem refuses, in whichever words, or does not answer, can't keep it from sending unless it is needed.
     #[test]
-    fn reports_are_wanted_directly_before_stored_ones() {
-        let all = supporting(&[0, 1, 2], &[0, 1, 2], &[0, 1, 2], &[0, 1]);
-        let forms = indication_forms(&all, AS_IT_SAYS);
-        assert_eq!(forms, [[2, 1, 0, 1, 0], [1, 1, 0, 1, 0], [2, 1, 0, 2, 0], [1, 1, 0, 2, 0]]);
-        let gemalto = supporting(&[0, 1], &[0, 1], &[0, 2], &[1]);
-        assert_eq!(indication_forms(&gemalto, AS_IT_SAYS), [[1, 1, 0, 2, 1]]);
-        assert_eq!(indication_forms(&gemalto, ACKNOWLEDGED), [[1, 1, 0, 1, 1]], "it may say so under phase 2 only");
-        assert_eq!(indication_forms(&gemalto, WITHOUT_REPORTS), [[1, 1, 0, 0, 1]]);
-        let silent = indication_forms(&Known::default(), AS_IT_SAYS);
-        assert!(!silent.is_empty(), "a modem that tells nothing is tried all the same");
-    }
-
-    #[test]
-    fn r5_messages_come_directly_only_where_they_cannot_be_announced() {
-        let rows: [(&[u8], u8, Option<&str>); 5] = [
-            (&[0, 1, 2, 3], 1, None),
-            (&[1], 1, None),
-            (&[0, 2], 2, Some(NOT_STORED)),
-            (&[0, 3], 0, Some(NOT_ANNOUNCED)),
-            (&[], 0, Some(NOT_ANNOUNCED)),
-        ];
-        for (supported, mt, note) in rows {
-            let mut known = supporting(&[2], supported, &[0, 1], &[0]);
-            assert_eq!(indication_forms(&known, AS_IT_SAYS), [[2, mt, 0, 1, 0]], "{supported:?}");
-            let ok = Reply { lines: Vec::new(), end: ReplyEnd::Final(FinalResult::Ok) };
-            assert_eq!(take_indication_form(&mut known, &ok, AS_IT_SAYS), Next::Step);
-            assert_eq!(known.degraded.first().copied(), note, "{supported:?}");
+    fn t7_only_a_required_step_holds_a_modem_up() {
+        use FinalResult::{Cme, Error, NotSupported, TooManyParameters};
+        let refusals =
+            [Error, NotSupported, TooManyParameters, Cme(Some(3)), Cme(Some(4)), Cme(Some(50)), Cme(Some(100))];
+        let ends = refusals.map(ReplyEnd::Final).into_iter().chain([ReplyEnd::TimedOut]);
+        let replies: Vec<_> = ends.map(ended).collect();
+        for step in STEPS {
+            let waits = |reply: &&Reply| matches!((step.take)(&mut Known::default(), reply), Next::Again(..));
+            // The radio is needed where it was said to be off.
+            let off = |reply: &&Reply| {
+                let mut known = Known { radio: Some(4), ..Known::default() };
+                matches!((step.take)(&mut known, reply), Next::Again(..))
+            };
+            let held = replies.iter().any(|reply| waits(&reply) || off(&reply));
+            assert_eq!(held, step.required, "{}", step.name);
         }
     }
 
     #[test]
-    fn circuit_switched_registration_counts_first() {
-        let known = |circuit, packet, eps| Known { circuit, packet, eps, ..Known::default() };
-        let rows = [
-            (known(Some(1), None, None), true),
-            (known(Some(5), None, None), true),
-            (known(Some(6), None, None), true),
-            (known(Some(0), Some(5), None), true),
-            (known(Some(3), None, Some(1)), true),
-            (known(Some(0), Some(0), Some(0)), false),
-            (known(Some(2), None, None), false),
-            (known(Some(3), None, None), false),
-            (known(Some(8), None, None), false),
-            (known(Some(11), None, Some(11)), false),
-            (known(None, None, None), false),
-        ];
-        for (known, usable) in rows {
-            assert_eq!(known.registration().is_some(), usable, "{known:?}");
+    fn t9_a_modem_that_does_not_know_the_pin_query_is_asked_for_its_card_after_40_seconds() {
+        let mut known = Known::default();
+        let refused = ended(ReplyEnd::Final(FinalResult::Cme(Some(100))));
+        let waited: u64 = std::iter::from_fn(|| match take_pin(&mut known, &refused) {
+            Next::Again(pause, _) => Some(pause.as_secs()),
+            _ => None,
+        })
+        .sum();
+        assert_eq!(waited, 40);
+        assert_eq!(take_pin(&mut known, &refused), Next::Step);
+        let busy = ended(ReplyEnd::Final(FinalResult::Cme(Some(14))));
+        assert!(matches!(take_pin(&mut known, &busy), Next::Again(..)), "busy is an answer of one that knows it");
+    }
+
+    #[test]
+    fn l8_the_radio_goes_on_in_its_own_time() {
+        let mut off = Known { radio: Some(4), ..Known::default() };
+        assert!(off.is_radio_off());
+        for code in [14, 515] {
+            let busy = ended(ReplyEnd::Final(FinalResult::Cme(Some(code))));
+            assert_eq!(take_radio_on(&mut off, &busy), Next::Again(Duration::from_secs(2), "its radio goes on"));
         }
+        let refused = ended(ReplyEnd::Final(FinalResult::Error));
+        assert!(matches!(take_radio_on(&mut off, &refused), Next::Again(..)));
+        let mut own = Known { radio: Some(5), ..Known::default() };
+        assert_eq!(take_radio_on(&mut own, &refused), Next::Step, "a level of its maker's own is tried as it is");
+        assert_eq!(Command::functionality_on().deadline, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn the_query_for_the_iccid_that_a_model_is_known_to_answer_comes_first() {
+        let quirks = Quirks::of(Some("Telit"), None);
+        let known = Known { quirks, ..Known::default() };
+        let all: Vec<_> = (0..).map_while(|n| ask_iccid(&known, n)).map(|c| c.text().to_owned()).collect();
+        assert_eq!((all[0].as_str(), all[1].as_str()), ("AT#CCID", "AT+CCID"));
+        assert_eq!(all.len(), Command::iccid_variants().len());
     }
 
     #[test]

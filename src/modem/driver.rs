@@ -10,6 +10,7 @@ use super::learned::Learned;
 use super::port::{Port, Ports};
 use super::quirks::Configured;
 use super::session::{Event, Input, Job, Output, Session, StoredAt};
+use crate::config::SimCardConfig;
 use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
@@ -52,6 +53,8 @@ pub struct Setting {
     pub port: String,
     /// What is said about the modem.
     pub configured: Configured,
+    /// What is said about SIM cards.
+    pub sim_cards: Arc<[SimCardConfig]>,
     /// Whether to ask for status reports.
     pub status_reports: bool,
     /// Where ports come from.
@@ -158,7 +161,7 @@ enum Closed {
 impl Driver {
     fn new(setting: Setting, orders: watch::Receiver<Order>) -> Self {
         Self {
-            session: Session::new(setting.configured),
+            session: Session::new(setting.configured).with_sim_cards(setting.sim_cards.clone()),
             setting,
             orders,
             identity: None,

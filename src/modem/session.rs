@@ -8,6 +8,7 @@
 //! close and reopen when no barrier is passed or the modem does not answer at all.
 
 mod acknowledge;
+mod bearer;
 mod idle;
 mod incoming;
 mod sending;
@@ -23,6 +24,7 @@ use crate::at::{
     self, Command, Engine, Event as AtEvent, FinalResult, Input as AtInput, NotTransmitted, Output as AtOutput, PduHex,
     Reply, ReplyEnd, SubmitResult, Urc,
 };
+use crate::config::SimCardConfig;
 use crate::dispatch::retry::{FinalError, judge};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::message::{PartResult, ReportVerdict};
@@ -32,8 +34,10 @@ use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
+use bearer::Bearers;
 use incoming::{Fetch, Incoming};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use sweep::Sweep;
 
@@ -201,8 +205,14 @@ pub struct View {
     pub operator: Option<String>,
     /// In words.
     pub registration: Option<&'static str>,
+    /// As [`Session::is_doubtful`].
+    pub doubtful: bool,
+    /// Radio access technology.
+    pub technology: Option<&'static str>,
     /// From `+CSQ`.
     pub signal_dbm: Option<i16>,
+    /// The row of quirks that holds for it.
+    pub quirks: &'static str,
     /// In words.
     pub degraded: Vec<&'static str>,
 }
@@ -212,6 +222,7 @@ pub struct View {
 pub struct Session {
     engine: Engine,
     configured: Configured,
+    cards: Arc<[SimCardConfig]>,
     quirks: Quirks,
     known: Known,
     phase: Phase,
@@ -225,6 +236,9 @@ pub struct Session {
     /// Reports and messages that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
     early: Vec<Event>,
     acknowledgements: Acknowledgements,
+    bearers: Bearers,
+    /// The network has refused a message as it does where the service centre's number is wrong.
+    centre_doubted: bool,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -270,14 +284,16 @@ enum Asked {
     HangUp,
     Acknowledgement,
     Routing,
+    Bearer,
 }
 
 impl Session {
     /// A session whose port is not open yet.
     pub fn new(configured: Configured) -> Self {
-        let quirks = configured.over(None);
+        let quirks = configured.over(None, None);
         Self {
             configured,
+            cards: Arc::default(),
             engine: Engine::new(config(quirks, &Known::default())),
             quirks,
             known: Known::default(),
@@ -288,6 +304,8 @@ impl Session {
             incoming: Incoming::default(),
             early: Vec::new(),
             acknowledgements: Acknowledgements::default(),
+            bearers: Bearers::default(),
+            centre_doubted: false,
             sent: None,
             asked: None,
             asked_at: Mono::default(),
@@ -301,11 +319,16 @@ impl Session {
         }
     }
 
+    /// With what is said about SIM cards.
+    pub fn with_sim_cards(self, cards: Arc<[SimCardConfig]>) -> Self {
+        Self { cards, ..self }
+    }
+
     /// Takes what happened.
     pub fn handle_input(&mut self, now: Mono, input: Input<'_>) {
         match input {
             Input::Opened { listen } => {
-                self.known = Known::default();
+                self.known = self.nothing_known();
                 self.incoming.forget();
                 self.early.clear();
                 self.acknowledgements.forget();
@@ -369,6 +392,7 @@ impl Session {
             && self.asked.is_none()
             && !self.incoming_first()
             && self.acknowledgements.is_settled()
+            && self.next_bearer().is_none()
             && !self.rebooted
             && self.engine.is_ready()
             && self.known.registration().is_some()
@@ -393,6 +417,21 @@ impl Session {
     /// Whether it is up and registered, busy or not.
     pub fn is_ready(&self) -> bool {
         self.phase == Phase::Up && self.known.registration().is_some()
+    }
+
+    /// Whether it is ready, but registered in a way over which messages may not go: another is to be preferred.
+    pub fn is_doubtful(&self) -> bool {
+        self.is_ready() && self.known.is_doubtful()
+    }
+
+    /// Whether the network refuses its SIM card (state 3), and no part of it has taken it.
+    pub fn is_denied(&self) -> bool {
+        self.phase == Phase::Up && self.known.is_denied()
+    }
+
+    /// What is special about this model, once it has said its name.
+    pub fn quirks(&self) -> &Quirks {
+        &self.quirks
     }
 
     /// Whether reports can come at all.
@@ -421,9 +460,18 @@ impl Session {
             revision: self.known.revision.clone(),
             operator: self.known.operator.clone(),
             registration,
+            technology: self.known.technology(),
+            doubtful: self.is_doubtful(),
             signal_dbm: self.known.signal_dbm,
-            degraded: self.known.degraded.clone(),
+            quirks: self.quirks.name,
+            degraded: if self.phase == Phase::Up { self.missing() } else { self.known.degraded.clone() },
         }
+    }
+
+    /// What it lacks, in words.
+    fn missing(&self) -> Vec<&'static str> {
+        let bearer = self.known.sim_card.as_ref().and_then(|card| self.bearers.advice(card));
+        self.known.missing().into_iter().chain(bearer).collect()
     }
 
     fn drain(&mut self, now: Mono) {

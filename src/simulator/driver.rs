@@ -185,6 +185,21 @@ impl SimulatorHandle {
         self.shared.input(&mut self.shared.lock(), index, ModemInput::PowerCycle);
     }
 
+    /// Whether a modem's port is there.
+    pub fn is_there(&self, index: usize) -> bool {
+        self.shared.lock().lines.get(index).is_some_and(|line| !line.gone())
+    }
+
+    /// Resets a modem's USB device, as far as it is there.
+    pub fn usb_reset(&self, index: usize) -> io::Result<()> {
+        let mut inner = self.shared.lock();
+        if inner.lines.get(index).is_none_or(Line::gone) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("virtual modem {index} is unplugged")));
+        }
+        self.shared.input(&mut inner, index, ModemInput::UsbReset);
+        Ok(())
+    }
+
     /// Calls a modem.
     pub fn ring(&self, index: usize) {
         self.shared.input(&mut self.shared.lock(), index, ModemInput::Ring);

@@ -56,6 +56,11 @@ impl<T: Clone> Fault<T> {
         self.value.is_some() && !matches!(self.when, When::Never | When::Next(0))
     }
 
+    /// What happens, if it can still strike.
+    pub fn set_to(&self) -> Option<T> {
+        self.value.clone().filter(|_| self.is_set())
+    }
+
     /// Asks whether it strikes now; uses up one of `Next`.
     pub fn strike(&mut self, dice: &mut Dice) -> Option<T> {
         let strikes = match &mut self.when {
@@ -232,8 +237,23 @@ faults! {
     "T8" reboot: Yes,
     /// From this command on nothing is answered.
     "L5" hang: Hang,
+    /// From this AT+CMGS on no prompt comes, while all else is answered, until this is done to the modem.
+    "L5" no_prompt: Cure,
+    /// The modem restarts by itself, again and again, at this interval.
+    "L2" boot_loop: Duration,
+    /// With each restart the port is gone for so long, as of a stick that comes back as a CD drive first.
+    "L3" mode_switch: Duration,
+    /// A reset (AT+CFUN=1,1, or over USB) does nothing.
+    "L4" reset_ineffective: Yes,
+    /// There is no network for it, as long as the fault is set.
+    "L6" unregistered: Unregistered,
     /// The port goes away at this point of a send, and comes back 2 s later.
     "L1" port_loss: PortLoss,
+    /// It is registered like this: what +CREG, +CGREG and +CEREG say, as in 3,0,1. Without circuit switching or EPS, not at
+    /// all as far as sending goes.
+    "L6" registration: Registrations,
+    /// Messages go only with this AT+CGSMS; with any other the network's answer is 50 (facility not subscribed).
+    "L9" bearer: u8,
     /// Reports are given only directly and with phase 2+ (AT+CSMS=1), under which each has to be acknowledged.
     "R5" reports_acknowledged_only: Yes,
     /// The status report bears another TP-MR than the message.
@@ -378,6 +398,18 @@ impl FaultValue for u8 {
     }
 }
 
+/// What the three registrations say (TS 27.007 §7.2, §10.1.20, §10.1.22).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registrations(pub [u8; 3]);
+
+impl FaultValue for Registrations {
+    const EXPECTED: &'static str = "three states from 0 to 11, as in 3,0,1";
+    fn read(text: &str) -> Option<Self> {
+        let states: Option<Vec<u8>> = text.split(',').map(|n| n.trim().parse().ok().filter(|n| *n <= 11)).collect();
+        states?.try_into().ok().map(Self)
+    }
+}
+
 /// Beginnings of commands, separated by `|`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefixes(pub Vec<String>);
@@ -393,7 +425,7 @@ impl FaultValue for Prefixes {
 macro_rules! choices {
     ($($(#[$doc:meta])+ $type:ident { $($(#[$vdoc:meta])+ $variant:ident = $word:literal,)+ })+) => {$(
         $(#[$doc])+
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $type { $($(#[$vdoc])+ $variant,)+ }
         impl FaultValue for $type {
             const EXPECTED: &'static str = concat!("one of" $(, " ", $word)+);
@@ -416,28 +448,55 @@ impl FaultValue for Fate {
 }
 
 impl FaultValue for Hang {
-    const EXPECTED: &'static str = "reopen, power, or a time in seconds";
+    const EXPECTED: &'static str = "escape, reopen, radio, restart, usb, power, never, or a time in seconds";
     fn read(text: &str) -> Option<Self> {
-        match text {
-            "reopen" => Some(Self::UntilReopened),
-            "power" => Some(Self::UntilPowerCycle),
-            _ => Duration::read(text).map(Self::For),
-        }
+        Cure::read(text).map(Self::Until).or_else(|| Duration::read(text).map(Self::For))
     }
 }
 
 /// How long a modem that hangs does so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hang {
-    /// Until the port is opened anew. On a pty nobody can see that: there it lasts until a reset.
-    UntilReopened,
-    /// Until a reset from outside.
-    UntilPowerCycle,
+    /// Until this is done to it, or more.
+    Until(Cure),
     /// For a time.
     For(Duration),
 }
 
+impl Cure {
+    /// Whether `done` is enough.
+    pub fn is_served_by(self, done: Cure) -> bool {
+        self != Self::Never && self <= done
+    }
+}
+
 choices! {
+    /// What brings a modem back, from the mildest to the last. Each does what those before it do.
+    Cure {
+        /// ESC.
+        Escape = "escape",
+        /// The port is opened anew. On a pty nobody can see that: there it takes more.
+        Reopen = "reopen",
+        /// The radio is switched off (AT+CFUN=4 or 0), which it still takes, unanswered until then.
+        Radio = "radio",
+        /// A restart by command (AT+CFUN=1,1), which it still takes.
+        Restart = "restart",
+        /// A reset over USB.
+        Usb = "usb",
+        /// Its power is switched off and on, or it is pulled out and put in again.
+        Power = "power",
+        /// Nothing.
+        Never = "never",
+    }
+    /// Why there is no network.
+    Unregistered {
+        /// The modem is looking for one.
+        Searching = "searching",
+        /// The network denies it: +CREG: 3.
+        Denied = "denied",
+        /// As `searching`, and neither loss nor return is told unasked.
+        Quiet = "quiet",
+    }
     /// A prompt that is not CR LF `>` space.
     PromptShape {
         /// CR LF `>` CR LF.
@@ -509,6 +568,8 @@ choices! {
         Submit = "submit",
         /// At 0x1A; the network does not get it.
         SubmitLost = "submit_lost",
+        /// At 0x1A, for want of power: the network does not get it, and the modem boots.
+        BrownOut = "brown_out",
     }
 }
 
@@ -526,8 +587,10 @@ mod tests {
             "late_result = 2.5 @ next",
             "error_after=cms:500,accepted",
             "hang=30",
+            "no_prompt=restart@next",
             "report_status=0x46@always",
             "refuse_command=+cnmi=2,1|+CSMS",
+            "registration=3,0,1",
             "lf_sensitive=yes",
         ] {
             assert_eq!(f.set_flag(flag), Ok(()), "{flag}");
@@ -539,6 +602,7 @@ mod tests {
         let failure = FailureAfter { failure: Failure::Cms(500), fate: Fate::Accepted };
         assert_eq!(f.error_after, Fault::always(failure));
         assert_eq!(f.hang, Fault::always(Hang::For(Duration::from_secs(30))));
+        assert_eq!(f.no_prompt, Fault::next(1, Cure::Restart));
         assert_eq!(f.report_status, Fault::always(0x46));
         assert_eq!(f.refuse_command, Fault::always(Prefixes(vec!["+CNMI=2,1".into(), "+CSMS".into()])));
     }
@@ -547,6 +611,7 @@ mod tests {
     fn wrong_words_are_answered_with_the_right_ones() {
         let rows = [
             ("silense=lost", "known are prompt_shape, refuse_before_prompt"),
+            ("registration=1,2", "three states"),
             ("silence=maybe", "fault silence can't be \"maybe\"; it takes accepted or lost"),
             ("silence=lost@sometimes", "\"@sometimes\" is no occasion"),
             ("silence=lost@1.5", "\"@1.5\" is no occasion"),

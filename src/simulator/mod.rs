@@ -40,6 +40,8 @@ pub enum ModemInput<'a> {
     Bytes(&'a [u8]),
     /// Switches its power off and on.
     PowerCycle,
+    /// Resets its USB device.
+    UsbReset,
     /// Calls it.
     Ring,
 }
@@ -87,6 +89,7 @@ impl Simulator {
                 ModemInput::Opened => modem::Input::Opened,
                 ModemInput::Bytes(bytes) => modem::Input::Bytes(bytes),
                 ModemInput::PowerCycle => modem::Input::PowerCycle,
+                ModemInput::UsbReset => modem::Input::UsbReset,
                 ModemInput::Ring => modem::Input::Ring,
             },
         );

@@ -5,6 +5,7 @@
 //! is typed while it waits is counted and taken up afterwards. Unsolicited lines wait until neither of the latter two
 //! holds, unless a fault wants them early.
 
+mod card_files;
 mod commands;
 mod counts;
 mod identity;
@@ -17,7 +18,7 @@ mod storage;
 mod text_mode;
 mod typing;
 
-use super::faults::{Dice, Failure, Faults, Hang, UrcPlace};
+use super::faults::{Cure, Dice, Failure, Faults, Hang, Unregistered, UrcPlace};
 use super::network::{Downlink, Submission};
 use super::timers::Timers;
 use crate::domain::time::{Mono, Wall};
@@ -73,6 +74,8 @@ pub enum Input<'a> {
     Network(&'a Downlink),
     /// Power went off and on again: as after a boot, whatever state it was in.
     PowerCycle,
+    /// Its USB device was reset.
+    UsbReset,
     /// Somebody calls.
     Ring,
 }
@@ -111,6 +114,10 @@ pub struct VirtualModem {
     /// Whether the port was opened and nothing has come since.
     fresh: bool,
     deaf: Option<Deaf>,
+    /// The command line that it hears while it answers none.
+    unanswered: Vec<u8>,
+    /// It prompts no more, until this is done to it.
+    promptless: Option<Cure>,
     port_gone: bool,
     reference: u8,
     ticket: u64,
@@ -143,8 +150,8 @@ enum Mode {
 
 /// What ends its deafness.
 enum Deaf {
-    Reopening,
-    PowerCycle,
+    /// This, or more.
+    Cure(Cure),
     /// Boot, or a hang with an end.
     Timer,
 }
@@ -158,6 +165,8 @@ enum Event {
     Prompt(Box<Edit>, Vec<u8>),
     /// One of the endless lines.
     Endless,
+    /// One of the endless restarts.
+    Looped,
     /// The modem has started.
     Booted,
     /// It hears again.
@@ -196,6 +205,8 @@ impl VirtualModem {
             mode: Mode::Command(Vec::new()),
             fresh: true,
             deaf: None,
+            unanswered: Vec::new(),
+            promptless: None,
             port_gone: false,
             reference: 0,
             ticket: 0,
@@ -218,11 +229,29 @@ impl VirtualModem {
 
     /// Sets what it does wrong from now on.
     pub fn set_faults(&mut self, now: Mono, faults: Faults) {
-        self.timers.retain(|event| !matches!(event, Event::Endless));
-        self.faults = faults;
+        self.timers.retain(|event| !matches!(event, Event::Endless | Event::Looped));
+        let before = std::mem::replace(&mut self.faults, faults).unregistered;
         if self.faults.endless_urcs.is_set() {
             self.timers.add(now, Event::Endless);
         }
+        if let Some(interval) = self.faults.boot_loop.set_to() {
+            self.timers.add(now + interval.max(self.options.boot_time), Event::Looped);
+        }
+        match (before.set_to(), self.faults.unregistered.set_to()) {
+            (None, Some(Unregistered::Quiet)) => self.radio.registered = false,
+            (None, Some(_)) => self.leave_network(),
+            (Some(Unregistered::Quiet), None) if self.can_register() => {
+                self.radio.registered = true;
+                self.output.push_back(Output::Reachable);
+            }
+            (Some(_), None) => self.look_for_network(now),
+            _ => {}
+        }
+    }
+
+    fn can_register(&self) -> bool {
+        let served = !self.faults.unregistered.is_set() && self.deaf.is_none();
+        served && !self.radio.registered && self.radio.is_on() && self.card.is_open()
     }
 
     /// Who it is.
@@ -260,14 +289,13 @@ impl VirtualModem {
             Input::Timeout => {}
             Input::Opened => {
                 self.fresh = true;
-                if matches!(self.deaf, Some(Deaf::Reopening)) {
-                    self.hears_again();
-                }
+                self.is_done(Cure::Reopen);
             }
             Input::Bytes(bytes) if !self.port_gone => self.take(now, bytes),
             Input::Bytes(_) => {}
             Input::Network(downlink) => self.hear(now, downlink),
-            Input::PowerCycle => self.reboot(now),
+            Input::PowerCycle => self.reboot(now, Cure::Power),
+            Input::UsbReset => self.usb_reset(now),
             Input::Ring => self.urc("RING".into()),
         }
     }
@@ -311,6 +339,12 @@ impl VirtualModem {
                     self.timers.add(now + interval.max(MIN_INTERVAL), Event::Endless);
                 }
             }
+            Event::Looped => {
+                if let Some(interval) = self.faults.boot_loop.strike(&mut self.dice) {
+                    self.reboot(now, Cure::Restart);
+                    self.timers.add(now + interval.max(self.options.boot_time), Event::Looped);
+                }
+            }
             Event::Booted => {
                 self.deaf = None;
                 for line in ["RDY", "+CFUN: 1", if self.card.is_open() { "+CPIN: READY" } else { "+CPIN: SIM PIN" }] {
@@ -320,9 +354,9 @@ impl VirtualModem {
             }
             Event::Hears => self.hears_again(),
             Event::Registered => {
-                if !self.radio.registered && self.radio.is_on() && self.card.is_open() {
+                if self.can_register() {
                     self.radio.registered = true;
-                    for line in self.settings.registration_urcs(true) {
+                    for line in self.settings.registration_urcs(1) {
                         self.urc(line);
                     }
                     self.urc("SMS Ready".into());
@@ -424,8 +458,7 @@ impl VirtualModem {
 
     fn hang(&mut self, now: Mono, hang: Hang) {
         self.deaf = Some(match hang {
-            Hang::UntilReopened => Deaf::Reopening,
-            Hang::UntilPowerCycle => Deaf::PowerCycle,
+            Hang::Until(cure) => Deaf::Cure(cure),
             Hang::For(time) => {
                 self.timers.add(now + time, Event::Hears);
                 Deaf::Timer
@@ -438,8 +471,30 @@ impl VirtualModem {
         self.output.push_back(Output::Reachable);
     }
 
-    /// Restarts: all settings at their defaults, deaf until the boot is over.
-    fn reboot(&mut self, now: Mono) {
+    /// This was done to it: it may be what it waits for.
+    fn is_done(&mut self, done: Cure) -> bool {
+        self.promptless.take_if(|cure| cure.is_served_by(done));
+        let served = matches!(self.deaf, Some(Deaf::Cure(cure)) if cure.is_served_by(done));
+        if served {
+            self.hears_again();
+        }
+        served
+    }
+
+    fn usb_reset(&mut self, now: Mono) {
+        if self.faults.reset_ineffective.strike(&mut self.dice).is_none() {
+            self.reboot(now, Cure::Usb);
+            self.port_goes(now, USB_RESET_TIME);
+        }
+    }
+
+    /// Restarts, by this cure: all settings at their defaults, deaf until the boot is over. What it takes more to cure
+    /// stays as it is.
+    fn reboot(&mut self, now: Mono, by: Cure) {
+        self.is_done(by);
+        if matches!(self.deaf, Some(Deaf::Cure(_))) {
+            return;
+        }
         self.settings = Settings::default();
         self.card.lock(&self.options);
         self.radio = Radio::default();
@@ -452,8 +507,11 @@ impl VirtualModem {
         self.turns.last_prompt = None;
         self.turns.last_result = None;
         self.deaf = Some(Deaf::Timer);
-        self.timers.retain(|event| matches!(event, Event::Endless | Event::PortBack));
+        self.timers.retain(|event| matches!(event, Event::Endless | Event::Looped | Event::PortBack));
         self.timers.add(now + self.options.boot_time, Event::Booted);
+        if let Some(time) = self.faults.mode_switch.strike(&mut self.dice) {
+            self.port_goes(now, time);
+        }
     }
 
     /// Registers in a moment, if radio and card allow it.
@@ -471,6 +529,8 @@ impl VirtualModem {
 const PROMPT: &[u8] = b"\r\n> ";
 /// Unsolicited lines that are held back.
 const MAX_HELD: usize = 100;
+/// How long the device is gone that was reset over USB.
+const USB_RESET_TIME: Duration = Duration::from_secs(1);
 const USSD_TIME: Duration = Duration::from_secs(1);
 const REGISTRATION_TIME: Duration = Duration::from_secs(1);
 /// Endless lines come no faster than this.

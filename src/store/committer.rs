@@ -11,7 +11,7 @@ use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
     Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, InboundQuery, InboundView,
     Journaled, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound, NewMessage, NewVerification, OptOut,
-    OptOutQuery, Outcome, Page, Report, Resend, Rotation, Store, StoreError, Verdict, VerificationView, Wait,
+    OptOutQuery, Outcome, Page, PinEntry, Report, Resend, Rotation, Store, StoreError, Verdict, VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
@@ -19,6 +19,7 @@ use crate::domain::id::{EventId, InboundId, KeyId, MessageId, OptOutId, Verifica
 use crate::domain::inbound::InboundRules;
 use crate::domain::message::{IntentOf, Message};
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::{PinHolder, PinOutcome, PinRefused};
 use crate::domain::time::Now;
 use crate::ops::clock::Clock;
 use crate::ops::random::{self, Random};
@@ -368,6 +369,22 @@ impl Store for BoxStore {
 
     fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {
         self.request(move |engine, _| Ok(engine.event_page(&query)))
+    }
+
+    fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>> {
+        self.command(move |engine, _| engine.enter_pin(&entry))
+    }
+
+    fn pin_ended(&self, entry: PinEntry, outcome: PinOutcome) -> Answer<()> {
+        self.command(move |engine, _| engine.pin_ended(&entry, outcome))
+    }
+
+    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<()> {
+        self.command(move |engine, _| engine.card_is_open(modem, sim_card))
+    }
+
+    fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>> {
+        self.command(move |engine, _| Ok(engine.pin_guard(&PinHolder::Modem(modem))?.last_card))
     }
 
     fn close(&self) -> Answer<()> {

@@ -20,6 +20,7 @@ use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
 use crate::domain::inbound::{InboundRules, InboundState};
 use crate::domain::message::{Event, Message, State};
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::PinHolder;
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now, Wall};
@@ -58,6 +59,8 @@ pub(super) struct Engine {
     pub(super) inbound: InboundLog,
     pub(super) opt_outs: OptOuts,
     pub(super) rules: InboundRules,
+    /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
+    pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -100,6 +103,7 @@ pub(super) struct Loaded {
     numbers: Keyring,
     index: Index,
     expected: Expected,
+    pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     keys: Vec<ApiKey>,
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
@@ -116,6 +120,7 @@ impl Loaded {
             numbers,
             index: Index::default(),
             expected: Expected::default(),
+            pin_guards: BTreeMap::new(),
             keys: Vec::new(),
             under_way: Vec::new(),
             left_open: Vec::new(),
@@ -167,6 +172,11 @@ impl Loaded {
                     self.opt_outs.take(&opt_out, self.numbers.number_hash(&opt_out.number), hash);
                 }
             }
+            Record::PinGuard(guard) => {
+                if let Key::PinGuard(place) = key {
+                    self.pin_guards.insert(guard.holder, place);
+                }
+            }
             Record::Body(_) | Record::SuppliedCode(_) | Record::InboundPdu(_) => {}
         }
     }
@@ -215,6 +225,7 @@ impl Engine {
             inbound: loaded.inbound,
             opt_outs: loaded.opt_outs,
             rules: InboundRules::default(),
+            pin_guards: loaded.pin_guards,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -450,6 +461,11 @@ impl Engine {
 
     pub(super) fn tail_hash(&self, digits: &str) -> Option<TailHash> {
         self.numbers.tail_hash(digits)
+    }
+
+    /// The sub-keys that new records hang on.
+    pub(super) fn keyring(&self) -> &Keyring {
+        self.vault.masters().current()
     }
 
     /// What the code of this verification is derived from.

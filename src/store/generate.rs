@@ -1,5 +1,6 @@
 //! Domain values of every shape, for property tests. They need not make sense together.
 
+use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Key, Made, Record};
 use super::{ApiKey, Body, KeptPdu, OptOut, Permission, Scope};
 use crate::domain::equipment::{Imei, SimCard};
@@ -10,6 +11,7 @@ use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::{PinEnd, PinHistory, PinHolder, TriedPin};
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
@@ -33,6 +35,7 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         (any::<[u8; 16]>(), opt_out()).prop_map(|(h, o)| (Key::OptOut(h), Record::OptOut(o))),
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
+        (any::<[u8; 16]>(), pin_guard()).prop_map(|(h, g)| (Key::PinGuard(h), Record::PinGuard(g))),
     ]
 }
 
@@ -196,6 +199,24 @@ pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
             event: NewEvent { kind, modem, sim_card, sentence, about },
         },
     )
+}
+
+/// What was typed at a card.
+pub(crate) fn pin_guard() -> impl Strategy<Value = PinGuard> {
+    let holder =
+        prop_oneof![sim_card().prop_map(PinHolder::SimCard), "[0-9]{15}".prop_map(|i| PinHolder::Modem(Imei::new(i)))];
+    let end = prop_oneof![
+        any::<bool>().prop_map(|accepted_before| PinEnd::Unseen { accepted_before }),
+        Just(PinEnd::Refused),
+        Just(PinEnd::Accepted),
+    ];
+    let tried = vec((any::<[u8; 16]>(), end).prop_map(|(pin, end)| TriedPin { pin, end }), 0..5);
+    (holder, any::<[u8; 32]>(), tried, option::of(sim_card())).prop_map(|(holder, key, tried, last_card)| PinGuard {
+        holder,
+        key,
+        history: PinHistory(tried),
+        last_card,
+    })
 }
 
 /// Any reason.

@@ -43,6 +43,7 @@ impl Keyring {
             audit: sub_key(&hkdf, "audit"),
             session: sub_key(&hkdf, "session"),
             tally: sub_key(&hkdf, "tally"),
+            pin: sub_key(&hkdf, "pin"),
         }))
     }
 
@@ -111,6 +112,21 @@ impl Keyring {
         keyed_hash(&self.0.tally, parts)
     }
 
+    /// Where the record of the PINs typed at a card lies.
+    pub(super) fn pin_place(&self, holder: &[&[u8]]) -> [u8; 16] {
+        keyed_hash(&self.0.pin, &[&[b"place".as_slice()], holder].concat())
+    }
+
+    /// What the PINs in that record are hashed with. It is kept in the record, sealed: a PIN can't be hashed anew when the
+    /// master key changes, for it is not here then.
+    pub(super) fn pin_key(&self, holder: &[&[u8]]) -> [u8; 32] {
+        let half = |which: &[u8]| keyed_hash(&self.0.pin, &[&[which][..], holder].concat());
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(&half(b"first half"));
+        key[16..].copy_from_slice(&half(b"second half"));
+        key
+    }
+
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new((&*self.0.seal).into())
     }
@@ -153,6 +169,7 @@ struct Keys {
     audit: SubKey,
     session: SubKey,
     tally: SubKey,
+    pin: SubKey,
 }
 
 type SubKey = Zeroizing<[u8; 32]>;
@@ -166,6 +183,11 @@ fn sub_key(hkdf: &Hkdf<Sha256>, label: &str) -> SubKey {
 fn expand(hkdf: &Hkdf<Sha256>, label: &str, out: &mut [u8]) {
     let info = ["otpgate 1 ", label].concat();
     hkdf.expand(info.as_bytes(), out).expect("HKDF-SHA256 gives up to 8160 bytes");
+}
+
+/// What a PIN is known by, under a key from [`Keyring::pin_key`].
+pub(super) fn pin_digest(key: &[u8; 32], pin: &str) -> [u8; 16] {
+    keyed_hash(key, &[pin.as_bytes()])
 }
 
 fn keyed_hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {

@@ -12,6 +12,7 @@ use crate::domain::message::{
     IntentOf, Message, OnUncertain, PartId, PartResult, Priority, Refused, ReportVerdict, Status,
 };
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::{PinOutcome, PinRefused};
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Mono, Wall};
 use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
@@ -120,6 +121,14 @@ pub trait Store: Send + Sync + 'static {
     fn take_inbound(&self, new: NewInbound) -> Answer<Journaled>;
     /// Logs what happened. Nobody needs to wait for the answer.
     fn note(&self, event: NewEvent) -> Answer<EventId>;
+    /// Whether a PIN may be typed at a SIM card. If so, that it is typed is on record before the answer.
+    fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>>;
+    /// What came of it. Where nobody saw that, nothing is said.
+    fn pin_ended(&self, entry: PinEntry, outcome: PinOutcome) -> Answer<()>;
+    /// This SIM card is open in this modem.
+    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<()>;
+    /// The SIM card that was open last in this modem.
+    fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>>;
     /// Ends the store: what is queued up is committed, then the last handle is dropped.
     fn close(&self) -> Answer<()>;
 }
@@ -626,6 +635,22 @@ pub struct Outcome {
     pub result: PartResult,
 }
 
+/// A PIN to be typed.
+#[derive(Clone, Debug)]
+pub struct PinEntry {
+    /// Where.
+    pub modem: Imei,
+    /// At which card.
+    pub sim_card: SimCard,
+    /// Whether the modem said that this card is in it. Else it is only believed to be, and what comes of the PIN holds for
+    /// the modem as well.
+    pub card_read: bool,
+    /// The PIN.
+    pub pin: Secret,
+    /// How many tries are left, as far as the modem tells.
+    pub tries_left: Option<u8>,
+}
+
 /// A status report as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -703,6 +728,7 @@ pub mod master_key;
 pub mod masters;
 pub mod memory_backend;
 mod opt_out;
+mod pin_guard;
 pub mod record;
 mod requests;
 mod sending;

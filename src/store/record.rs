@@ -6,6 +6,7 @@
 use super::envelope::OVERHEAD;
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
+use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body};
 use crate::domain::event::LoggedEvent;
@@ -42,6 +43,8 @@ pub enum Key {
     OptOut([u8; 16]),
     /// A line of the event log.
     Event(EventId),
+    /// The PINs that were typed at a SIM card, by a keyed hash of the card.
+    PinGuard([u8; 16]),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -58,6 +61,7 @@ pub enum Record {
     InboundPdu(KeptPdu),
     OptOut(OptOut),
     Event(LoggedEvent),
+    PinGuard(PinGuard),
 }
 
 /// What was made under an idempotency key.
@@ -118,6 +122,7 @@ impl Key {
             Self::InboundPdu(hash) => (INBOUND_PDU, hash),
             Self::OptOut(hash) => (OPT_OUT, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
+            Self::PinGuard(hash) => (PIN_GUARD, hash),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -140,6 +145,7 @@ impl Key {
             INBOUND_PDU => Self::InboundPdu(hash),
             OPT_OUT => Self::OptOut(hash),
             EVENT => Self::Event(EventId(id)),
+            PIN_GUARD => Self::PinGuard(hash),
             _ => return None,
         })
     }
@@ -157,6 +163,7 @@ impl Key {
             Self::InboundPdu(_) => "inbound PDUs",
             Self::OptOut(_) => "opt-outs",
             Self::Event(_) => "events",
+            Self::PinGuard(_) => "PIN guards",
         }
     }
 }
@@ -174,7 +181,8 @@ impl Record {
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::InboundPdu(_), Key::InboundPdu(_))
             | (Self::OptOut(_), Key::OptOut(_))
-            | (Self::Idempotency(_), Key::Idempotency(_)) => true,
+            | (Self::Idempotency(_), Key::Idempotency(_))
+            | (Self::PinGuard(_), Key::PinGuard(_)) => true,
             _ => false,
         }
     }
@@ -190,8 +198,15 @@ impl Record {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
-            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) => false,
-            Self::Inbound(_) | Self::InboundPdu(_) | Self::OptOut(_) | Self::Event(_) => false,
+            Self::Message(_)
+            | Self::Body(_)
+            | Self::SuppliedCode(_)
+            | Self::ApiKey(_)
+            | Self::Inbound(_)
+            | Self::InboundPdu(_)
+            | Self::OptOut(_)
+            | Self::Event(_)
+            | Self::PinGuard(_) => false,
         }
     }
 
@@ -208,6 +223,7 @@ impl Record {
             Self::InboundPdu(p) => encode(p),
             Self::OptOut(o) => encode(o),
             Self::Event(e) => encode(e),
+            Self::PinGuard(g) => encode(g),
         }
     }
 
@@ -224,6 +240,7 @@ impl Record {
             Key::InboundPdu(_) => Self::InboundPdu(decode(bytes)?),
             Key::OptOut(_) => Self::OptOut(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
+            Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -260,6 +277,7 @@ const INBOUND: u8 = 10;
 const INBOUND_PDU: u8 = 11;
 const OPT_OUT: u8 = 12;
 const EVENT: u8 = 13;
+const PIN_GUARD: u8 = 7;
 
 #[cfg(test)]
 mod tests {

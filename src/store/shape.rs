@@ -6,6 +6,7 @@
 
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
+use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Made};
 use super::{ApiKey, Body, Permission, Scope};
 use crate::domain::equipment::{Imei, SimCard};
@@ -16,6 +17,7 @@ use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
 use crate::domain::msisdn::Msisdn;
+use crate::domain::pin::{PinEnd, PinHistory, PinHolder, TriedPin};
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
@@ -133,6 +135,7 @@ through! {
     Scope: String, |scope| scope.as_str().to_owned(), |word| Self::parse(&word);
     EventKind: String, |kind| kind.as_str().to_owned(), |word| Self::parse(&word);
     Permission: String, |permission| permission.as_str().to_owned(), |word| Self::parse(&word);
+    PinHistory: Vec<TriedPinShape>, |h| h.0.shape(), |tried| Disk::from_shape(tried).map(Self);
     Reason: (String, Option<u16>), |r| (r.code().to_owned(), r.number()), |(code, n)| Self::from_code(&code, n);
 }
 
@@ -281,6 +284,15 @@ fields!(NewEvent as NewEventShape {
     sentence: String,
     about: Option<u128>,
 });
+fields!(PinGuard as PinGuardShape {
+    holder: PinHolder,
+    key: [u8; 32],
+    history: PinHistory,
+    last_card: Option<SimCard>,
+});
+variants!(PinHolder as PinHolderShape { SimCard(card: SimCard), Modem(imei: Imei) });
+fields!(TriedPin as TriedPinShape { pin: [u8; 16], end: PinEnd });
+variants!(PinEnd as PinEndShape { Unseen { accepted_before: bool }, Refused, Accepted });
 
 impl<T: Disk> Disk for Option<T> {
     type Shape = Option<T::Shape>;

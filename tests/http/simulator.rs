@@ -17,8 +17,13 @@ fn simulator() -> SimulatorHandle {
     driver::spawn(Simulator::new(1, &ModemOptions::default(), NetworkOptions::default(), 1))
 }
 
-/// Sends "Hi" from the virtual modem: TS 23.040 SMS-SUBMIT to +14155550123, default alphabet.
 async fn send(handle: &SimulatorHandle) {
+    let said = submit(handle).await;
+    assert!(said.contains("+CMGS:"), "{said}");
+}
+
+/// Sends "Hi" from the virtual modem: TS 23.040 SMS-SUBMIT to +14155550123, default alphabet. Gives what it said.
+async fn submit(handle: &SimulatorHandle) -> String {
     let mut port = handle.open(0).unwrap();
     tokio::time::sleep(Duration::from_secs(10)).await;
     port.write_all(b"ATE0\rAT+CMGF=0\r").await.unwrap();
@@ -28,7 +33,7 @@ async fn send(handle: &SimulatorHandle) {
     port.write_all(b"0001000B914151550521F3000002C834\x1a").await.unwrap();
     let mut said = Vec::new();
     let _ = tokio::time::timeout(Duration::from_secs(2), port.read_to_end(&mut said)).await;
-    assert!(String::from_utf8_lossy(&said).contains("+CMGS:"), "{}", String::from_utf8_lossy(&said));
+    String::from_utf8_lossy(&said).into_owned()
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +47,14 @@ async fn without_virtual_modems_there_is_none() {
 #[tokio::test(start_paused = true)]
 async fn needs_its_scope_and_marks_every_answer() {
     let gateway = Gateway::with(Settings::default(), Some(simulator())).await;
-    let lines = ["GET /simulator/inbox", "DELETE /simulator/inbox", "POST /simulator/reset", "GET /simulator/counts"];
+    let lines = [
+        "GET /simulator/inbox",
+        "DELETE /simulator/inbox",
+        "POST /simulator/reset",
+        "GET /simulator/counts",
+        "PUT /simulator/faults",
+        "POST /simulator/modems/0/ring",
+    ];
     for scope in Scope::ALL {
         let key = gateway.key(&[scope], &[]).await;
         for line in lines {
@@ -101,6 +113,49 @@ async fn somebody_may_write_to_a_modem() {
     assert_eq!(to_the_first.json()["modem"], card.imei);
     let missing = post(serde_json::json!({"from": "+14155550123", "to": card.number})).await;
     assert_eq!(missing.outcome(), "422 missing_field text");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_can_be_changed_while_it_runs() {
+    let handle = simulator();
+    let gateway = Gateway::with(Settings::default(), Some(handle.clone())).await;
+    let put = async |body: &str| gateway.call("PUT /simulator/faults", body).await.outcome();
+    for (body, outcome) in [
+        (r#"{"faults": ["silence=lost@next:1"], "modem": 0}"#, "204"),
+        (r#"{"faults": []}"#, "204"),
+        (r#"{"faults": ["silense=lost"]}"#, "422 invalid_value faults"),
+        (r#"{"faults": [1]}"#, "422 invalid_value faults"),
+        (r#"{"faults": "silence=lost"}"#, "422 invalid_value faults"),
+        (r#"{"modem": 0}"#, "422 missing_field faults"),
+        (r#"{"faults": [], "modem": 1}"#, "404 not_found"),
+    ] {
+        assert_eq!(put(body).await, outcome, "{body}");
+    }
+    put(r#"{"faults": ["error_after=cms:38,lost"]}"#).await;
+    assert!(submit(&handle).await.contains("+CMS ERROR: 38"));
+    put(r#"{"faults": []}"#).await;
+    send(&handle).await;
+    assert_eq!(handle.counts().network.accepted, 1, "the first was lost, the second was not");
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_is_at_the_box() {
+    let handle = simulator();
+    let gateway = Gateway::with(Settings::default(), Some(handle.clone())).await;
+    let act = async |path: &str| gateway.call(&format!("POST /simulator/modems/{path}"), "").await.outcome();
+    assert_eq!(act("0/unplug").await, "204");
+    assert!(!handle.counts().modems[0].plugged && handle.open(0).is_err());
+    assert_eq!(act("0/replug").await, "204");
+    assert!(handle.counts().modems[0].plugged && handle.open(0).is_ok());
+    for (path, outcome) in [
+        ("0/ring", "204"),
+        ("0/power-cycle", "204"),
+        ("1/ring", "404 not_found"),
+        ("x/ring", "404 not_found"),
+        ("0/sing", "404 not_found"),
+    ] {
+        assert_eq!(act(path).await, outcome, "{path}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,14 +23,18 @@
 //! | T4 | the echo comes back | `t4_the_echo_comes_back` |
 //! | T5 | answers of other shapes | `t5_*` |
 //! | T6 | listing what is stored never ends | `t6_*` |
+//! | 330 | no service centre is set | `e330_*` |
 //! | T7 | settings are refused | `t7_*` |
 //! | T8 | the modem restarts unasked | `t8_*` |
 //! | T9 | busy after its boot | `t9_busy_after_its_boot` |
+//! | T13 | what another program has set | `t13_*` |
 //! | L1 | the port goes away | `l1_the_port_goes_away` |
 //! | L5 | it hangs | `l5_*` |
 //! | L6 | registration | `l6_*` |
-//! | L8 | the radio is off | `l8_the_radio_is_off` |
+//! | L8 | the radio is off | `l8_*` |
+//! | L9 | messages fail over LTE | `l9_*` |
 //! | L10 | the PIN is asked for | `l10_a_pin_is_never_typed` |
+//! | L15 | a foreign network | `l15_*` |
 //! | L11 | there is no SIM card | `l11_no_sim_card` |
 //! | R1 | a storage is full | `r1_*` |
 //! | R2, R4 | what is announced lies elsewhere | `r2_*`, `r4_*` |
@@ -46,9 +50,12 @@
 //! a PDU; an ESC is followed by CR; the network has no more copies than PDUs were handed over; nobody is woken for a
 //! moment that is over.
 
+mod dialects;
 mod incoming;
 mod life;
+mod network;
 mod properties;
 mod sending;
 mod talking;
+mod transcripts;
 mod wire;

@@ -4,6 +4,8 @@
 //! with each byte written, and once more when the wire is dropped.
 
 use otpgate::at::response::StoredAt;
+use otpgate::config::{Limits, SimCardConfig};
+use otpgate::domain::equipment::SimCard;
 use otpgate::domain::message::PartResult;
 use otpgate::domain::msisdn::Msisdn;
 use otpgate::domain::reason::Reason;
@@ -127,6 +129,25 @@ impl Wire {
             deceived: false,
             stalled: 0,
         }
+    }
+
+    /// With what is said about the SIM card in the modem. Before the port is opened.
+    pub(crate) fn card(mut self, say: impl FnOnce(&mut SimCardConfig)) -> Self {
+        let iccid = SimCard::new(&self.simulator.modems()[0].identity().iccid);
+        let mut card = SimCardConfig {
+            iccid,
+            number: None,
+            pin_file: None,
+            smsc: None,
+            ussd: None,
+            ussd_pattern: None,
+            allow_roaming: false,
+            plan_allows_automated_sms: None,
+            limits: Limits::default(),
+        };
+        say(&mut card);
+        self.session = Session::new(Configured::default()).with_sim_cards([card].into());
+        self
     }
 
     /// A session that is up and free.

@@ -6,6 +6,7 @@ mod damage;
 mod events;
 mod inbound;
 mod keys;
+mod pins;
 mod random;
 mod reports;
 mod requests;

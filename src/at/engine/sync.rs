@@ -10,6 +10,8 @@ pub(super) enum Sync {
     Listening { until: Mono, reference: Option<u8> },
     /// ESC and CR went out: waiting until nothing more comes.
     Draining { quiet_at: Mono, by: Mono, prompted: bool, tries: u8, then: Then },
+    /// A command went out that may bring the modem back.
+    Reviving { deadline: Mono, answered: bool },
     /// `AT` went out, or `ATQ0`.
     Probing { deadline: Mono, tries: u8, clean: u8, heard: Heard, probe: Probe },
     /// The barrier's query went out.
@@ -49,7 +51,9 @@ impl Sync {
         match self {
             Self::Listening { until, .. } => *until,
             Self::Draining { quiet_at, by, .. } => *quiet_at.min(by),
-            Self::Probing { deadline, .. } | Self::Barrier { deadline, .. } => *deadline,
+            Self::Reviving { deadline, .. } | Self::Probing { deadline, .. } | Self::Barrier { deadline, .. } => {
+                *deadline
+            }
         }
     }
 
@@ -61,7 +65,11 @@ impl Sync {
     }
 
     pub(super) fn is_starting(&self) -> bool {
-        matches!(self, Self::Listening { .. } | Self::Draining { then: Then::Probe, .. } | Self::Probing { .. })
+        match self {
+            Self::Listening { .. } | Self::Reviving { .. } | Self::Probing { .. } => true,
+            Self::Draining { then, .. } => matches!(then, Then::Probe),
+            Self::Barrier { .. } => false,
+        }
     }
 
     pub(super) fn is_probing(&self) -> bool {
@@ -107,7 +115,15 @@ impl Engine {
             }
             // Something asked for text meanwhile, and perhaps after our ESC.
             Sync::Draining { prompted: true, tries, then, .. } => self.try_again(now, tries, then),
+            Sync::Draining { then: Then::Probe, .. } if !self.revival.is_empty() => self.revive(now),
             Sync::Draining { tries, then: Then::Probe, .. } => self.probe(now, tries, 0, Probe::Attention),
+            Sync::Reviving { answered, .. } => {
+                if !answered {
+                    self.owed.add(now);
+                }
+                // Also a command that opened the editor of whatever this port is must not stay in it.
+                self.drain(now, 0, Then::Probe);
+            }
             Sync::Draining { tries, then: Then::Barrier { not }, .. } => self.barrier(now, tries, not),
             Sync::Probing { clean, heard: Heard::Ok, probe: Probe::Attention, .. } if clean + 1 >= CLEAN => {
                 self.idle(now, FinalResult::Ok);
@@ -132,6 +148,12 @@ impl Engine {
             }
             Sync::Barrier { query, tries, refused, .. } => self.give_barrier_up(now, query, refused, tries),
         }
+    }
+
+    fn revive(&mut self, now: Mono) {
+        let Some(command) = self.revival.pop_front() else { return };
+        self.say(command.text());
+        self.state = State::Sync(Sync::Reviving { deadline: now + command.deadline, answered: false });
     }
 
     fn try_again(&mut self, now: Mono, tries: u8, then: Then) {
@@ -196,6 +218,7 @@ impl Engine {
                 self.try_again(now, tries, Then::Probe);
             }
             Sync::Barrier { query, tries, refused, .. } => self.give_barrier_up(now, query, refused, tries),
+            Sync::Reviving { .. } => self.drain(now, 0, Then::Probe),
             listening @ Sync::Listening { .. } => self.state = State::Sync(listening),
         }
     }
@@ -217,6 +240,10 @@ impl Engine {
                 return self.drain(now, 0, Then::Probe);
             }
             (_, Meaning::Reference(reference)) => self.orphan(now, reference),
+            (Sync::Reviving { deadline, answered }, Meaning::Final(_)) => {
+                *answered = true;
+                *deadline = (*deadline).min(now + REVIVED);
+            }
             (Sync::Probing { deadline, heard, .. }, Meaning::Final(result)) => {
                 // A second result would belong to a probe before: wait a moment for it.
                 if *heard == Heard::Nothing {
@@ -252,6 +279,9 @@ const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 /// How long one probe may take, and how many there are: modules were seen silent for 3 s, some for 20 s, after a reset.
 const ONE_PROBE: Duration = Duration::from_secs(1);
 const PROBES: u8 = 10;
+/// From the answer to a command that may bring the modem back to whatever is said next: radio and SIM card follow
+/// their power slowly.
+const REVIVED: Duration = Duration::from_secs(2);
 /// How long a second result is waited for.
 const SETTLE: Duration = Duration::from_millis(100);
 /// Clean answers to `AT` in a row that make the modem synchronised.

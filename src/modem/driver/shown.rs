@@ -36,7 +36,10 @@ impl Driver {
             shown.revision = view.revision;
             shown.operator = view.operator;
             shown.registration = view.registration.map(str::to_owned);
+            shown.technology = view.technology;
+            shown.doubtful = view.doubtful;
             shown.signal_dbm = view.signal_dbm;
+            shown.quirks = view.quirks;
             shown.degraded = view.degraded.iter().map(|d| (*d).to_owned()).collect();
         });
         self.tell_readiness();

@@ -2,6 +2,7 @@
 //! or it gives no more of them.
 
 use crate::at::{Command, FinalResult, Reply, ReplyEnd};
+use crate::modem::quirks::AcknowledgementForm;
 
 /// The acknowledgements that are owed.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub(super) struct Acknowledgements {
     numbered: bool,
     /// One form was refused, and the other is tried.
     refused: bool,
+    /// An acknowledgement was answered, so that the form is known.
+    answered: bool,
     /// CNMI is to be set anew: what was owed for too long may have switched it off.
     routing_due: bool,
 }
@@ -18,7 +21,14 @@ pub(super) struct Acknowledgements {
 impl Acknowledgements {
     /// The port is another one: only the form that was taken is worth knowing.
     pub(super) fn forget(&mut self) {
-        *self = Self { numbered: self.numbered, ..Self::default() };
+        *self = Self { numbered: self.numbered, answered: self.answered, ..Self::default() };
+    }
+
+    /// The form that the model is known to take. What was refused since the port was opened is not tried first again.
+    pub(super) fn prefer(&mut self, form: AcknowledgementForm) {
+        if !self.answered {
+            self.numbered = form == AcknowledgementForm::Numbered;
+        }
     }
 
     /// Something came. `late`: it can't be acknowledged before the end of a send.
@@ -53,6 +63,7 @@ impl Acknowledgements {
         let form_refused =
             !matches!(reply.end, ReplyEnd::Final(FinalResult::Ok | FinalResult::Cms(Some(340)))) && is_final(reply);
         self.numbered ^= form_refused;
+        self.answered |= is_final(reply);
         self.refused = form_refused && !self.refused;
         if !self.refused {
             self.owed = self.owed.saturating_sub(1);
@@ -89,6 +100,20 @@ mod tests {
         assert_eq!(form(&owed), None);
         owed.owe(false);
         assert_eq!(form(&owed).as_deref(), Some("AT+CNMA=0"), "what was taken is kept");
+    }
+
+    #[test]
+    fn r5_the_form_that_the_model_takes_comes_first_unless_it_was_seen_to_take_another() {
+        let mut owed = Acknowledgements::default();
+        owed.prefer(AcknowledgementForm::Numbered);
+        owed.owe(false);
+        assert_eq!(form(&owed).as_deref(), Some("AT+CNMA=0"));
+        answered(&mut owed, ReplyEnd::Final(FinalResult::Error));
+        answered(&mut owed, ReplyEnd::Final(FinalResult::Ok));
+        owed.forget();
+        owed.prefer(AcknowledgementForm::Numbered);
+        owed.owe(false);
+        assert_eq!(form(&owed).as_deref(), Some("AT+CNMA"));
     }
 
     #[test]

@@ -36,6 +36,8 @@ impl Session {
     fn be_idle(&mut self, now: Mono) {
         if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
             self.ask(now, Command::indications(form), Asked::Routing);
+        } else if let Some(command) = self.next_bearer() {
+            self.ask(now, command, Asked::Bearer);
         } else if !self.receive(now) && now >= self.quiet_since + self.heartbeat() {
             self.beat(now);
         }
@@ -47,17 +49,19 @@ impl Session {
     }
 
     fn beat(&mut self, now: Mono) {
-        let name = HEARTBEAT[self.next_heartbeat % HEARTBEAT.len()];
-        self.next_heartbeat += 1;
+        // What this model can't be asked is left out.
+        let turn = (0..HEARTBEAT.len()).find_map(|skipped| {
+            let name = HEARTBEAT[(self.next_heartbeat + skipped) % HEARTBEAT.len()];
+            let (i, step) = STEPS.iter().enumerate().find(|(_, step)| step.name == name)?;
+            Some((skipped, i, (step.ask)(&self.known, 0)?))
+        });
+        let Some((skipped, step, command)) = turn else { return };
+        self.next_heartbeat += 1 + skipped;
         // An acknowledgement may have been missed, and then it gives no more reports.
         if self.known.acknowledges && self.next_heartbeat.is_multiple_of(HEARTBEAT.len()) {
             self.acknowledgements.doubt_routing();
         }
-        if let Some((i, step)) = STEPS.iter().enumerate().find(|(_, step)| step.name == name)
-            && let Some(command) = (step.ask)(&self.known, 0)
-        {
-            self.ask(now, command, Asked::Heartbeat(i));
-        }
+        self.ask(now, command, Asked::Heartbeat(step));
     }
 
     /// An unregistered modem is asked often, so that messages go as soon as it is registered.
@@ -90,6 +94,7 @@ impl Session {
             Some(Asked::Fetch(fetch)) => self.fetched(fetch, &reply),
             Some(Asked::Sweep) => self.swept(&reply),
             Some(Asked::HangUp) => self.hung_up(&reply),
+            Some(Asked::Bearer) => self.bearer_answered(&reply),
             Some(Asked::Acknowledgement) => self.acknowledgements.answered(&reply),
             // What it took before it takes no more: something has changed.
             Some(Asked::Routing) => self.rebooted |= matches!(reply.end, ReplyEnd::Final(_)) && !reply.is_ok(),

@@ -15,7 +15,11 @@ impl Session {
                 self.owe_acknowledgement(now);
                 self.report(&pdu, None);
             }
-            Urc::ReportStored(at) => self.announced(at, Stored::Report),
+            Urc::ReportStored(at) => {
+                // Some name another storage than the one in which it lies.
+                let memory = self.quirks.reports_in.map_or(at.memory, str::to_owned);
+                self.announced(StoredAt { memory, ..at }, Stored::Report);
+            }
             Urc::MessageStored(at) => self.announced(at, Stored::Message),
             Urc::Message(pdu) => {
                 self.owe_acknowledgement(now);
@@ -315,13 +319,19 @@ impl Session {
         self.incoming.drop_memory(&memory);
     }
 
+    /// It is set up: what came before is looked for.
+    pub(super) fn begin_sweep(&mut self) {
+        let readable = self.known.storages.as_ref().map_or(&[][..], |[readable, ..]| readable);
+        self.incoming.sweep.begin(readable, self.quirks.cmgl_hangs);
+    }
+
     /// After a restart another storage is chosen, and another SIM card may be in: what was on disk here stays there, until it
     /// is found again.
     pub(super) fn fetch_anew(&mut self) {
         self.incoming.chosen = None;
         self.incoming.held.clear();
         self.incoming.fetches.retain(|fetch| fetch.what != Stored::Known);
-        self.incoming.sweep.begin();
+        self.incoming.sweep.stop();
     }
 }
 

@@ -44,7 +44,8 @@ impl Session {
         if matches!(outcome, PartResult::NotSent(Reason::Cms(208 | 211 | 322))) {
             self.incoming.sweep.hurry();
         }
-        let set_up_again = matches!(outcome, PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305)));
+        let set_up_again = self.is_cured_by_setting_up(outcome);
+        self.judge_bearer(outcome);
         self.emit(Event::Outcome { token, result: outcome });
         self.count_reserved(result, outcome);
         if self.phase == Phase::Closed {
@@ -56,6 +57,22 @@ impl Session {
             self.rebooted = true;
         }
         self.emit(Event::Changed);
+    }
+
+    /// Whether its settings may be to blame. Without a service centre (330) one is looked for; a refusal that a wrong one
+    /// gives (21, 30) has it compared, once, with the configured one.
+    fn is_cured_by_setting_up(&mut self, outcome: PartResult) -> bool {
+        match outcome {
+            PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305 | 330)) => true,
+            PartResult::NotSent(Reason::Cms(21 | 30)) if self.known.has_another_centre() => {
+                !std::mem::replace(&mut self.centre_doubted, true)
+            }
+            PartResult::Accepted(_) => {
+                self.centre_doubted = false;
+                false
+            }
+            _ => false,
+        }
     }
 
     /// Once, setting it up anew may help. Twice, and each message more would be refused as well.
@@ -75,6 +92,9 @@ impl Session {
     pub(super) fn part_result(&mut self, result: SubmitResult) -> PartResult {
         match result {
             SubmitResult::Accepted { reference } => PartResult::Accepted(reference),
+            SubmitResult::Refused(FinalResult::Cms(Some(n))) if self.quirks.refuses(n) => {
+                PartResult::NotSent(Reason::Cms(n))
+            }
             SubmitResult::Refused(result) => judge(true, final_error(result)),
             SubmitResult::RefusedBeforePdu(result) => judge(false, final_error(result)),
             SubmitResult::NotTransmitted(NotTransmitted::Expired) => PartResult::NotSent(Reason::TtlPassed),

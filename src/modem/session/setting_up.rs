@@ -5,10 +5,18 @@ use super::*;
 impl Session {
     pub(super) fn begin_bring_up(&mut self, now: Mono) {
         // Nothing is taken over, least of all whose SIM card it was: another may be in it by now.
-        self.known = Known::default();
+        self.known = self.nothing_known();
         self.rebooted = false;
         self.fetch_anew();
         self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None, lost: 0 });
+    }
+
+    /// What is known of a modem that has not been asked: what the configuration says, and what was found out about SIM cards.
+    pub(super) fn nothing_known(&self) -> Known {
+        let mut known = Known::new(self.configured, self.cards.clone());
+        known.centre_doubted = self.centre_doubted;
+        known.bearers = self.bearers.settled();
+        known
     }
 
     pub(super) fn step_done(&mut self, now: Mono, reply: &Reply) {
@@ -28,6 +36,7 @@ impl Session {
                 self.known.degraded.push(words);
                 next_step
             }
+            Next::Again(..) if !STEPS[step].required => next_step,
             Next::Again(pause, words) => {
                 if why != Some(words) {
                     self.emit(Event::Changed);
@@ -62,10 +71,12 @@ impl Session {
     }
 
     fn bring_up_done(&mut self, now: Mono) {
-        self.quirks = self.configured.over(self.known.manufacturer.as_deref());
+        self.quirks = self.known.quirks;
+        self.acknowledgements.prefer(self.quirks.acknowledgement);
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;
         self.go(Phase::Up);
+        self.begin_sweep();
         if let Some(sim_card) = self.known.sim_card.clone() {
             self.emit(Event::Identified { imei: self.known.imei.clone(), sim_card });
         }

@@ -30,8 +30,6 @@ pub(super) struct Sweep {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Which storages are there?
-    Supported,
     /// How full are those that are in use?
     State,
     /// Choose this one; how full is it?
@@ -74,11 +72,22 @@ impl Sweep {
         *self = Self { listing_hangs: self.listing_hangs, ..Self::default() };
     }
 
-    /// The modem was set up: what came before is looked for.
-    pub(super) fn begin(&mut self) {
+    /// The modem was set up: what came before is looked for, in those of the storages that it can read.
+    pub(super) fn begin(&mut self, readable: &[String], listing_hangs: bool) {
         self.first = true;
+        self.listing_hangs |= listing_hangs;
         self.settled.clear();
-        self.steps = VecDeque::from([Step::Supported]);
+        self.next = None;
+        let known = SWEPT.iter().filter(|name| readable.iter().any(|memory| memory == *name));
+        self.steps = known.map(|name| Step::Choose((*name).to_owned())).collect();
+        if self.steps.is_empty() {
+            self.steps.push_back(Step::State);
+        }
+    }
+
+    /// The modem is being set up, and knows nothing of what was asked.
+    pub(super) fn stop(&mut self) {
+        self.steps.clear();
     }
 
     /// A storage is full, or nearly: its places are read at once.
@@ -135,7 +144,6 @@ impl Sweep {
             *step = Step::Read { memory: memory.clone(), index: 0, last: *total, left: *used };
         }
         Some(match step {
-            Step::Supported => Say::Ask(Command::storages_supported()),
             Step::State => Say::Ask(Command::storage_state()),
             Step::Choose(memory) => Say::Measure(memory.clone()),
             Step::List { memory, .. } | Step::Read { memory, .. } if chosen != Some(memory) => {
@@ -171,14 +179,6 @@ impl Sweep {
         let Some(step) = self.steps.pop_front() else { return Vec::new() };
         let lost = !matches!(reply.end, ReplyEnd::Final(_));
         match step {
-            Step::Supported => {
-                let [readable, ..] = reply.first().map(response::storages_supported).unwrap_or_default();
-                let known: Vec<_> = SWEPT.iter().filter(|name| readable.iter().any(|m| m == *name)).collect();
-                if known.is_empty() {
-                    self.steps.push_back(Step::State);
-                }
-                self.steps.extend(known.into_iter().map(|name| Step::Choose((*name).to_owned())));
-            }
             Step::State => {
                 for storage in reply.first().map(response::storage_use).unwrap_or_default() {
                     let Some(memory) = storage.memory else { continue };

@@ -4,7 +4,7 @@ use super::line::{Command, Form};
 use super::settings::{CELL, CharacterSet, REGISTRATIONS, Settings};
 use super::{Failure, Flow, VirtualModem};
 use crate::domain::time::Mono;
-use crate::simulator::faults::{Prefixes, UnknownAnswer};
+use crate::simulator::faults::{Prefixes, UnknownAnswer, Unregistered};
 
 impl VirtualModem {
     /// Runs one command. Its information lines are added to `lines`.
@@ -76,7 +76,7 @@ impl VirtualModem {
                 // TS 27.007 §7.11: whether the network shows the number comes second.
                 "+CLIP" => format!("{name}: {},1", self.settings.number(name)),
                 _ if REGISTRATIONS.contains(&name) => {
-                    let (n, stat) = (self.settings.number(name), u8::from(self.radio.registered));
+                    let (n, stat) = (self.settings.number(name), self.registration(name));
                     match (n, stat) {
                         (2, 1) => format!("{name}: 2,1,{CELL}"),
                         _ => format!("{name}: {n},{stat}"),
@@ -96,6 +96,15 @@ impl VirtualModem {
             }
         }
         Ok(())
+    }
+
+    /// What a registration says.
+    fn registration(&mut self, name: &str) -> u8 {
+        let place = REGISTRATIONS.iter().position(|known| *known == name).unwrap_or(0);
+        match self.faults.registration.strike(&mut self.dice) {
+            Some(states) if self.radio.registered => states.0[place],
+            _ => self.registration_status(),
+        }
     }
 
     /// V.250 commands of one letter.
@@ -140,6 +149,8 @@ impl VirtualModem {
                 say(self.identity.imsi.clone());
             }
             (name @ ("+CCID" | "+ICCID" | "+QCCID" | "^ICCID" | "+CICCID"), Form::Run | Form::Read) => {
+                // Its answer bears the shorter name.
+                let name = if name == "+CICCID" { "+ICCID" } else { name };
                 say(format!("{name}: {}", self.identity.iccid));
             }
             ("+CNUM", Form::Run) => {
@@ -153,6 +164,10 @@ impl VirtualModem {
                 self.look_for_network(now);
             }
             ("+CPINR", Form::Run | Form::Set(_)) => say(format!("+CPINR: SIM PIN,{},3", self.card.tries)),
+            ("+CRSM", Form::Set(_)) => {
+                self.card.refusal(false)?;
+                say(self.card.file(&self.options, &values)?);
+            }
             ("+CFUN", Form::Test) => say("+CFUN: (0,1,4),(0,1)".into()),
             ("+CFUN", Form::Read) => say(format!("+CFUN: {}", self.radio.functionality)),
             ("+CFUN", Form::Set(_)) => {
@@ -242,9 +257,19 @@ impl VirtualModem {
         Ok(())
     }
 
-    fn leave_network(&mut self) {
+    /// `<stat>` of TS 27.007 §7.2.
+    fn registration_status(&self) -> u8 {
+        match self.faults.unregistered.set_to() {
+            _ if self.radio.registered => 1,
+            Some(Unregistered::Denied) => 3,
+            Some(_) => 2,
+            None => 0,
+        }
+    }
+
+    pub(super) fn leave_network(&mut self) {
         if std::mem::take(&mut self.radio.registered) {
-            for line in self.settings.registration_urcs(false) {
+            for line in self.settings.registration_urcs(self.registration_status()) {
                 self.urc(line);
             }
         }

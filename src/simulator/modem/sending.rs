@@ -3,7 +3,7 @@
 use super::storage::Status;
 use super::{Event, Failure, Mode, Output, PROMPT, Turns, VirtualModem};
 use crate::domain::time::Mono;
-use crate::simulator::faults::{Fate, HalfResult, PortLoss, PromptShape, Unprompted};
+use crate::simulator::faults::{Cure, Fate, HalfResult, PortLoss, PromptShape, Unprompted};
 use crate::simulator::network::{Orders, Submission};
 use crate::simulator::pdu::{self, Address};
 use std::time::Duration;
@@ -74,6 +74,12 @@ impl VirtualModem {
             return self.finish(now, lines, Err(failure));
         }
         self.say_lines(&lines);
+        if let Some(cure) = self.faults.no_prompt.strike(&mut self.dice) {
+            self.promptless = Some(cure);
+        }
+        if self.promptless.is_some() {
+            return;
+        }
         edit.lf_counts = self.faults.lf_sensitive.strike(&mut self.dice).is_some();
         match self.faults.prompt_never.strike(&mut self.dice) {
             Some(Unprompted::Edit) => return self.mode = Mode::Edit(edit),
@@ -150,6 +156,10 @@ impl VirtualModem {
         if !self.radio.registered {
             return self.finish(now, Vec::new(), Err(Failure::Cms(331)));
         }
+        let service = self.settings.number("+CGSMS");
+        if self.faults.bearer.strike_if(&mut self.dice, |needed| *needed != service).is_some() {
+            return self.finish(now, Vec::new(), Err(Failure::Cms(50)));
+        }
         match tpdu.get_mut(..2) {
             // SMS-SUBMIT only: SMS-COMMAND goes by AT+CMGC.
             Some([first, reference]) if *first & 0x03 == 0x01 => *reference = self.reference,
@@ -179,9 +189,9 @@ impl VirtualModem {
         } else if let Some(late) = self.faults.late_result.strike(&mut self.dice) {
             aftermath = Aftermath::Late(late);
         }
-        let here = |loss: &PortLoss| matches!(loss, PortLoss::Submit | PortLoss::SubmitLost);
+        let here = |loss: &PortLoss| matches!(loss, PortLoss::Submit | PortLoss::SubmitLost | PortLoss::BrownOut);
         let loss = self.faults.port_loss.strike_if(&mut self.dice, here);
-        if loss == Some(PortLoss::SubmitLost) {
+        if matches!(loss, Some(PortLoss::SubmitLost | PortLoss::BrownOut)) {
             // No +CMGS may come for it when the port is back.
             orders.lost = true;
             aftermath = Aftermath::Silence;
@@ -191,6 +201,9 @@ impl VirtualModem {
         self.output.push_back(Output::Submit(Submission { ticket: self.ticket, tpdu, orders }));
         if loss.is_some() {
             self.lose_port(now);
+        }
+        if loss == Some(PortLoss::BrownOut) {
+            self.reboot(now, Cure::Power);
         }
     }
 
@@ -222,13 +235,19 @@ impl VirtualModem {
     }
 
     fn lose_port(&mut self, now: Mono) {
+        self.port_goes(now, PORT_BACK_AFTER);
+    }
+
+    /// The port goes away, and comes back after this time.
+    pub(super) fn port_goes(&mut self, now: Mono, time: Duration) {
         self.port_gone = true;
         self.held.clear();
         if let Mode::Edit(_) = self.mode {
             self.mode = Mode::Command(Vec::new());
         }
         self.output.push_back(Output::PortLost);
-        self.timers.add(now + PORT_BACK_AFTER, Event::PortBack);
+        self.timers.retain(|event| !matches!(event, Event::PortBack));
+        self.timers.add(now + time, Event::PortBack);
     }
 }
 

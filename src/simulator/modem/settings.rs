@@ -93,11 +93,11 @@ impl Settings {
     }
 
     /// The lines that tell of registration, as far as they were asked for.
-    pub(super) fn registration_urcs(&self, registered: bool) -> Vec<String> {
+    pub(super) fn registration_urcs(&self, status: u8) -> Vec<String> {
         let report = |name: &&str| match self.number(name) {
             0 => None,
-            1 => Some(format!("{name}: {}", u8::from(registered))),
-            _ => Some(format!("{name}: {},{CELL}", u8::from(registered))),
+            1 => Some(format!("{name}: {status}")),
+            _ => Some(format!("{name}: {status},{CELL}")),
         };
         REGISTRATIONS.iter().filter_map(report).collect()
     }

@@ -2,8 +2,9 @@
 
 use super::line::{self, Command};
 use super::sending::Edit;
-use super::{Failure, Flow, Mode, PROMPT, Turns, VirtualModem};
+use super::{Deaf, Failure, Flow, Mode, PROMPT, Turns, VirtualModem};
 use crate::domain::time::Mono;
+use crate::simulator::faults::Cure;
 
 impl VirtualModem {
     pub(super) fn take(&mut self, now: Mono, bytes: &[u8]) {
@@ -11,8 +12,12 @@ impl VirtualModem {
             self.mode = Mode::Edit(Edit::left_over());
         }
         for &byte in bytes {
-            if self.deaf.is_some() || self.port_gone {
+            if self.port_gone {
                 return;
+            }
+            if self.deaf.is_some() {
+                self.take_unanswered(now, byte);
+                continue;
             }
             if byte == ESC {
                 self.counts.escapes += 1;
@@ -27,6 +32,36 @@ impl VirtualModem {
                 Mode::Command(_) => self.take_command_byte(now, byte),
                 Mode::Edit(_) => self.take_edit_byte(now, byte),
             }
+        }
+    }
+
+    /// What may bring a modem back that answers nothing.
+    fn take_unanswered(&mut self, now: Mono, byte: u8) {
+        if !matches!(self.deaf, Some(Deaf::Cure(_))) {
+            return;
+        }
+        match byte {
+            ESC => {
+                self.unanswered.clear();
+                if self.is_done(Cure::Escape) {
+                    self.mode = Mode::Command(Vec::new());
+                }
+            }
+            b'\r' => {
+                let line = std::mem::take(&mut self.unanswered);
+                let text = String::from_utf8_lossy(&line).to_ascii_uppercase();
+                let done = match text.as_str() {
+                    "AT+CFUN=4" | "AT+CFUN=0" => self.is_done(Cure::Radio),
+                    "AT+CFUN=1,1" => self.is_done(Cure::Restart),
+                    _ => false,
+                };
+                if done {
+                    self.mode = Mode::Command(Vec::new());
+                    self.command_line(now, &line);
+                }
+            }
+            _ if self.unanswered.len() < MAX_LINE => self.unanswered.push(byte),
+            _ => {}
         }
     }
 
@@ -115,7 +150,7 @@ impl VirtualModem {
             return;
         }
         if self.faults.reboot.strike(&mut self.dice).is_some() {
-            return self.reboot(now);
+            return self.reboot(now, Cure::Restart);
         }
         let mut lines = Vec::new();
         for command in &list {
@@ -128,7 +163,10 @@ impl VirtualModem {
                 }
                 Ok(Flow::Reboot) => {
                     self.finish(now, lines, Ok(()));
-                    return self.reboot(now);
+                    if self.faults.reset_ineffective.strike(&mut self.dice).is_none() {
+                        self.reboot(now, Cure::Restart);
+                    }
+                    return;
                 }
                 Err(failure) => return self.finish(now, lines, Err(failure)),
             }
