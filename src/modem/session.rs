@@ -403,9 +403,14 @@ impl Session {
         self.engine.is_on_air()
     }
 
-    /// While something that came in is asked for: until when it is worth waiting for the end of that with a message.
+    /// While it is busy with what came in, pauses between two commands included: until when it is worth waiting for the end
+    /// of that with a message.
     pub fn is_receiving_until(&self) -> Option<Mono> {
-        let receiving = matches!(self.asked, Some(Asked::Choose(_) | Asked::Fetch(_) | Asked::Sweep | Asked::HangUp));
+        let receiving = match self.asked {
+            Some(Asked::Choose(_) | Asked::Fetch(_) | Asked::Sweep | Asked::HangUp) => true,
+            None => self.job.is_none() && self.incoming.is_any(),
+            Some(_) => false,
+        };
         (receiving && self.is_ready() && !self.rebooted).then(|| self.asked_at + WORTH_WAITING)
     }
 

@@ -177,7 +177,11 @@ impl Loaded {
                     self.pin_guards.insert(guard.holder, place);
                 }
             }
-            Record::Body(_) | Record::SuppliedCode(_) | Record::InboundPdu(_) => {}
+            Record::InboundPdu(kept) => {
+                let hash = inbound::pdu_hash(&self.numbers, &kept.sim_card, &kept.pdu);
+                self.inbound.know(hash, kept.message);
+            }
+            Record::Body(_) | Record::SuppliedCode(_) => {}
         }
     }
 }

@@ -174,7 +174,11 @@ pub(crate) fn inbound() -> impl Strategy<Value = Inbound> {
 
 /// What came in, octet by octet.
 pub(crate) fn kept_pdu() -> impl Strategy<Value = KeptPdu> {
-    (any::<u128>(), "[0-9A-F]{0,360}").prop_map(|(id, pdu)| KeptPdu { message: InboundId(id), pdu: Secret::new(pdu) })
+    (any::<u128>(), sim_card(), "[0-9A-F]{0,360}").prop_map(|(id, sim_card, pdu)| KeptPdu {
+        message: InboundId(id),
+        sim_card,
+        pdu: Secret::new(pdu),
+    })
 }
 
 /// A number on the opt-out list.

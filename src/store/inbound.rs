@@ -1,9 +1,8 @@
 //! The journal of what comes in: on disk before the modem's copy goes, and put together from its parts.
 //!
-//! Each PDU is a record of its own, under the keyed hash of SIM card and octets: found again, as after a crash between
-//! journal and deletion, it is recognised and not taken for another. Two messages that are the same to the last octet, the
-//! SMSC's time stamp with its second included, count as one, wherever they lay. While a master key is changed, PDUs are
-//! looked for by the older hash, too; after that only by the newer one.
+//! Each PDU is a record of its own, known by SIM card and octets: found again, as after a crash between journal and
+//! deletion, it is recognised and not taken for another. Two messages that are the same to the last octet, the SMSC's time
+//! stamp with its second included, count as one, wherever they lay.
 
 use super::engine::Engine;
 use super::index::Timer;
@@ -27,6 +26,8 @@ use std::time::Duration;
 pub struct KeptPdu {
     /// The message that it is a part of.
     pub message: InboundId,
+    /// The SIM card that it was sent to.
+    pub sim_card: SimCard,
     /// Its octets in hexadecimal, the service centre's field first.
     pub pdu: Secret,
 }
@@ -37,6 +38,8 @@ pub(super) struct InboundLog {
     lines: BTreeMap<u64, Line>,
     places: BTreeMap<InboundId, u64>,
     waiting: BTreeMap<Waiting, InboundId>,
+    /// The PDUs that are kept, by a hash of this process: those on disk change their key with the master key.
+    known: BTreeMap<[u8; 16], InboundId>,
     next: u64,
 }
 
@@ -73,6 +76,11 @@ impl InboundLog {
         self.lines.insert(message.sequence, Line { id: message.id, received: message.received, from });
     }
 
+    /// Takes in a PDU that is kept. `hash`: that of this process.
+    pub(super) fn know(&mut self, hash: [u8; 16], message: InboundId) {
+        self.known.insert(hash, message);
+    }
+
     fn next_sequence(&mut self) -> u64 {
         self.next += 1;
         self.next - 1
@@ -106,12 +114,13 @@ impl Engine {
     /// Journals a PDU that came in.
     pub(super) fn take_inbound(&mut self, new: NewInbound, now: &Now) -> Result<Journaled, StoreError> {
         self.refuse_writes()?;
-        if let Some(message) = self.known_pdu(&new)? {
+        let hash = pdu_hash(&self.numbers, &new.sim_card, &new.pdu);
+        if let Some(message) = self.inbound.known.get(&hash).copied() {
             return Ok(Journaled { message, is_new: false });
         }
         // With the disk nearly full it is safer where it is.
         self.refuse_new()?;
-        let pdu = self.pdu_hash(&new);
+        let pdu = self.pdu_key(&new);
         let read = sms::read(new.pdu.reveal());
         let part_of = read.as_ref().and_then(concatenation);
         let mut message = match part_of {
@@ -120,7 +129,9 @@ impl Engine {
         };
         message.add(InboundPart { number: part_of.map_or(1, |(_, number)| number), pdu });
         let id = message.id;
-        self.put(Key::InboundPdu(pdu), Record::InboundPdu(KeptPdu { message: id, pdu: new.pdu }));
+        self.inbound.know(hash, id);
+        let kept = KeptPdu { message: id, sim_card: new.sim_card, pdu: new.pdu };
+        self.put(Key::InboundPdu(pdu), Record::InboundPdu(kept));
         if read.is_none() {
             self.give_out(message, InboundState::Undecodable, now);
         } else if message.is_whole() {
@@ -173,6 +184,9 @@ impl Engine {
     pub(super) fn prune_inbound(&mut self, now: &Now) {
         for id in self.inbound.prune(now.wall, self.rules.keep) {
             for part in self.inbound_record(id).map(|message| message.parts).unwrap_or_default() {
+                if let Some(kept) = self.kept_pdu(&part) {
+                    self.inbound.known.remove(&pdu_hash(&self.numbers, &kept.sim_card, &kept.pdu));
+                }
                 self.delete(Key::InboundPdu(part.pdu));
             }
             self.delete(Key::Inbound(id));
@@ -208,7 +222,7 @@ impl Engine {
                 {
                     self.give_out(oldest, InboundState::Incomplete, now);
                 }
-                let pdu = self.pdu_hash(new);
+                let pdu = self.pdu_key(new);
                 self.new_inbound(new, read, Some(concat), pdu, now)
             }
         }
@@ -311,23 +325,19 @@ impl Engine {
     }
 
     fn pdu(&self, part: &InboundPart) -> Option<Secret> {
+        self.kept_pdu(part).map(|kept| kept.pdu)
+    }
+
+    fn kept_pdu(&self, part: &InboundPart) -> Option<KeptPdu> {
         match self.get(Key::InboundPdu(part.pdu)) {
-            Ok(Some(Record::InboundPdu(kept))) => Some(kept.pdu),
+            Ok(Some(Record::InboundPdu(kept))) => Some(kept),
             _ => None,
         }
     }
 
-    fn known_pdu(&self, new: &NewInbound) -> Result<Option<InboundId>, StoreError> {
-        for keyring in self.keyrings() {
-            if let Some(Record::InboundPdu(kept)) = self.get(Key::InboundPdu(hash(keyring, new)))? {
-                return Ok(Some(kept.message));
-            }
-        }
-        Ok(None)
-    }
-
-    fn pdu_hash(&self, new: &NewInbound) -> [u8; 16] {
-        self.keyrings().next().map_or([0; 16], |keyring| hash(keyring, new))
+    /// Where a PDU is kept.
+    fn pdu_key(&self, new: &NewInbound) -> [u8; 16] {
+        self.keyrings().next().map_or([0; 16], |keyring| pdu_hash(keyring, &new.sim_card, &new.pdu))
     }
 }
 
@@ -336,10 +346,11 @@ pub(super) fn sender_hash(keyring: &Keyring, from: &str) -> [u8; 16] {
     keyring.fingerprint(&[b"sender", from.as_bytes()])
 }
 
-fn hash(keyring: &Keyring, new: &NewInbound) -> [u8; 16] {
+/// The hash by which a PDU is known.
+pub(super) fn pdu_hash(keyring: &Keyring, sim_card: &SimCard, pdu: &Secret) -> [u8; 16] {
     // In either case the octets are the same.
-    let octets = zeroize::Zeroizing::new(new.pdu.reveal().to_ascii_uppercase());
-    keyring.fingerprint(&[b"inbound", new.sim_card.as_str().as_bytes(), octets.as_bytes()])
+    let octets = zeroize::Zeroizing::new(pdu.reveal().to_ascii_uppercase());
+    keyring.fingerprint(&[b"inbound", sim_card.as_str().as_bytes(), octets.as_bytes()])
 }
 
 /// Which part of what it is, if it is to be put together.

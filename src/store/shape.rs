@@ -273,7 +273,7 @@ fields!(Inbound as InboundShape {
 fields!(Concatenation as ConcatenationShape { reference: u16, bits: u8, total: u8 });
 fields!(InboundPart as InboundPartShape { number: u8, pdu: [u8; 16] });
 variants!(InboundState as InboundStateShape { Waiting { until: Deadline }, Received, Incomplete, Undecodable });
-fields!(KeptPdu as KeptPduShape { message: InboundId, pdu: Secret });
+fields!(KeptPdu as KeptPduShape { message: InboundId, sim_card: SimCard, pdu: Secret });
 fields!(OptOut as OptOutShape { id: OptOutId, number: Msisdn, since: Wall, asked: Option<InboundId> });
 
 fields!(LoggedEvent as LoggedEventShape { id: EventId, sequence: u64, at: Wall, event: NewEvent });

@@ -41,6 +41,8 @@ pub(crate) struct House {
     pub(crate) wires: Wires,
     /// How long a stop waits for what is on the air.
     pub(crate) drain: Duration,
+    /// How long the modems are left alone between two commands, from the next start on.
+    pub(crate) command_gap: Duration,
     accepted: Arc<Mutex<Vec<Copy>>>,
     ids: u64,
     starts: u64,
@@ -68,6 +70,7 @@ impl House {
             simulator,
             disk: Disk::default(),
             drain: Duration::from_secs(8),
+            command_gap: Duration::ZERO,
             accepted,
             ids: 0,
             starts: 0,
@@ -86,7 +89,7 @@ impl House {
         let modem = |i| Modem {
             port: format!("virtual:{i}").into(),
             prompt_delay: Some(Duration::ZERO),
-            command_gap: Some(Duration::ZERO),
+            command_gap: Some(self.command_gap),
         };
         config.modems = (0..self.simulator.modem_count()).map(modem).collect();
         let world = World {

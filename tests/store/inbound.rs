@@ -11,12 +11,14 @@ use otpgate::store::{EventQuery, InboundQuery, InboundView, Journaled, NewInboun
 on_both_stores! {
     what_came_in_is_taken_once_also_after_a_crash
     the_same_text_a_second_later_is_another_message
+    a_new_master_key_loses_neither_what_came_in_nor_the_list
     parts_are_put_together_in_any_order_and_over_a_restart
     r9_what_is_missing_after_ten_minutes_is_missing
     r9_a_part_that_comes_too_late_is_a_message_of_its_own
     a_reference_that_is_used_again_begins_another_message
     parts_of_two_senders_or_two_cards_do_not_mix
     r8_what_cannot_be_read_is_kept_as_it_came
+    r8_whatever_comes_is_kept_once_and_shown
     a_page_is_found_by_sender_and_time_and_goes_on
     what_is_old_is_forgotten_with_all_its_parts
     a_word_keeps_messages_back_until_another_lets_them_through
@@ -102,6 +104,20 @@ async fn the_same_text_a_second_later_is_another_message(w: World) {
     assert_eq!(texts(&w).await, ["hello", "hello"]);
 }
 
+async fn a_new_master_key_loses_neither_what_came_in_nor_the_list(w: World) {
+    let hello = &pdus(BO, "hello", w.now().wall, 1)[0];
+    assert!(take(&w, hello).await.is_new);
+    comes(&w, AL, "stop").await;
+    w.store().rotate_master().await.unwrap();
+    pass(MINUTE).await;
+    assert!(w.store().rotation().await.unwrap().older.is_empty(), "the old key is gone");
+    assert!(!take(&w, hello).await.is_new);
+    assert_eq!(texts(&w).await, ["stop", "hello"]);
+    assert_eq!(refused(&w, AL).await, Some(StoreError::OptedOut));
+    comes(&w, AL, "start").await;
+    assert_eq!(refused(&w, AL).await, None);
+}
+
 fn long() -> String {
     format!("{}{}{}", "a".repeat(153), "b".repeat(153), "c")
 }
@@ -177,6 +193,32 @@ async fn r8_what_cannot_be_read_is_kept_as_it_came(w: World) {
     assert_eq!((view.message.state, view.message.from, view.text), (InboundState::Undecodable, None, None));
     assert_eq!(view.pdus, [junk]);
     assert_eq!(kinds(&w).await, [EventKind::InboundReceived]);
+}
+
+/// PDUs with a bit or two the other way round, parts of messages among them.
+async fn r8_whatever_comes_is_kept_once_and_shown(w: World) {
+    let random = SeededRandom::new(11);
+    let dice = |end: usize| usize::from(u16::from_be_bytes(otpgate::ops::random::bytes(&random))) % end;
+    let seeds = [pdus(BO, "hello", w.now().wall, 1), pdus(AL, &long(), w.now().wall, 2)].concat();
+    let mut kept = std::collections::BTreeSet::new();
+    for _ in 0..300 {
+        let mut octets = seeds[dice(seeds.len())].reveal().to_owned().into_bytes();
+        octets.truncate(octets.len() - 2 * dice(3));
+        for _ in 0..dice(4) {
+            let at = dice(octets.len());
+            octets[at] = b"0123456789ABCDEF"[dice(16)];
+        }
+        let pdu = String::from_utf8(octets).unwrap();
+        let taken = take(&w, &Secret::new(&*pdu)).await;
+        assert_eq!(taken.is_new, kept.insert(pdu.clone()), "{pdu}");
+    }
+    pass(MINUTE * 11).await;
+    let shown: Vec<_> = all(&w).await.into_iter().flat_map(|view| view.pdus).collect();
+    let next = w.store().inbound_page(InboundQuery { limit: 200, ..InboundQuery::default() }).await.unwrap().next;
+    let rest = InboundQuery { limit: 200, before: next, ..InboundQuery::default() };
+    let rest = if next.is_some() { w.store().inbound_page(rest).await.unwrap().items } else { Vec::new() };
+    let shown = shown.into_iter().chain(rest.into_iter().flat_map(|view| view.pdus));
+    assert_eq!(shown.map(|pdu| pdu.reveal().to_owned()).collect::<std::collections::BTreeSet<_>>(), kept);
 }
 
 async fn a_page_is_found_by_sender_and_time_and_goes_on(w: World) {

@@ -214,7 +214,6 @@ impl Session {
             // Some modems announce a report in another storage than the one it lies in.
             (Stored::Report, None) if self.look_among_reports(&fetch.at) => {}
             (_, None) => {
-                self.incoming.sweep.doubt();
                 self.emit(Event::Notice("A message was announced, but is not where the modem said"));
             }
         }
@@ -393,7 +392,7 @@ impl Incoming {
         Command::use_storages(&[memory; 3][..all])
     }
 
-    fn is_any(&self) -> bool {
+    pub(super) fn is_any(&self) -> bool {
         self.ringing || !self.fetches.is_empty() || self.sweep.is_under_way()
     }
 
