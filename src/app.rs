@@ -126,6 +126,7 @@ impl App {
         let addr = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
 
         let (store, committer) = open_store(&config, &storage, kind, &random, &clock)?;
+        store.set_inbound_rules(config.inbound.clone());
         let admin_key = match &storage {
             Storage::DataDir => ensure_admin_key(&store, &*random, &*clock, Some(&config.data_dir)).await?,
             Storage::Memory(..) => ensure_admin_key(&store, &*random, &*clock, None).await?,

@@ -16,6 +16,7 @@ pub use route::Route;
 pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits, balance_pattern};
 pub use values::Country;
 
+use crate::domain::inbound::InboundRules;
 use crate::http::Network;
 use source::Entry;
 use std::fmt;
@@ -48,6 +49,8 @@ pub struct Config {
     pub codes: Codes,
     /// Limits on texts.
     pub messages: Messages,
+    /// What is done with what comes in.
+    pub inbound: InboundRules,
     /// The real modems. Empty with `simulate`.
     pub modems: Vec<Modem>,
     /// What is known of SIM cards that no modem can tell.
@@ -187,6 +190,7 @@ impl Config {
             codes: Codes { min_length: 6, max_ttl: Duration::from_secs(600) },
             // 1,500 characters; past that somebody sends a document by mistake, and pays for each part.
             messages: Messages { max_parts: 10 },
+            inbound: InboundRules::default(),
             modems: Vec::new(),
             sim_cards: Vec::new(),
             sim_limits: SimLimits::defaults(simulate.is_some()),

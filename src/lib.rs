@@ -31,6 +31,8 @@
 //!   ----------------------------------------------- seconds later
 //!   +CDS, +CDSI                   modem     a status report, matched by SIM card, TP-MR, recipient and time
 //!   report                        store     delivered or undelivered
+//! +CMTI, +CMT                     modem     what came in is journaled first, then deleted where it lay
+//!   take_inbound                  store     known by its octets; put together from its parts; STOP and START heeded
 //! POST …/{id}/check               store     attempt and verdict in one commit, before the answer
 //! ```
 //!
@@ -62,7 +64,8 @@
 //!   has sent is in the messages' own records, and counted from them at start.
 //! - [`store`]: the only room that knows how things lie on disk. [`store::Store`] speaks in the domain's words; behind it
 //!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Operations are in
-//!   `requests` (callers), `sending` (modems) and `evidence` (reports, late results: whose they are is decided there). Why
+//!   `requests` (callers), `sending` (modems), `evidence` (reports, late results: whose they are is decided there), `inbound`
+//!   and `opt_out` (what comes in) and `events` (what somebody may want to hear of). Why
 //!   sled 0.34: it was asked for, and is safe behind these rules; another engine can stand behind the same trait.
 //! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource.
 //! - [`ops`]: what the process owes the machine: clocks, random numbers, logs, panics.

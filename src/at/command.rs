@@ -417,6 +417,16 @@ impl Command {
         Self::query(format!("AT+CMGR={index}"), "+CMGR:").bare(Bare::Pdu).within(10)
     }
 
+    /// `AT+CHUP`: hang up, or reject (27.007 §6.5).
+    pub fn hang_up() -> Self {
+        Self::set("AT+CHUP").once()
+    }
+
+    /// `ATH`: the same, for modems that know no `AT+CHUP`.
+    pub fn hang_up_all() -> Self {
+        Self::set("ATH").once()
+    }
+
     /// `AT+CMGD=<index>`: delete one message. Not repeatable: by then another may lie there.
     pub fn delete_message(index: u16) -> Self {
         Self::set(format!("AT+CMGD={index}")).within(10).once()

@@ -7,6 +7,7 @@ use super::values::Country;
 use super::{Config, Mode, Modem};
 use crate::domain::amount::Amount;
 use crate::domain::equipment::SimCard;
+use crate::domain::inbound::OptOutCovers;
 use crate::domain::msisdn::Msisdn;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
@@ -256,6 +257,39 @@ const SETTINGS: &[Setting] = &[
         show: |c| c.messages.max_parts.to_string(),
     },
     Setting {
+        name: "inbound.keep_days",
+        set: |c, v| v.integer(1..=365).map(|it| c.inbound.keep = Duration::from_secs(it * DAY)),
+        show: |c| (c.inbound.keep.as_secs() / DAY).to_string(),
+    },
+    Setting {
+        name: "inbound.stop_words",
+        set: |c, v| v.list(WORDS, word).map(|it| c.inbound.stop_words = it),
+        show: |c| list(&c.inbound.stop_words),
+    },
+    Setting {
+        name: "inbound.start_words",
+        set: |c, v| v.list(WORDS, word).map(|it| c.inbound.start_words = it),
+        show: |c| list(&c.inbound.start_words),
+    },
+    Setting {
+        name: "inbound.opt_out_covers",
+        set: |c, v| {
+            let covers = OptOutCovers::parse(v.text()?);
+            covers.ok_or_else(|| "must be \"all\" or \"messages\"".to_owned()).map(|it| c.inbound.covers = it)
+        },
+        show: |c| quoted(c.inbound.covers.as_str()),
+    },
+    Setting {
+        name: "inbound.stop_reply",
+        set: |c, v| reply(v.text()?).map(|it| c.inbound.stop_reply = it),
+        show: |c| quoted(c.inbound.stop_reply.as_deref().unwrap_or_default()),
+    },
+    Setting {
+        name: "inbound.help_reply",
+        set: |c, v| reply(v.text()?).map(|it| c.inbound.help_reply = it),
+        show: |c| quoted(c.inbound.help_reply.as_deref().unwrap_or_default()),
+    },
+    Setting {
         name: "modem",
         set: |c, v| match v {
             Value::TableOfList => {
@@ -415,6 +449,23 @@ const SETTINGS: &[Setting] = &[
         show: |_| String::new(),
     },
 ];
+
+/// A word, or a few, that a whole text may be.
+fn word(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty() && text.chars().count() <= 40).then(|| text.to_owned())
+}
+
+/// What is answered to a word; nothing, if it is empty.
+fn reply(text: &str) -> Result<Option<String>, String> {
+    if text.chars().count() > 160 || text.chars().any(char::is_control) {
+        return Err("must be at most 160 characters on one line".to_owned());
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+const WORDS: &str = "words of at most 40 characters, as in [\"STOP\"]";
+const DAY: u64 = 24 * 3600;
 
 /// A host name as it stands in `Host`, without a port.
 fn host(text: &str) -> Option<String> {

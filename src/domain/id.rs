@@ -60,9 +60,18 @@ id!(
     EventId, "evt"
 );
 id!(
+    /// One number on the opt-out list.
+    OptOutId, "opt"
+);
+id!(
     /// Who owns records: one or several keys belong to a client.
     ClientId, "cli"
 );
+
+impl ClientId {
+    /// The gateway itself, which answers words like STOP. No key is of this client.
+    pub const GATEWAY: Self = Self(0);
+}
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@ pub mod amount;
 pub mod equipment;
 pub mod event;
 pub mod id;
+pub mod inbound;
 pub mod learned;
 pub mod message;
 pub mod msisdn;

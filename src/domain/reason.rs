@@ -34,6 +34,8 @@ pub enum Reason {
     Superseded,
     /// The verification it belonged to ended first.
     VerificationEnded,
+    /// Its recipient does not want to be written to.
+    OptedOut,
     /// The text is gone from the store, so it can't be sent: a damaged or missing record.
     TextLost,
 }
@@ -56,6 +58,7 @@ impl Reason {
             Self::CanceledByCaller => "canceled_by_caller",
             Self::Superseded => "superseded",
             Self::VerificationEnded => "verification_ended",
+            Self::OptedOut => "opted_out",
             Self::TextLost => "text_lost",
         }
     }
@@ -83,6 +86,7 @@ impl Reason {
             Self::CanceledByCaller,
             Self::Superseded,
             Self::VerificationEnded,
+            Self::OptedOut,
             Self::TextLost,
         ];
         match (code, number) {
@@ -113,6 +117,7 @@ impl fmt::Display for Reason {
             Self::CanceledByCaller => f.write_str("canceled by the caller"),
             Self::Superseded => f.write_str("a newer code for the same number and purpose took its place"),
             Self::VerificationEnded => f.write_str("its verification ended before it was sent"),
+            Self::OptedOut => f.write_str("its recipient does not want to be written to (opt-out list)"),
             Self::TextLost => f.write_str("its text is missing from the store; nothing was sent"),
         }
     }
@@ -139,6 +144,7 @@ mod tests {
             Reason::CanceledByCaller,
             Reason::Superseded,
             Reason::VerificationEnded,
+            Reason::OptedOut,
             Reason::TextLost,
         ];
         for reason in all {

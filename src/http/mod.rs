@@ -27,7 +27,7 @@ use crate::ops::random::Random;
 use crate::store::Store;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use front::Front;
 use problem::{Kind, Problem};
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use v1::{estimate, events, keys, messages, modems, verifications};
+use v1::{estimate, events, inbound, keys, messages, modems, opt_outs, verifications};
 
 /// What the API stands on.
 pub struct Api {
@@ -106,6 +106,10 @@ pub fn router(api: Api) -> Router {
         .route("/v1/keys/rotate-master", post(keys::rotate_master).get(keys::rotation))
         .route("/v1/keys/{id}", get(keys::show).delete(keys::revoke))
         .route("/v1/modems", get(modems::list))
+        .route("/v1/inbound", get(inbound::list))
+        .route("/v1/inbound/{id}", get(inbound::show))
+        .route("/v1/opt-outs", get(opt_outs::list))
+        .route("/v1/opt-outs/{number}", put(opt_outs::add).delete(opt_outs::remove))
         .route("/v1/events", get(events::list))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))

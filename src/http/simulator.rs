@@ -73,11 +73,11 @@ async fn clear(State(here): State<Simulated>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Has somebody send a text to a modem's number.
+/// Has somebody send a text to a modem's number; to the first one's, if none is named.
 async fn inbound(State(here): State<Simulated>, payload: Payload) -> Result<Json<Taken>, Problem> {
     let fields = payload.fields(&["from", "to", "text"])?;
     let from = fields.need("from", Fields::number)?.reveal_e164();
-    let to = fields.need("to", Fields::number)?.reveal_e164();
+    let to = fields.number("to")?.map(|to| to.reveal_e164()).unwrap_or_default();
     let text = fields.need("text", Fields::text)?;
     let modem = here.handle.inbound(&from, &to, text).and_then(|index| here.handle.identity(index));
     let modem = modem.ok_or_else(|| no_such_card(&here.handle))?;

@@ -51,6 +51,10 @@ pub struct ModemView {
     pub refused: u64,
     /// Parts whose end was not known since otpgate started, settled or not.
     pub uncertain: u64,
+    /// Messages, or parts of them, that came in since otpgate started.
+    pub received: u64,
+    /// Calls that were rejected since otpgate started.
+    pub calls_rejected: u64,
     /// How often the port was opened since otpgate started.
     pub opened: u64,
     /// When the state last changed.

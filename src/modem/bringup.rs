@@ -74,7 +74,7 @@ pub(super) struct Known {
     /// Queries that this modem answered with a line of their own.
     pub(super) barriers: Vec<Command>,
     /// What it says that `AT+CPMS` takes.
-    storages: Option<[Vec<String>; 3]>,
+    pub(super) storages: Option<[Vec<String>; 3]>,
     /// What `AT+CPMS` took: for reading and deleting, for writing, for what comes in; as many as it takes.
     pub(super) chosen_storages: Vec<String>,
     indications: Option<[Vec<u8>; 5]>,

@@ -38,6 +38,7 @@ mod balance;
 mod claiming;
 mod lessons;
 mod pin;
+mod receiving;
 mod recovering;
 mod sending;
 mod shown;
@@ -129,10 +130,12 @@ struct Driver {
     stage: Stage,
     /// What the board shows of the ladder.
     shown_recovery: Option<(Option<Standing>, Option<Tally>)>,
-    /// Reports that came before it was known from which SIM card.
+    /// Reports and messages that came before it was known from which SIM card.
     early: Vec<Event>,
-    /// Reports on their way to the disk, and where the modem keeps them until then.
-    keeping: JoinSet<Option<StoredAt>>,
+    /// Reports and messages on their way to the disk, and where the modem keeps them until then.
+    keeping: JoinSet<receiving::Keeping>,
+    /// Whether the session was told that a message is ready.
+    told_waiting: bool,
     /// A PIN that is looked for.
     unlocking: JoinSet<pin::Unlocking>,
     /// The one that the session was given last, and for which question.
@@ -215,6 +218,7 @@ impl Driver {
             unlocking: JoinSet::new(),
             pin: None,
             balance: balance::BalanceWatch::default(),
+            told_waiting: false,
             send_time: Duration::ZERO,
             measured: Mono::default(),
             failed_to: Vec::new(),
@@ -298,6 +302,11 @@ impl Driver {
         self.end_rest();
         self.keep_claiming();
         self.keep_lessons();
+        if self.told_waiting != self.next.is_some()
+            && let Some(closed) = self.drain(port).await
+        {
+            return Some(closed);
+        }
         self.is_done().then_some(Closed::Stopped)
     }
 
@@ -323,8 +332,8 @@ impl Driver {
                 Err(_) => return Some(Closed::Stopped),
             },
             Some(kept) = self.keeping.join_next() => {
-                if let Ok(Some(at)) = kept {
-                    self.session.handle_input(self.setting.clock.now().mono, Input::Kept(at));
+                if let Ok(Some(kept)) = kept {
+                    self.kept(kept);
                 }
             },
             Some(Ok(found)) = self.unlocking.join_next() => self.pin_found(found),
@@ -342,6 +351,7 @@ impl Driver {
     /// Does what the session wants done, and gives it work while it is free.
     async fn drain(&mut self, port: &mut Box<dyn Port>) -> Option<Closed> {
         loop {
+            self.tell_waiting();
             while let Some(output) = self.session.poll_output() {
                 match output {
                     Output::Transmit(bytes) => {
@@ -392,7 +402,7 @@ impl Driver {
             // A bare OK may belong to anything.
             Event::Heard(PartResult::Accepted(None)) => {}
             Event::Heard(result) => self.late_result(result, false),
-            Event::Report { .. } if self.identity.is_none() => {
+            Event::Report { .. } | Event::Inbound { .. } if self.identity.is_none() => {
                 // Whose it is will be known when the SIM card is.
                 if self.early.len() < EARLY_KEPT {
                     self.early.push(event);
@@ -400,22 +410,11 @@ impl Driver {
             }
             Event::Report { reference, recipient, status, verdict, stored } => {
                 if let Some((_, sim_card)) = self.identity.clone() {
-                    let report = self.setting.store.report(Report { sim_card, reference, recipient, status, verdict });
-                    self.keeping.spawn(async move {
-                        match report.await.ok()? {
-                            Matched::Recorded(id) => tracing::info!(message.id = %id, tp_st = status, "Status report"),
-                            Matched::Known => {}
-                            // Until it has found its message, or never will, the modem's copy is the safer one.
-                            Matched::Kept => tokio::time::sleep(REPORT_KEPT).await,
-                            Matched::Refused => return None,
-                        }
-                        stored
-                    });
+                    self.keep_report(Report { sim_card, reference, recipient, status, verdict }, stored);
                 }
             }
-            Event::Inbound { from, characters } => {
-                tracing::info!(modem.slot = self.setting.slot, %from, characters, "A message came in; it stays on the modem");
-            }
+            Event::Inbound { from, characters, pdu, stored } => self.journal(from, characters, pdu, stored),
+            Event::CallRejected => self.rejected_call(),
             Event::GoesOver(bearer) => {
                 if let Some((_, sim_card)) = &self.identity {
                     tracing::info!(
@@ -451,7 +450,8 @@ impl Driver {
         let balance = self.balance.due().filter(|due| *due > now.mono);
         // What it wants of the port it has said; it waits for that, not for a moment.
         let ladder = self.recovery.next_timeout().filter(|at| *at > now.mono);
-        [self.session.next_timeout(), self.stopping(), ahead, rested, balance, ladder]
+        let receiving = self.session.is_receiving_until().filter(|until| *until > now.mono && self.next.is_some());
+        [self.session.next_timeout(), self.stopping(), ahead, rested, balance, ladder, receiving]
             .into_iter()
             .flatten()
             .fold(idle, Mono::min)
@@ -503,6 +503,4 @@ const START_ANEW: Duration = Duration::from_secs(1);
 const WRITE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const EARLY_KEPT: usize = 100;
-/// Longer than the store tries to match a report.
-const REPORT_KEPT: Duration = Duration::from_secs(310);
 const LISTEN: Duration = Duration::from_secs(10);

@@ -16,6 +16,7 @@ mod pace;
 mod pin;
 mod sending;
 mod setting_up;
+mod sweep;
 mod ussd;
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
@@ -42,6 +43,7 @@ use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
 use bearer::Bearers;
 use card::CardWatch;
+use incoming::{Fetch, Incoming};
 use pace::Pace;
 pub use pin::PinAnswer;
 use pin::Unlock;
@@ -49,6 +51,7 @@ use sending::GIVE_UP_AFTER;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use sweep::Sweep;
 use ussd::ServiceCode;
 
 /// Everything that can happen to a session.
@@ -75,10 +78,14 @@ pub enum Input<'a> {
         /// Whether it is.
         granted: bool,
     },
+    /// What lies there is on disk here.
+    Kept(StoredAt),
+    /// What lies there could not be taken; it is to stay.
+    NotKept(StoredAt),
+    /// Whether a message is ready to be sent: what comes in must not starve it.
+    MessageWaits(bool),
     /// Messages to several numbers in a row failed over a registration that is doubtful.
     Distrusted,
-    /// A report that the modem keeps is on disk.
-    Kept(StoredAt),
     /// Dial this service code. Only after [`Session::is_free`].
     ServiceCode(&'a str),
     /// The answer to [`Event::WantPin`].
@@ -209,17 +216,23 @@ pub enum Event {
         /// Where the modem keeps it, until [`Input::Kept`] says that it need not.
         stored: Option<StoredAt>,
     },
-    /// A message came in. Its text is not kept.
+    /// A message came in, or a part of one, or something that can't be read.
     Inbound {
         /// The sender, masked.
         from: String,
         /// Characters in it.
         characters: usize,
+        /// Its octets in hexadecimal, the service centre's field first.
+        pdu: Secret,
+        /// Where the modem keeps it, until [`Input::Kept`] says that it need not.
+        stored: Option<StoredAt>,
     },
     /// With this value of `AT+CGSMS` the SIM card's messages go, and with others they did not.
     GoesOver(u8),
     /// The modem said that it has restarted by itself.
     Booted,
+    /// Somebody called, and was rejected.
+    CallRejected,
     /// Something worth a line in the log.
     Notice(&'static str),
 }
@@ -268,9 +281,8 @@ pub struct Session {
     heard: Option<SubmitResult>,
     /// An own job left and ended without its TP-MR: a `+CMGS:` that comes later may be that one's.
     astray: bool,
-    /// What the modem said lies in a storage: reports to read and delete, messages to read.
-    fetches: VecDeque<Fetch>,
-    /// Reports that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
+    incoming: Incoming,
+    /// Reports and messages that came before it was known whose they are: what a modem kept back comes as soon as CNMI is set.
     early: Vec<Event>,
     acknowledgements: Acknowledgements,
     bearers: Bearers,
@@ -287,6 +299,7 @@ pub struct Session {
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
+    asked_at: Mono,
     unsent_in_a_row: u8,
     /// Refusals in a row by which it sends no messages at all: 301 and 303.
     reserved_in_a_row: u8,
@@ -319,31 +332,15 @@ enum Phase {
     Recovering,
 }
 
-/// What lies in a storage is taken from there in two steps.
-#[derive(Clone, Debug)]
-enum Fetch {
-    /// The storage is named.
-    Select(StoredAt, Stored),
-    /// It is read, or deleted.
-    Take(StoredAt, Stored),
-}
-
-/// What lies in a storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stored {
-    /// A status report, to be read.
-    Report,
-    /// A message, to be read.
-    Message,
-    /// What is on disk here already, to be deleted there.
-    Known,
-}
-
 #[derive(Clone, Debug)]
 enum Asked {
     Step,
     Heartbeat(usize),
+    /// A storage is to be chosen.
+    Choose(String),
     Fetch(Fetch),
+    Sweep,
+    HangUp,
     Acknowledgement,
     Routing,
     Bearer,
@@ -367,7 +364,7 @@ impl Session {
             job: None,
             heard: None,
             astray: false,
-            fetches: VecDeque::new(),
+            incoming: Incoming::default(),
             early: Vec::new(),
             acknowledgements: Acknowledgements::default(),
             bearers: Bearers::default(),
@@ -380,6 +377,7 @@ impl Session {
             service_code: ServiceCode::default(),
             sent: None,
             asked: None,
+            asked_at: Mono::default(),
             unsent_in_a_row: 0,
             reserved_in_a_row: 0,
             withheld: None,
@@ -443,7 +441,7 @@ impl Session {
         match input {
             Input::Opened { listen } => {
                 self.known = self.nothing_known();
-                self.fetches.clear();
+                self.incoming.forget();
                 self.early.clear();
                 self.acknowledgements.forget();
                 self.unlock.forget();
@@ -476,9 +474,11 @@ impl Session {
             Input::Distrusted => self.distrust(),
             Input::Revive(revival) => self.revival = Some(revival),
             Input::SetUp => self.rebooted = true,
-            Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
             Input::ServiceCode(code) => self.begin_service_code(now, code),
             Input::Pin { token, answer } => self.take_pin(now, token, answer),
+            Input::Kept(at) => self.kept(at),
+            Input::NotKept(at) => self.not_kept(&at),
+            Input::MessageWaits(waits) => self.incoming.message_waits = waits,
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
                 self.engine.handle_input(now, AtInput::Withheld { token });
@@ -504,7 +504,9 @@ impl Session {
             Phase::BringUp { .. } if self.unlock.waits() => None,
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
             Phase::Up if self.asked.is_none() && self.job.is_none() => {
-                Some(self.service_code.waits_until().unwrap_or(self.quiet_since + self.heartbeat()))
+                let heartbeat = self.quiet_since + self.heartbeat();
+                let idle = self.incoming.sweep.next_due().map_or(heartbeat, |look| look.min(heartbeat));
+                Some(self.service_code.waits_until().unwrap_or(idle))
             }
             _ => None,
         };
@@ -516,7 +518,7 @@ impl Session {
         self.phase == Phase::Up
             && self.job.is_none()
             && self.asked.is_none()
-            && self.fetches.is_empty()
+            && !self.incoming_first()
             && self.service_code.is_idle()
             && self.acknowledgements.is_settled()
             && self.next_bearer().is_none()
@@ -528,6 +530,17 @@ impl Session {
     /// Whether a job was handed over and neither a result nor the end of listening has come.
     pub fn is_on_air(&self) -> bool {
         self.engine.is_on_air()
+    }
+
+    /// While it is busy with what came in, pauses between two commands included: until when it is worth waiting for the end
+    /// of that with a message.
+    pub fn is_receiving_until(&self) -> Option<Mono> {
+        let receiving = match self.asked {
+            Some(Asked::Choose(_) | Asked::Fetch(_) | Asked::Sweep | Asked::HangUp) => true,
+            None => self.job.is_none() && self.incoming.is_any(),
+            Some(_) => false,
+        };
+        (receiving && self.is_ready() && !self.rebooted).then(|| self.asked_at + WORTH_WAITING)
     }
 
     /// Whether it is up and registered, busy or not.
@@ -722,6 +735,8 @@ fn config(quirks: Quirks, known: &Known) -> at::Config {
 /// How long a modem may take to switch its radio, or to agree to restart. One that answers nothing is not waited for as one
 /// that does.
 const REVIVAL: Duration = Duration::from_secs(15);
+/// A storage that answers at all has answered by then.
+const WORTH_WAITING: Duration = Duration::from_secs(2);
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";
 
 #[cfg(test)]

@@ -229,6 +229,10 @@ faults! {
     "T5" unknown_command: UnknownAnswer,
     /// Commands that begin like this are refused with ERROR, as +CNMI=2,1,0,1 or +CSMS.
     "T7" refuse_command: Prefixes,
+    /// Commands that begin like this are not answered at all, as +CMGL.
+    "T6" mute_command: Prefixes,
+    /// That a storage is full is announced, each time that a message finds no place.
+    "R1" announce_full: Yes,
     /// The modem restarts at this command, its settings gone.
     "T8" reboot: Yes,
     /// From this command on nothing is answered.

@@ -44,6 +44,8 @@ pub struct ModemOptions {
     pub pin: Option<String>,
     /// Places in each message storage, 1 to 255.
     pub capacity: usize,
+    /// The lowest index in a storage: 1, or 0 as in some.
+    pub first_index: usize,
     /// From a restart to the first sign of life.
     pub boot_time: Duration,
     /// The SMSC's number on the card. Empty: none is stored.
@@ -60,6 +62,7 @@ impl Default for ModemOptions {
             model,
             pin: None,
             capacity: 20,
+            first_index: 1,
             boot_time: Duration::from_secs(2),
             smsc: "+15555550000".into(),
             epoch: Wall(0),
@@ -206,7 +209,7 @@ impl VirtualModem {
         let mut modem = Self {
             card: Card::new(&options),
             radio: Radio::default(),
-            storage: Storage::new(options.capacity.clamp(1, 255)),
+            storage: Storage::new(options.capacity.clamp(1, 255), options.first_index.min(1)),
             settings: Settings::default(),
             faults: Faults::default(),
             dice: Dice::new(seed),

@@ -1,5 +1,6 @@
 //! For fuzzers: any octets as a PDU.
 
+use super::inbound;
 use super::pdu::{Deliver, SmscField, StatusReport, Submit, Tpdu, decode, decode_hex};
 
 /// Decodes octets in every way there is. What decodes must not be changed by encoding it and decoding that.
@@ -15,6 +16,14 @@ pub fn pdu_decode(octets: &[u8]) {
         }
     }
     let _ = decode_hex(&String::from_utf8_lossy(octets), SmscField::Auto);
+    came_in(octets);
+}
+
+/// As a message that came in: alone, and as a part between others.
+fn came_in(octets: &[u8]) {
+    let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    let part = inbound::read(&hex);
+    let _ = (inbound::text(std::slice::from_ref(&part)), inbound::text(&[None, part.clone(), part, None]));
 }
 
 fn read(tpdu: &Tpdu) {

@@ -10,6 +10,7 @@
 pub mod fuzzing;
 pub mod gsm7;
 mod gsm7_tables;
+pub mod inbound;
 pub mod pdu;
 pub mod segment;
 pub mod ucs2;

@@ -9,15 +9,18 @@ use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
-    Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, LateResult, LeftOpen, Made,
-    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, PinEntry, Policy, Readiness, RecoveryTally,
-    Report, Resend, Rotation, SimCardView, Store, StoreError, Verdict, VerificationView, Wait,
+    Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, InboundQuery, InboundView,
+    Journaled, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound, NewMessage, NewVerification, OptOut,
+    OptOutQuery, Outcome, Page, PinEntry, Policy, Readiness, RecoveryTally, Report, Resend, Rotation, SimCardView,
+    Store, StoreError, Verdict, VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
-use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
+use crate::domain::id::{EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
+use crate::domain::inbound::InboundRules;
 use crate::domain::learned::Lesson;
 use crate::domain::message::{IntentOf, Message};
+use crate::domain::msisdn::Msisdn;
 use crate::domain::pin::{PinHolder, PinOutcome, PinRefused};
 use crate::domain::time::{Now, Wall};
 use crate::ops::clock::Clock;
@@ -125,6 +128,15 @@ impl BoxStore {
             inline,
         };
         Ok((store, tokio::spawn(committer.run(Box::new(engine))), opened))
+    }
+
+    /// What is done with what comes in, from the next operation on.
+    pub fn set_inbound_rules(&self, rules: InboundRules) {
+        // Nobody waits: whatever is asked after this is done after this.
+        drop(self.command(move |engine, _| {
+            engine.rules = rules;
+            Ok(())
+        }));
     }
 
     /// An operation of the HTTP side. Full means busy.
@@ -347,6 +359,30 @@ impl Store for BoxStore {
             engine.set_ready(modem, sim_card, readiness, now);
             Ok(())
         })
+    }
+
+    fn take_inbound(&self, new: NewInbound) -> Answer<Journaled> {
+        self.command(move |engine, now| engine.take_inbound(new, now))
+    }
+
+    fn inbound(&self, id: InboundId) -> Answer<InboundView> {
+        self.request(move |engine, _| engine.inbound(id))
+    }
+
+    fn inbound_page(&self, query: InboundQuery) -> Answer<Page<InboundView, InboundId>> {
+        self.request(move |engine, _| Ok(engine.inbound_page(&query)))
+    }
+
+    fn opt_outs(&self, query: OptOutQuery) -> Answer<Page<OptOut, OptOutId>> {
+        self.request(move |engine, _| Ok(engine.opt_out_page(&query)))
+    }
+
+    fn opt_out(&self, number: Msisdn) -> Answer<OptOut> {
+        self.request(move |engine, now| engine.opt_out(&number, now))
+    }
+
+    fn opt_in(&self, number: Msisdn) -> Answer<()> {
+        self.request(move |engine, now| engine.opt_in(&number, now))
     }
 
     fn tallies(&self) -> Answer<Vec<RecoveryTally>> {

@@ -7,9 +7,11 @@ use super::backend::Backend;
 use super::events::EventLog;
 use super::evidence::{left_open, left_open_of};
 use super::expected::{Expected, TailHash, Unmatched};
+use super::inbound::{self, InboundLog};
 use super::index::{Index, NumberHash, Timer};
 use super::keyring::Keyring;
 use super::lessons::Lessons;
+use super::opt_out::OptOuts;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
 use super::{ApiKey, Claim, Health, LeftOpen, Policy, Readiness, RecoveryTally, Rotation, StoreError};
@@ -17,11 +19,13 @@ use crate::dispatch::breaker::Change;
 use crate::dispatch::unassigned::Unassigned;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, NewEvent};
-use crate::domain::id::{KeyId, MessageId, VerificationId};
+use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
+use crate::domain::inbound::{InboundRules, InboundState};
 use crate::domain::message::{Event, Message, PartId, State};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::pin::PinHolder;
 use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +45,7 @@ pub(super) type AnyVault = Vault<Box<dyn Backend>>;
 pub(super) struct Engine {
     vault: AnyVault,
     /// For numbers in the index: a key of this process, since nothing of the index is on disk.
-    numbers: Keyring,
+    pub(super) numbers: Keyring,
     /// Who asked for a new master key.
     rotate: Vec<oneshot::Sender<Result<Rotation, StoreError>>>,
     /// Whether the disk is full, or nearly: looked at once for each batch.
@@ -56,6 +60,9 @@ pub(super) struct Engine {
     pub(super) left_open: Vec<LeftOpen>,
     /// What has brought models of modems back.
     pub(super) tallies: BTreeMap<[u8; 16], RecoveryTally>,
+    pub(super) inbound: InboundLog,
+    pub(super) opt_outs: OptOuts,
+    pub(super) rules: InboundRules,
     /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) events: EventLog,
@@ -111,6 +118,8 @@ pub(super) struct Loaded {
     events: EventLog,
     lessons: Lessons,
     tallies: BTreeMap<[u8; 16], RecoveryTally>,
+    inbound: InboundLog,
+    opt_outs: OptOuts,
     next_sequence: u64,
 }
 
@@ -128,6 +137,8 @@ impl Loaded {
             events: EventLog::default(),
             lessons: Lessons::default(),
             tallies: BTreeMap::new(),
+            inbound: InboundLog::default(),
+            opt_outs: OptOuts::default(),
             next_sequence: 0,
         }
     }
@@ -144,6 +155,9 @@ impl Loaded {
                 self.expected.put(&message, self.numbers.tail_hash(message.to.reveal_digits()), now);
                 let number = self.numbers.number_hash(&message.to);
                 self.index.sim_cards.take_message(&message, number, now);
+                if message.client == ClientId::GATEWAY {
+                    self.opt_outs.note_answer(number, message.created);
+                }
                 self.index.put_message(&message, number, now);
             }
             Record::Verification(verification) => {
@@ -163,6 +177,18 @@ impl Loaded {
             Record::Recovery(tally) => {
                 self.tallies.insert(tally.hash(), tally);
             }
+            Record::Inbound(message) => {
+                if let InboundState::Waiting { until } = message.state {
+                    self.index.set_timer(Timer::Inbound(message.id), until.mono(now));
+                }
+                let from = inbound::sender_hash(&self.numbers, message.from.as_ref().map_or("", Secret::reveal));
+                self.inbound.put(&message, from);
+            }
+            Record::OptOut(opt_out) => {
+                if let Key::OptOut(hash) = key {
+                    self.opt_outs.take(&opt_out, self.numbers.number_hash(&opt_out.number), hash);
+                }
+            }
             Record::PinGuard(guard) => {
                 if let Key::PinGuard(place) = key {
                     self.pin_guards.insert(guard.holder, place);
@@ -173,6 +199,10 @@ impl Loaded {
                 if let Key::Lesson(number) = key {
                     self.lessons.take(number, lesson);
                 }
+            }
+            Record::InboundPdu(kept) => {
+                let hash = inbound::pdu_hash(&self.numbers, &kept.sim_card, &kept.pdu);
+                self.inbound.know(hash, kept.message);
             }
             Record::Body(_) | Record::SuppliedCode(_) => {}
         }
@@ -219,6 +249,9 @@ impl Engine {
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
             tallies: loaded.tallies,
+            inbound: loaded.inbound,
+            opt_outs: loaded.opt_outs,
+            rules: InboundRules::default(),
             pin_guards: loaded.pin_guards,
             events: loaded.events,
             lessons: loaded.lessons,
@@ -561,6 +594,7 @@ impl Engine {
                 Timer::Message(id) => self.message_due(id, now),
                 Timer::Verification(id) => self.verification_due(id, now),
                 Timer::Idempotency(id) => self.idempotency_due(id, now),
+                Timer::Inbound(id) => self.inbound_due(id, now),
             }
             self.changes.keep();
         }
@@ -574,6 +608,7 @@ impl Engine {
     fn forget_some(&mut self, now: &Now) {
         if !self.is_quarantined() {
             self.prune_events(now);
+            self.prune_inbound(now);
             self.changes.keep();
         }
     }

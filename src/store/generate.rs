@@ -2,11 +2,12 @@
 
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
-use super::{ApiKey, Body, Permission, RecoveryTally, Scope};
+use super::{ApiKey, Body, KeptPdu, OptOut, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
-use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
+use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
+use crate::domain::inbound::{Concatenation, Inbound, InboundPart, InboundState, MOST_PARTS};
 use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
 use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
@@ -32,6 +33,9 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         verification().prop_map(|v| (Key::Verification(v.id), Record::Verification(v))),
         (verification_id(), "[0-9]{4,10}").prop_map(|(id, c)| (Key::SuppliedCode(id), Record::SuppliedCode(c.into()))),
         api_key().prop_map(|k| (Key::ApiKey(k.id), Record::ApiKey(k))),
+        inbound().prop_map(|m| (Key::Inbound(m.id), Record::Inbound(m))),
+        (any::<[u8; 16]>(), kept_pdu()).prop_map(|(h, p)| (Key::InboundPdu(h), Record::InboundPdu(p))),
+        (any::<[u8; 16]>(), opt_out()).prop_map(|(h, o)| (Key::OptOut(h), Record::OptOut(o))),
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
         (any::<u128>(), lesson()).prop_map(|(number, lesson)| (Key::Lesson(number), Record::Lesson(lesson))),
         tally().prop_map(|t| (Key::Recovery(t.hash()), Record::Recovery(t))),
@@ -144,6 +148,55 @@ pub(crate) fn idempotency() -> impl Strategy<Value = IdempotencyRecord> {
     })
 }
 
+/// A message that came in.
+pub(crate) fn inbound() -> impl Strategy<Value = Inbound> {
+    let concat = (any::<u16>(), any::<u8>(), 2..=MOST_PARTS).prop_map(|(reference, bits, total)| Concatenation {
+        reference,
+        bits,
+        total,
+    });
+    let part = (any::<u8>(), any::<[u8; 16]>()).prop_map(|(number, pdu)| InboundPart { number, pdu });
+    let state = prop_oneof![
+        deadline().prop_map(|until| InboundState::Waiting { until }),
+        Just(InboundState::Received),
+        Just(InboundState::Incomplete),
+        Just(InboundState::Undecodable),
+    ];
+    let who = (any::<u128>(), any::<u64>(), "[0-9]{15}", sim_card(), option::of(text(20).prop_map(Secret::new)));
+    let what = (wall(), option::of(text(25)), option::of(concat), vec(part, 0..=usize::from(MOST_PARTS)), state);
+    (who, what).prop_map(|(who, what)| Inbound {
+        id: InboundId(who.0),
+        sequence: who.1,
+        modem: Imei::new(who.2),
+        sim_card: who.3,
+        from: who.4,
+        received: what.0,
+        sent: what.1,
+        concat: what.2,
+        parts: what.3,
+        state: what.4,
+    })
+}
+
+/// What came in, octet by octet.
+pub(crate) fn kept_pdu() -> impl Strategy<Value = KeptPdu> {
+    (any::<u128>(), sim_card(), "[0-9A-F]{0,360}").prop_map(|(id, sim_card, pdu)| KeptPdu {
+        message: InboundId(id),
+        sim_card,
+        pdu: Secret::new(pdu),
+    })
+}
+
+/// A number on the opt-out list.
+pub(crate) fn opt_out() -> impl Strategy<Value = OptOut> {
+    (any::<u128>(), msisdn(), wall(), option::of(any::<u128>())).prop_map(|(id, number, since, asked)| OptOut {
+        id: OptOutId(id),
+        number,
+        since,
+        asked: asked.map(InboundId),
+    })
+}
+
 /// What was learned.
 pub(crate) fn lesson() -> impl Strategy<Value = Lesson> {
     let name = (text(64), text(64), text(64)).prop_map(|(manufacturer, model, revision)| ModelName {
@@ -237,6 +290,7 @@ pub(crate) fn reason() -> impl Strategy<Value = Reason> {
             Reason::CanceledByCaller,
             Reason::Superseded,
             Reason::VerificationEnded,
+            Reason::OptedOut,
             Reason::TextLost,
         ]),
     ]

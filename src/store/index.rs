@@ -9,7 +9,7 @@ use crate::dispatch::quota::{Ask, At};
 use crate::dispatch::retry;
 use crate::dispatch::router::PATIENCE;
 use crate::domain::equipment::{Imei, SimCard};
-use crate::domain::id::{ClientId, MessageId, VerificationId};
+use crate::domain::id::{ClientId, InboundId, MessageId, VerificationId};
 use crate::domain::message::{Message, Priority, RESULT_LIFE, State, Status};
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
@@ -134,6 +134,8 @@ pub(super) enum Timer {
     Message(MessageId),
     /// A verification expires.
     Verification(VerificationId),
+    /// A message that came in waits for its other parts no longer.
+    Inbound(InboundId),
     /// An idempotency record ends.
     Idempotency([u8; 16]),
 }
@@ -431,6 +433,12 @@ impl Index {
     pub(super) fn newest_first(&self, before: Option<MessageId>) -> impl Iterator<Item = (MessageId, &Entry)> {
         let end = before.map_or(u64::MAX, |id| self.messages.get(&id).map_or(0, |entry| entry.sequence));
         self.accepted.range(..end).rev().filter_map(|(_, id)| Some((*id, self.messages.get(id)?)))
+    }
+
+    /// Messages to a number that have not left, as far as can be seen here.
+    pub(super) fn unsent_to(&self, number: NumberHash) -> Vec<MessageId> {
+        let unsent = |entry: &Entry| matches!(entry.status, Status::Queued | Status::Submitting);
+        self.messages.iter().filter(|(_, e)| e.number == number && unsent(e)).map(|(id, _)| *id).collect()
     }
 
     /// How many messages wait.

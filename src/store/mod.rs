@@ -10,7 +10,8 @@ use crate::dispatch::quota::{Used, Window};
 use crate::dispatch::router::Routes;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
-use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
+use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
+use crate::domain::inbound::Inbound;
 use crate::domain::learned::Lesson;
 use crate::domain::message::{
     IntentOf, Message, OnUncertain, PartId, PartResult, Priority, Refused, ReportVerdict, Status,
@@ -95,6 +96,16 @@ pub trait Store: Send + Sync + 'static {
     fn rotate_master(&self) -> Answer<Rotation>;
     /// How far the rotation of the master key is.
     fn rotation(&self) -> Answer<Rotation>;
+    /// One message that came in. Those that wait for their parts are not shown yet.
+    fn inbound(&self, id: InboundId) -> Answer<InboundView>;
+    /// A page of what came in, newest first.
+    fn inbound_page(&self, query: InboundQuery) -> Answer<Page<InboundView, InboundId>>;
+    /// A page of the opt-out list, newest first.
+    fn opt_outs(&self, query: OptOutQuery) -> Answer<Page<OptOut, OptOutId>>;
+    /// Puts a number on the opt-out list, and calls off what waits for it.
+    fn opt_out(&self, number: Msisdn) -> Answer<OptOut>;
+    /// Takes a number off the opt-out list.
+    fn opt_in(&self, number: Msisdn) -> Answer<()>;
     /// A page of the event log, newest first.
     fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>>;
     /// How the store is. From memory.
@@ -121,6 +132,8 @@ pub trait Store: Send + Sync + 'static {
     fn tallies(&self) -> Answer<Vec<RecoveryTally>>;
     /// Keeps what has brought a model back, in place of what was kept before.
     fn keep_tally(&self, tally: RecoveryTally) -> Answer<()>;
+    /// Journals what came in. Once it has answered, the modem's copy may go.
+    fn take_inbound(&self, new: NewInbound) -> Answer<Journaled>;
     /// Whether a PIN may be typed at a SIM card. If so, that it is typed is on record before the answer.
     fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>>;
     /// What came of it. Where nobody saw that, nothing is said.
@@ -156,6 +169,8 @@ pub enum StoreError {
     AlreadyShown,
     /// The last admin key can't be revoked.
     LastAdminKey,
+    /// The recipient does not want to be written to.
+    OptedOut,
     /// The network calls the number unassigned; it counts as that for so long yet.
     Unassigned(Duration),
     /// Too many operations wait.
@@ -184,6 +199,7 @@ impl fmt::Display for StoreError {
             Self::IdempotencyMismatch => f.write_str("the idempotency key was used with another request"),
             Self::AlreadyShown => f.write_str("the secret was shown once already"),
             Self::LastAdminKey => f.write_str("the last admin key can't be revoked"),
+            Self::OptedOut => f.write_str("the recipient does not want to be written to"),
             Self::Unassigned(_) => f.write_str("the network says that the number is not assigned"),
             Self::Busy => f.write_str("too many operations wait for the disk"),
             Self::Full => f.write_str("the disk is full"),
@@ -399,6 +415,61 @@ pub struct MessageQuery {
     pub client_reference: Option<String>,
     /// Older than this one: the last page's cursor.
     pub before: Option<MessageId>,
+    /// At most so many, 1 to 200.
+    pub limit: usize,
+}
+
+/// A PDU that came in.
+#[derive(Clone, Debug)]
+pub struct NewInbound {
+    /// The modem that it came to.
+    pub modem: Imei,
+    /// The SIM card in it.
+    pub sim_card: SimCard,
+    /// Its octets in hexadecimal, the service centre's field first.
+    pub pdu: Secret,
+}
+
+/// What became of a PDU that came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Journaled {
+    /// The message that it is, or is a part of.
+    pub message: InboundId,
+    /// Whether it was not known before.
+    pub is_new: bool,
+}
+
+/// A message that came in, with what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundView {
+    /// The message.
+    pub message: Inbound,
+    /// Its text, with a mark where parts are missing. `None`: it has none, or can't be read.
+    pub text: Option<Secret>,
+    /// The PDUs of its parts, as far as they came.
+    pub pdus: Vec<Secret>,
+}
+
+/// Which messages that came in.
+#[derive(Clone, Debug, Default)]
+pub struct InboundQuery {
+    /// From this sender, as the list shows it.
+    pub from: Option<Secret>,
+    /// Received at or after this.
+    pub since: Option<Wall>,
+    /// Received before this.
+    pub until: Option<Wall>,
+    /// Older than this one: the last page's cursor.
+    pub before: Option<InboundId>,
+    /// At most so many, 1 to 200.
+    pub limit: usize,
+}
+
+/// Which numbers of the opt-out list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OptOutQuery {
+    /// Older than this one: the last page's cursor.
+    pub before: Option<OptOutId>,
     /// At most so many, 1 to 200.
     pub limit: usize,
 }
@@ -630,6 +701,8 @@ pub struct Claim {
 }
 
 pub use gate::{Gate, Lease};
+pub use inbound::KeptPdu;
+pub use opt_out::OptOut;
 pub use record::Made;
 
 /// What came of asking to record an intent.
@@ -757,6 +830,7 @@ pub mod fuzzing;
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
+mod inbound;
 mod index;
 mod inspection;
 pub mod keyring;
@@ -764,6 +838,7 @@ mod lessons;
 pub mod master_key;
 pub mod masters;
 pub mod memory_backend;
+mod opt_out;
 mod pin_guard;
 pub mod record;
 mod requests;

@@ -4,13 +4,16 @@
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
 use super::envelope::OVERHEAD;
+use super::inbound::KeptPdu;
+use super::opt_out::OptOut;
 use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body, RecoveryTally};
 use crate::dispatch::breaker::Open;
 use crate::domain::equipment::SimCard;
 use crate::domain::event::LoggedEvent;
-use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
+use crate::domain::id::{EventId, InboundId, KeyId, MessageId, VerificationId};
+use crate::domain::inbound::Inbound;
 use crate::domain::learned::Lesson;
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
@@ -39,6 +42,12 @@ pub enum Key {
     SimCard([u8; 16]),
     /// What has brought a model of modem back, by a hash of its name.
     Recovery([u8; 16]),
+    /// A message that came in, without what it says.
+    Inbound(InboundId),
+    /// What came in, octet by octet, by its keyed hash.
+    InboundPdu([u8; 16]),
+    /// A number that is not to be written to, by its keyed hash.
+    OptOut([u8; 16]),
     /// The PINs that were typed at a SIM card, by a keyed hash of the card.
     PinGuard([u8; 16]),
     /// A line of the event log.
@@ -59,6 +68,9 @@ pub enum Record {
     Idempotency(IdempotencyRecord),
     SimCard(SimCardRecord),
     Recovery(RecoveryTally),
+    Inbound(Inbound),
+    InboundPdu(KeptPdu),
+    OptOut(OptOut),
     PinGuard(PinGuard),
     Event(LoggedEvent),
     Lesson(Lesson),
@@ -131,6 +143,9 @@ impl Key {
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
             Self::SimCard(hash) => (SIM_CARD, hash),
             Self::Recovery(hash) => (RECOVERY, hash),
+            Self::Inbound(id) => (INBOUND, id.0.to_be_bytes()),
+            Self::InboundPdu(hash) => (INBOUND_PDU, hash),
+            Self::OptOut(hash) => (OPT_OUT, hash),
             Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
@@ -154,6 +169,9 @@ impl Key {
             IDEMPOTENCY => Self::Idempotency(hash),
             SIM_CARD => Self::SimCard(hash),
             RECOVERY => Self::Recovery(hash),
+            INBOUND => Self::Inbound(InboundId(id)),
+            INBOUND_PDU => Self::InboundPdu(hash),
+            OPT_OUT => Self::OptOut(hash),
             PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
@@ -172,6 +190,9 @@ impl Key {
             Self::Idempotency(_) => "idempotency keys",
             Self::SimCard(_) => "SIM cards",
             Self::Recovery(_) => "recovery tallies",
+            Self::Inbound(_) => "inbound messages",
+            Self::InboundPdu(_) => "inbound PDUs",
+            Self::OptOut(_) => "opt-outs",
             Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
@@ -188,8 +209,11 @@ impl Record {
             (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
             (Self::Event(e), Key::Event(id)) => e.id == id,
             (Self::Recovery(t), Key::Recovery(hash)) => t.hash() == hash,
+            (Self::Inbound(m), Key::Inbound(id)) => m.id == id,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
+            | (Self::InboundPdu(_), Key::InboundPdu(_))
+            | (Self::OptOut(_), Key::OptOut(_))
             | (Self::Idempotency(_), Key::Idempotency(_))
             | (Self::SimCard(_), Key::SimCard(_))
             | (Self::PinGuard(_), Key::PinGuard(_))
@@ -215,6 +239,9 @@ impl Record {
             | Self::ApiKey(_)
             | Self::PinGuard(_)
             | Self::SimCard(_)
+            | Self::Inbound(_)
+            | Self::InboundPdu(_)
+            | Self::OptOut(_)
             | Self::Event(_)
             | Self::Lesson(_)
             | Self::Recovery(_) => false,
@@ -232,6 +259,9 @@ impl Record {
             Self::Idempotency(i) => encode(i),
             Self::SimCard(c) => encode(c),
             Self::Recovery(t) => encode(t),
+            Self::Inbound(m) => encode(m),
+            Self::InboundPdu(p) => encode(p),
+            Self::OptOut(o) => encode(o),
             Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
@@ -249,6 +279,9 @@ impl Record {
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
             Key::SimCard(_) => Self::SimCard(decode(bytes)?),
             Key::Recovery(_) => Self::Recovery(decode(bytes)?),
+            Key::Inbound(_) => Self::Inbound(decode(bytes)?),
+            Key::InboundPdu(_) => Self::InboundPdu(decode(bytes)?),
+            Key::OptOut(_) => Self::OptOut(decode(bytes)?),
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
@@ -286,6 +319,9 @@ const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
 const SIM_CARD: u8 = 9;
 const RECOVERY: u8 = 14;
+const INBOUND: u8 = 10;
+const INBOUND_PDU: u8 = 11;
+const OPT_OUT: u8 = 12;
 const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;

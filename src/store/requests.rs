@@ -32,6 +32,7 @@ impl Engine {
         }
         self.refuse_new()?;
         self.refuse_unassigned(&new.to, now)?;
+        self.refuse_opted_out(&new.to, false)?;
         fits(&new.body)?;
         let message = self.take_in(new, None, now);
         self.remember(idempotency, Made::Message(message.id), now);
@@ -53,6 +54,7 @@ impl Engine {
         }
         self.refuse_new()?;
         self.refuse_unassigned(&new.message.to, now)?;
+        self.refuse_opted_out(&new.message.to, true)?;
         fits(&new.message.body)?;
         let NewVerification { id, purpose, brand, metadata, code, expires, message } = new;
         let (client, to, on_uncertain) = (message.client, message.to.clone(), message.on_uncertain);
@@ -142,6 +144,7 @@ impl Engine {
         }
         self.refuse_new()?;
         self.refuse_unassigned(&verification.to, now)?;
+        self.refuse_opted_out(&verification.to, true)?;
         fits(&resend.body)?;
         let Resend { message, body, fresh } = resend;
         let older = verification.message;
@@ -357,7 +360,7 @@ impl Engine {
         still.map_or(Ok(()), |left| Err(StoreError::Unassigned(left)))
     }
 
-    fn take_in(&mut self, new: NewMessage, verification: Option<VerificationId>, now: &Now) -> Message {
+    pub(super) fn take_in(&mut self, new: NewMessage, verification: Option<VerificationId>, now: &Now) -> Message {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let message = Message {

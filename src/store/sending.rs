@@ -87,7 +87,7 @@ impl Engine {
             return Grant::Refused(Refused::OutOfStep);
         }
         let Ok(mut message) = self.message(id) else { return Grant::Refused(Refused::OutOfStep) };
-        if let Some(reason) = self.outlived(&message) {
+        if let Some(reason) = self.outlived(&message).or_else(|| self.unwanted(&message)) {
             if message.apply(now, Event::Cancel(reason)).is_ok() {
                 self.put_message(message, now);
             }

@@ -4,13 +4,16 @@
 //! shape, in postcard's terms: fields in this order, variants numbered in this order. A variant may be appended;
 //! anything else, a new field too, is a new version of the envelope.
 
+use super::inbound::KeptPdu;
+use super::opt_out::OptOut;
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Made, SimCardRecord};
 use super::{ApiKey, Body, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
-use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
+use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
+use crate::domain::inbound::{Concatenation, Inbound, InboundPart, InboundState};
 use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
 use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
@@ -122,6 +125,8 @@ through! {
     VerificationId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     KeyId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     ClientId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    InboundId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    OptOutId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     EventId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     u128: [u8; 16], |id| id.to_be_bytes(), |b| Some(Self::from_be_bytes(b));
     BootId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
@@ -256,6 +261,23 @@ variants!(Made as MadeShape {
     CanceledVerification(id: VerificationId),
 });
 
+fields!(Inbound as InboundShape {
+    id: InboundId,
+    sequence: u64,
+    modem: Imei,
+    sim_card: SimCard,
+    from: Option<Secret>,
+    received: Wall,
+    sent: Option<String>,
+    concat: Option<Concatenation>,
+    parts: Vec<InboundPart>,
+    state: InboundState,
+});
+fields!(Concatenation as ConcatenationShape { reference: u16, bits: u8, total: u8 });
+fields!(InboundPart as InboundPartShape { number: u8, pdu: [u8; 16] });
+variants!(InboundState as InboundStateShape { Waiting { until: Deadline }, Received, Incomplete, Undecodable });
+fields!(KeptPdu as KeptPduShape { message: InboundId, sim_card: SimCard, pdu: Secret });
+fields!(OptOut as OptOutShape { id: OptOutId, number: Msisdn, since: Wall, asked: Option<InboundId> });
 fields!(RecoveryTally as RecoveryTallyShape { model: String, rungs: Vec<Count> });
 fields!(Count as CountShape { tried: u32, worked: u32, in_vain: u32, changes_mode: bool });
 fields!(SimCardRecord as SimCardRecordShape {

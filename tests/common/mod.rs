@@ -42,7 +42,7 @@ pub(crate) struct House {
     /// How long a stop waits for what is on the air.
     pub(crate) drain: Duration,
     /// Configured from prompt to PDU, and between commands.
-    pause: Option<Duration>,
+    pub(crate) pause: Option<Duration>,
     /// What the configuration says of SIM cards, from the next start on.
     pub(crate) sim_cards: Vec<SimCardConfig>,
     /// What else is set, from the next start on.

@@ -109,6 +109,8 @@ async fn somebody_may_write_to_a_modem() {
     let help = format!("GET /simulator/counts lists those there are; the first is {}", card.number);
     assert!(nobody.text.contains(&help), "{}", nobody.text);
     assert_eq!(handle.counts().network.inbound, 1, "no modem got it");
+    let to_the_first = post(serde_json::json!({"from": "+14155550123", "text": "START"})).await;
+    assert_eq!(to_the_first.json()["modem"], card.imei);
     let missing = post(serde_json::json!({"from": "+14155550123", "to": card.number})).await;
     assert_eq!(missing.outcome(), "422 missing_field text");
 }

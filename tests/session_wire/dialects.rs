@@ -66,8 +66,12 @@ fn t7_a_modem_that_takes_the_first_storage_only() {
         let lacks = wire.session.view().degraded.iter().any(|words| words.contains("AT+CPMS"));
         assert_eq!(lacks, taken.is_none(), "{refused}");
         if let Some(taken) = taken {
-            let last = wire.written.iter().rfind(|(_, text)| text.starts_with("AT+CPMS=\""));
-            assert_eq!(last.map(|(_, text)| text.trim_end()), Some(taken), "{refused}");
+            let mut tried =
+                wire.written.iter().map(|(_, text)| text.trim_end()).filter(|t| t.starts_with("AT+CPMS=\""));
+            let in_vain =
+                tried.by_ref().take_while(|text| *text != taken).filter(|text| !text[2..].starts_with(refused));
+            assert_eq!(in_vain.count(), 0, "{refused}: the next form follows, and is taken");
+            assert!(wire.written.iter().any(|(_, text)| text.trim_end() == taken), "{refused}");
         }
         wire.still_sends();
     }

@@ -12,7 +12,7 @@
 //! | S8 | half of a result | `s8_half_a_result` |
 //! | S9 | the modem is left in its editor | `s9_left_in_the_editor` |
 //! | S10 | old lines after a time-out | `s10_*` |
-//! | S11 | something comes in during a send | `s11_something_comes_in_between` |
+//! | S11 | something comes in during a send | `s11_*` |
 //! | S12 | bytes of the PDU are lost | `s12_*` |
 //! | S13 | a line feed would disturb | `s13_no_line_feed` |
 //! | S14 | a crash with a message on the air | `s14_*` |
@@ -22,6 +22,7 @@
 //! | T3 | a report cut off | `t3_a_report_is_cut_off` |
 //! | T4 | the echo comes back | `t4_the_echo_comes_back` |
 //! | T5 | answers of other shapes | `t5_*` |
+//! | T6 | listing what is stored never ends | `t6_*` |
 //! | 330 | no service centre is set | `e330_*` |
 //! | T7 | settings are refused | `t7_*` |
 //! | T8 | the modem restarts unasked | `t8_*` |
@@ -37,10 +38,13 @@
 //! | L12 | the SIM card is another one | `l12_*` |
 //! | L13 | the balance | `l13_*` |
 //! | L15 | a foreign network | `l15_*` |
-//! | R3 | places are counted from 0 | `r3_the_first_place_may_be_0` |
-//! | R2, R4 | what is announced lies elsewhere | `r4_*` |
+//! | R1 | a storage is full | `r1_*` |
+//! | R2, R4 | what is announced lies elsewhere | `r2_*`, `r4_*` |
+//! | R3 | indexes begin at 0 | `r3_*` |
 //! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |
+//! | R8 | what comes in can't be read | `r8_*` |
+//! | R10 | a flood comes in | `r10_*` |
 //! | G10 | the machine was suspended | `g10_*` |
 //!
 //! In every scenario [`wire::Wire`] holds: between 0x1A and the result, or 180 s, or 5 s after the modem said that it
@@ -50,6 +54,7 @@
 
 mod cards;
 mod dialects;
+mod incoming;
 mod life;
 mod network;
 mod properties;

@@ -73,7 +73,7 @@ pub(crate) struct Wire {
     pub(crate) simulator: Simulator,
     /// How the next intents are answered.
     pub(crate) grant: Grant,
-    /// Whether reports that the modem keeps come to disk.
+    /// Whether reports and messages that the modem keeps come to disk.
     pub(crate) keeps: bool,
     /// Those that have, and the session does not know yet.
     kept: Vec<StoredAt>,
@@ -99,6 +99,7 @@ pub(crate) struct Wire {
     next_piece: usize,
     waiting: VecDeque<Waiting>,
     next_token: u64,
+    told_waiting: bool,
     granting: Vec<(Mono, u64, bool)>,
     granted: BTreeSet<u64>,
     silence: Option<Silence>,
@@ -139,6 +140,7 @@ impl Wire {
             next_piece: 0,
             waiting: VecDeque::new(),
             next_token: 0,
+            told_waiting: false,
             granting: Vec::new(),
             granted: BTreeSet::new(),
             silence: None,
@@ -218,6 +220,7 @@ impl Wire {
         self.session = Session::new(Configured::default());
         self.pins.asked.clear();
         self.pins.given.clear();
+        self.told_waiting = false;
         self.granting.clear();
         self.waiting.clear();
         self.open(listen);
@@ -307,7 +310,12 @@ impl Wire {
     pub(crate) fn until(&mut self, what: &str, at_most: Duration, holds: impl Fn(&Self) -> bool) {
         let end = self.now + at_most;
         while !holds(self) {
-            assert!(self.step(end), "still waiting for {what} after {at_most:?}: {:?}", self.session.view());
+            assert!(
+                self.step(end),
+                "still waiting for {what} after {at_most:?}: {:?} {:?}",
+                self.session.view(),
+                &self.written[self.written.len().saturating_sub(6)..]
+            );
         }
     }
 
@@ -353,6 +361,21 @@ impl Wire {
             _ => None,
         };
         self.events.iter().filter_map(report).collect()
+    }
+
+    /// The PDUs of what came in so far, each as often as it was told.
+    pub(crate) fn inbound(&self) -> Vec<String> {
+        let pdu = |(_, event): &(Mono, Event)| match event {
+            Event::Inbound { pdu, .. } => Some(pdu.reveal().to_owned()),
+            _ => None,
+        };
+        self.events.iter().filter_map(pdu).collect()
+    }
+
+    /// The texts of what came in so far, each as often as it was told.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let text = |pdu: &String| otpgate::sms::inbound::text(&[otpgate::sms::inbound::read(pdu)]);
+        self.inbound().iter().filter_map(text).map(|text| text.reveal().to_owned()).collect()
     }
 
     pub(crate) fn notices(&self) -> Vec<&'static str> {
@@ -422,6 +445,10 @@ impl Wire {
     /// Both sides say what they have to say at this moment.
     fn settle(&mut self) {
         for _ in 0..MOST_AT_ONCE {
+            let waits = !self.waiting.is_empty();
+            if std::mem::replace(&mut self.told_waiting, waits) != waits {
+                self.session.handle_input(self.now, Input::MessageWaits(waits));
+            }
             self.drain_session();
             if self.grant_due() || self.keep() || self.pin_due() {
                 continue;
@@ -518,7 +545,7 @@ impl Wire {
             }
             _ => {}
         }
-        if let Event::Report { stored: Some(at), .. } = &event {
+        if let Event::Report { stored: Some(at), .. } | Event::Inbound { stored: Some(at), .. } = &event {
             self.kept.push(at.clone());
         }
         self.events.push((self.now, event));
@@ -557,7 +584,10 @@ impl Wire {
         if !self.keeps {
             return false;
         }
-        let Some(at) = self.kept.pop() else { return false };
+        if self.kept.is_empty() {
+            return false;
+        }
+        let at = self.kept.remove(0);
         self.session.handle_input(self.now, Input::Kept(at));
         true
     }

@@ -4,6 +4,7 @@
 mod clocks;
 mod damage;
 mod events;
+mod inbound;
 mod keys;
 mod lessons;
 mod limits;
@@ -18,6 +19,7 @@ mod verifications;
 
 use otpgate::domain::equipment::{Imei, SimCard};
 use otpgate::domain::id::{ClientId, MessageId, VerificationId};
+use otpgate::domain::inbound::InboundRules;
 use otpgate::domain::message::{
     IntentOf, Message, OnUncertain, PartId, PartResult, Priority, ReportVerdict, State, Status,
 };
@@ -67,6 +69,8 @@ pub(crate) use on_both_stores;
 /// A store, its disk and its clock.
 pub(crate) struct World {
     pub(crate) clock: Arc<VirtualClock>,
+    /// What is done with what comes in, from the next start on.
+    pub(crate) rules: InboundRules,
     /// What the last start found.
     pub(crate) opened: Opened,
     medium: Medium,
@@ -107,6 +111,7 @@ impl World {
     fn on(medium: Medium) -> Self {
         let mut world = Self {
             clock: Arc::new(VirtualClock::new(BEGIN)),
+            rules: InboundRules::default(),
             opened: Opened::default(),
             medium,
             policy: Policy::default(),
@@ -132,6 +137,7 @@ impl World {
         let (store, ended, opened) =
             BoxStore::open_with(self.backend(), keyring, random, StoreKind::Real, clock, self.policy.clone())
                 .expect("it opens");
+        store.set_inbound_rules(self.rules.clone());
         self.running = Some((Arc::new(store), ended));
         self.opened = opened;
     }

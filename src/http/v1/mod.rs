@@ -2,9 +2,11 @@
 
 pub(super) mod estimate;
 pub(super) mod events;
+pub(super) mod inbound;
 pub(super) mod keys;
 pub(super) mod messages;
 pub(super) mod modems;
+pub(super) mod opt_outs;
 pub(super) mod verifications;
 
 use super::idempotency::mark;

@@ -54,6 +54,8 @@ pub(crate) struct ModemView {
     accepted: u64,
     refused: u64,
     uncertain: u64,
+    received: u64,
+    calls_rejected: u64,
     opened: u64,
     /// Where it stands on the ladder that brings it back, if it is being brought back.
     recovery: Option<RecoveryView>,
@@ -194,6 +196,8 @@ impl From<Modem> for ModemView {
             accepted: modem.accepted,
             refused: modem.refused,
             uncertain: modem.uncertain,
+            received: modem.received,
+            calls_rejected: modem.calls_rejected,
             opened: modem.opened,
             recovery: modem.recovery.map(|recovery| RecoveryView {
                 rung: recovery.rung,

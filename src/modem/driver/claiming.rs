@@ -35,11 +35,13 @@ impl Driver {
 
     /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.
     pub(super) fn keep_claiming(&mut self) {
+        // What comes in holds a message up for a moment only: another modem would not be faster.
+        let receiving = self.is_receiving(self.setting.clock.now().mono);
         let wanted = self.stopping().is_none()
             && !self.listening
             && !self.balance.is_due(self.setting.clock.now().mono)
             && self.can_send()
-            && (self.session.is_free() || self.session.is_on_air())
+            && (self.session.is_free() || self.session.is_on_air() || receiving)
             && self.more_parts_done();
         let overdue = self.is_overdue(self.setting.clock.now().mono);
         match (&self.identity, wanted && !overdue) {
@@ -47,7 +49,7 @@ impl Driver {
                 self.claiming = Some(self.setting.store.claim(imei.clone(), sim_card.clone()));
             }
             // Also while the engine finds back after a prompt that never came: that takes half a minute at worst.
-            _ if overdue || !self.session.is_free() && self.flight.is_none() => {
+            _ if overdue || !self.session.is_free() && !receiving && self.flight.is_none() => {
                 self.claiming = None;
                 // No other may take what is left of a message: it waits here, as long as this modem can send it.
                 let stays = |next: &Prepared| next.part > 0 && self.can_send();

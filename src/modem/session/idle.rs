@@ -16,7 +16,12 @@ impl Session {
             Phase::BringUp { from, .. } if from > now => {}
             Phase::BringUp { .. } if self.unlock.is_under_way() => self.go_on_unlocking(now),
             Phase::BringUp { .. } if self.card.is_cycling() => self.go_on_cycling(now),
-            Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
+            Phase::BringUp { step, way, .. } => {
+                self.next_step(now, step, way);
+                if self.phase == Phase::Up && self.may_speak() {
+                    self.be_idle(now);
+                }
+            }
             Phase::Up => self.be_idle(now),
             _ => {}
         }
@@ -38,7 +43,7 @@ impl Session {
             self.ask(now, Command::indications(form), Asked::Routing);
         } else if let Some(command) = self.next_bearer() {
             self.ask(now, command, Asked::Bearer);
-        } else if !self.fetch(now) && now >= self.quiet_since + self.heartbeat() {
+        } else if !self.receive(now) && now >= self.quiet_since + self.heartbeat() {
             self.beat(now);
         }
     }
@@ -78,6 +83,7 @@ impl Session {
     pub(super) fn ask(&mut self, now: Mono, command: Command, asked: Asked) {
         self.lists = command.name() == "AT+CMGL";
         self.asked = Some(asked);
+        self.asked_at = now;
         self.engine.handle_input(now, AtInput::Command(command));
         self.drain(now);
     }
@@ -97,7 +103,10 @@ impl Session {
                     self.emit(Event::Changed);
                 }
             }
+            Some(Asked::Choose(memory)) => self.chose(memory, &reply),
             Some(Asked::Fetch(fetch)) => self.fetched(fetch, &reply),
+            Some(Asked::Sweep) => self.swept(&reply),
+            Some(Asked::HangUp) => self.hung_up(&reply),
             Some(Asked::Bearer) => self.bearer_answered(&reply),
             Some(Asked::Acknowledgement) => self.acknowledgements.answered(&reply),
             // What it took before it takes no more: something has changed.

@@ -1,6 +1,12 @@
 //! What the modem says unasked, and what it keeps for us to fetch.
+//!
+//! What lies in a storage is read, told, and deleted there, place by place, once [`Input::Kept`] says that it is on disk
+//! here. A place that was read is held until then: it is not read again, and deleted once, so that what comes to lie
+//! there next is not taken for it.
 
+use super::sweep::Say;
 use super::*;
+use crate::at::command::InvalidCommand;
 use crate::at::response::PinState;
 
 impl Session {
@@ -13,12 +19,12 @@ impl Session {
             Urc::ReportStored(at) => {
                 // Some name another storage than the one in which it lies.
                 let memory = self.quirks.reports_in.map_or(at.memory, str::to_owned);
-                self.fetches.push_back(Fetch::Select(StoredAt { memory, ..at }, Stored::Report));
+                self.announced(StoredAt { memory, ..at }, Stored::Report);
             }
-            Urc::MessageStored(at) => self.fetches.push_back(Fetch::Select(at, Stored::Message)),
+            Urc::MessageStored(at) => self.announced(at, Stored::Message),
             Urc::Message(pdu) => {
                 self.owe_acknowledgement(now);
-                self.inbound(&pdu);
+                self.inbound(&pdu, None);
             }
             Urc::Registration(domain, registration) => {
                 let slot = match domain {
@@ -52,13 +58,54 @@ impl Session {
             Urc::Ussd(line) => self.service_news(now, line.as_str()),
             Urc::PowerDown => self.emit(Event::Notice("The modem says that it goes off; check its power supply")),
             Urc::StorageFull => {
+                self.incoming.sweep.hurry();
                 self.emit(Event::Notice(
                     "The modem's message storage is full; nothing more comes in until it is emptied",
                 ));
             }
+            Urc::Ring => self.incoming.ringing = true,
             _ => {}
         }
-        self.fetches.truncate(MAX_FETCHES);
+    }
+
+    /// Says the next thing about what came in. False if there is nothing, or a message goes first.
+    pub(super) fn receive(&mut self, now: Mono) -> bool {
+        self.incoming.sweep.wake(now);
+        if now >= self.quiet_since + CHOSEN_HOLDS {
+            self.incoming.chosen = None;
+        }
+        if !self.incoming_first() {
+            self.incoming.sweep.rest(now);
+            return false;
+        }
+        self.hang_up(now) || self.fetch(now) || self.sweep(now)
+    }
+
+    /// Whether something is to be done about what came in before the next message goes out.
+    pub(super) fn incoming_first(&self) -> bool {
+        let spent = self.incoming.message_waits && self.incoming.said >= BETWEEN_SENDS;
+        self.incoming.is_any() && !spent
+    }
+
+    /// Nobody answers a call here, and a modem that rings sends nothing.
+    fn hang_up(&mut self, now: Mono) -> bool {
+        if !std::mem::take(&mut self.incoming.ringing) {
+            return false;
+        }
+        let command = if self.incoming.no_chup { Command::hang_up_all() } else { Command::hang_up() };
+        self.incoming.said += 1;
+        self.ask(now, command, Asked::HangUp);
+        true
+    }
+
+    pub(super) fn hung_up(&mut self, reply: &Reply) {
+        match reply.end {
+            ReplyEnd::Final(result) if !result.is_ok() && !self.incoming.no_chup => {
+                self.incoming.no_chup = true;
+                self.incoming.ringing = true;
+            }
+            _ => self.emit(Event::CallRejected),
+        }
     }
 
     /// Nothing is acknowledged in the middle of a send, and some modems hold back until its end what came during it: by
@@ -70,88 +117,311 @@ impl Session {
         }
     }
 
+    fn announced(&mut self, at: StoredAt, what: Stored) {
+        if what == Stored::Report && self.incoming.holds(&at) {
+            // A message lies there: the report must lie elsewhere.
+            self.look_among_reports(&at);
+            return;
+        }
+        let incoming = &mut self.incoming;
+        let known = incoming.holds(&at) || incoming.fetches.iter().any(|f| f.at == at && f.what == what);
+        if incoming.fetches.len() >= MAX_FETCHES {
+            incoming.sweep.doubt();
+        } else if !known {
+            incoming.fetches.push_back(Fetch { at, what, lost: 0 });
+        }
+    }
+
     /// A report that lies in a storage is deleted there once it is on disk here.
     fn report(&mut self, pdu: &PduHex, stored: Option<StoredAt>) {
         let decoded = pdu::decode_hex(pdu.as_str(), SmscField::Auto);
         match decoded.map(|d| d.tpdu) {
-            Ok(Tpdu::StatusReport(report)) => {
-                let event = Event::Report {
-                    reference: report.message_reference.0,
-                    recipient: Secret::new(report.recipient.reveal_digits().unwrap_or_default()),
-                    status: report.status.0,
-                    verdict: verdict(report.status.verdict()),
-                    stored,
-                };
-                match self.phase {
-                    Phase::Up | Phase::Recovering => self.emit(event),
-                    _ if self.early.len() < MAX_FETCHES => self.early.push(event),
-                    _ => {}
-                }
-            }
-            Ok(_) => self.emit(Event::Notice("A status report was announced, but another kind of PDU came")),
-            Err(_) => self.emit(Event::Notice("A status report could not be read")),
-        }
-    }
-
-    fn inbound(&mut self, pdu: &PduHex) {
-        match pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu) {
-            Ok(Tpdu::Deliver(deliver)) => self.emit(Event::Inbound {
-                from: deliver.originator.to_string(),
-                characters: deliver.user_data.text().map_or(0, |text| text.reveal().chars().count()),
+            Ok(Tpdu::StatusReport(report)) => self.arrived(Event::Report {
+                reference: report.message_reference.0,
+                recipient: Secret::new(report.recipient.reveal_digits().unwrap_or_default()),
+                status: report.status.0,
+                verdict: verdict(report.status.verdict()),
+                stored,
             }),
-            Ok(Tpdu::StatusReport(_)) => self.report(pdu, None),
-            _ => self.emit(Event::Notice("A message came in that could not be read")),
+            Ok(_) => {
+                self.emit(Event::Notice("A status report was announced, but another kind of PDU came"));
+                self.inbound(pdu, stored);
+            }
+            Err(_) => {
+                self.emit(Event::Notice("A status report could not be read"));
+                self.inbound(pdu, stored);
+            }
         }
     }
 
-    pub(super) fn fetched(&mut self, fetch: Fetch, reply: &Reply) {
-        match fetch {
-            // Where another storage is chosen still, the same place holds something else.
-            Fetch::Select(..) if !reply.is_ok() => {
-                self.emit(Event::Notice("A storage could not be chosen; what was announced stays in it"));
+    /// A message, or what can't be read: that too is kept, so that it need not stay where it lies.
+    fn inbound(&mut self, pdu: &PduHex, stored: Option<StoredAt>) {
+        let (from, characters) = match pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu) {
+            Ok(Tpdu::StatusReport(_)) => return self.report(pdu, stored),
+            Ok(Tpdu::Deliver(deliver)) => {
+                let text = deliver.user_data.text();
+                (deliver.originator.to_string(), text.map_or(0, |text| text.reveal().chars().count()))
             }
-            Fetch::Select(at, what) => self.fetches.push_front(Fetch::Take(at, what)),
-            Fetch::Take(_, Stored::Known) => {}
-            Fetch::Take(at, what) => {
-                let found = response::stored_messages(&reply.lines).into_iter().find_map(|m| m.pdu);
-                match found {
-                    // Only what really is a report is deleted: some modems announce one and name another message's place.
-                    Some(pdu) if what == Stored::Report => self.report(&pdu, Some(at)),
-                    Some(pdu) => self.inbound(&pdu),
-                    None => self.emit(Event::Notice("A message was announced, but is not where the modem said")),
+            _ => {
+                self.emit(Event::Notice("A message came in that could not be read"));
+                (String::new(), 0)
+            }
+        };
+        self.arrived(Event::Inbound { from, characters, pdu: Secret::new(pdu.as_str()), stored });
+    }
+
+    /// Something came: it is told, once it is known to which SIM card.
+    fn arrived(&mut self, event: Event) {
+        if let Event::Report { stored: Some(at), .. } | Event::Inbound { stored: Some(at), .. } = &event {
+            // Announced, too: it need not be fetched once more.
+            self.incoming.fetches.retain(|fetch| fetch.at != *at);
+            self.incoming.held.push(at.clone());
+        }
+        match self.phase {
+            Phase::Up | Phase::Recovering => self.emit(event),
+            _ if self.early.len() < MAX_FETCHES => self.early.push(event),
+            _ => {}
+        }
+    }
+
+    /// What lies there is on disk here.
+    pub(super) fn kept(&mut self, at: StoredAt) {
+        if self.incoming.holds(&at) {
+            self.incoming.fetches.push_back(Fetch { at, what: Stored::Known, lost: 0 });
+        }
+    }
+
+    /// What lies there could not be taken: it is looked for again.
+    pub(super) fn not_kept(&mut self, at: &StoredAt) {
+        self.incoming.held.retain(|held| held != at);
+        self.incoming.sweep.doubt();
+    }
+
+    pub(super) fn fetched(&mut self, mut fetch: Fetch, reply: &Reply) {
+        if !matches!(reply.end, ReplyEnd::Final(_)) {
+            fetch.lost += 1;
+            match fetch.what {
+                // By now another may lie there.
+                Stored::Known => self.incoming.sweep.doubt(),
+                _ if fetch.lost < LOST_READS => self.incoming.fetches.push_back(fetch),
+                _ => {
+                    self.incoming.sweep.doubt();
+                    self.emit(Event::Notice("A message was announced, but the modem does not give it"));
                 }
             }
+            return;
         }
+        let found = response::stored_messages(&reply.lines).into_iter().find_map(|message| message.pdu);
+        match (fetch.what, found) {
+            (Stored::Known, _) if reply.is_ok() => {}
+            (Stored::Known, _) => self.incoming.sweep.doubt(),
+            (Stored::Report, Some(pdu)) => {
+                if !is_report(&pdu) {
+                    self.look_among_reports(&fetch.at);
+                }
+                self.report(&pdu, Some(fetch.at));
+            }
+            (Stored::Message, Some(pdu)) => self.inbound(&pdu, Some(fetch.at)),
+            // Some modems announce a report in another storage than the one it lies in.
+            (Stored::Report, None) if self.look_among_reports(&fetch.at) => {}
+            (_, None) => {
+                self.emit(Event::Notice("A message was announced, but is not where the modem said"));
+            }
+        }
+    }
+
+    /// False if that is where it was looked for.
+    fn look_among_reports(&mut self, at: &StoredAt) -> bool {
+        let elsewhere = at.memory != REPORTS;
+        if elsewhere {
+            self.announced(StoredAt { memory: REPORTS.to_owned(), index: at.index }, Stored::Report);
+        }
+        elsewhere
     }
 
     /// Begins the next fetch. False if there is none.
-    pub(super) fn fetch(&mut self, now: Mono) -> bool {
-        while let Some(fetch) = self.fetches.pop_front() {
-            let command = match &fetch {
-                Fetch::Select(at, _) => Command::use_storages(&[&at.memory]),
-                Fetch::Take(at, Stored::Known) => Ok(Command::delete_message(at.index)),
-                Fetch::Take(at, _) => Ok(Command::read_message(at.index)),
-            };
-            // What has no storage's name lies in none.
-            if let Ok(command) = command {
-                self.ask(now, command, Asked::Fetch(fetch));
-                return true;
+    fn fetch(&mut self, now: Mono) -> bool {
+        while let Some(fetch) = self.incoming.fetches.pop_front() {
+            if self.incoming.chosen.as_deref() != Some(&fetch.at.memory) {
+                let memory = fetch.at.memory.clone();
+                self.incoming.fetches.push_front(fetch);
+                if self.choose(now, memory.clone()) {
+                    return true;
+                }
+                // What has no storage's name lies in none.
+                self.incoming.drop_memory(&memory);
+                continue;
             }
+            let command = match fetch.what {
+                Stored::Known => {
+                    // From now on another may come to lie there.
+                    self.incoming.held.retain(|held| *held != fetch.at);
+                    Command::delete_message(fetch.at.index)
+                }
+                Stored::Report | Stored::Message => Command::read_message(fetch.at.index),
+            };
+            self.incoming.said += 1;
+            self.ask(now, command, Asked::Fetch(fetch));
+            return true;
         }
         false
     }
 
-    /// After a restart another storage is chosen, and another SIM card may be in: what was on disk here stays there.
-    pub(super) fn fetch_anew(&mut self) {
-        let fetches = std::mem::take(&mut self.fetches).into_iter();
-        self.fetches = fetches
-            .filter_map(|fetch| match fetch {
-                Fetch::Select(at, what) | Fetch::Take(at, what) => {
-                    (what != Stored::Known).then_some(Fetch::Select(at, what))
+    /// Asks the next question of a sweep. False if there is none.
+    fn sweep(&mut self, now: Mono) -> bool {
+        let may_list = self.bears_lists() && !self.incoming.message_waits;
+        loop {
+            let Incoming { sweep, chosen, held, .. } = &mut self.incoming;
+            match sweep.next(chosen.as_deref(), |at| held.contains(at), may_list) {
+                None => {
+                    sweep.rest(now);
+                    return false;
                 }
-            })
-            .collect();
+                Some(Say::PassOver) => {}
+                Some(Say::Choose(memory)) => return self.choose(now, memory),
+                Some(Say::Measure(memory)) => match self.incoming.choosing(&memory) {
+                    Ok(command) => return self.ask_sweeping(now, command),
+                    Err(_) => self.incoming.sweep.give_up(&memory),
+                },
+                Some(Say::Ask(command)) => return self.ask_sweeping(now, command),
+            }
+        }
     }
+
+    fn ask_sweeping(&mut self, now: Mono, command: Command) -> bool {
+        self.incoming.said += 1;
+        self.ask(now, command, Asked::Sweep);
+        true
+    }
+
+    pub(super) fn swept(&mut self, reply: &Reply) {
+        let Incoming { sweep, chosen, all_three, .. } = &mut self.incoming;
+        for (at, message) in sweep.answered(reply, chosen, all_three) {
+            match message.pdu {
+                _ if self.incoming.holds(&at) => {}
+                Some(pdu) => self.inbound(&pdu, Some(at)),
+                // Cut on its way: read alone it may come whole.
+                None => self.announced(at, Stored::Message),
+            }
+        }
+    }
+
+    /// Chooses a storage. False if it has no storage's name.
+    fn choose(&mut self, now: Mono, memory: String) -> bool {
+        let Ok(command) = self.incoming.choosing(&memory) else { return false };
+        self.incoming.said += 1;
+        self.ask(now, command, Asked::Choose(memory));
+        true
+    }
+
+    pub(super) fn chose(&mut self, memory: String, reply: &Reply) {
+        if reply.is_ok() {
+            self.incoming.chosen = Some(memory);
+            return;
+        }
+        self.incoming.chosen = None;
+        let refused = matches!(reply.end, ReplyEnd::Final(_));
+        if refused && memory != REPORTS && !self.incoming.all_three {
+            self.incoming.all_three = true;
+            return;
+        }
+        // Where another storage is chosen still, the same place holds something else.
+        self.emit(Event::Notice("A storage could not be chosen; what was announced stays in it"));
+        self.incoming.drop_memory(&memory);
+    }
+
+    /// It is set up: what came before is looked for.
+    pub(super) fn begin_sweep(&mut self) {
+        let readable = self.known.storages.as_ref().map_or(&[][..], |[readable, ..]| readable);
+        self.incoming.sweep.begin(readable);
+    }
+
+    /// After a restart another storage is chosen, and another SIM card may be in: what was on disk here stays there, until it
+    /// is found again.
+    pub(super) fn fetch_anew(&mut self) {
+        self.incoming.chosen = None;
+        self.incoming.held.clear();
+        self.incoming.fetches.retain(|fetch| fetch.what != Stored::Known);
+        self.incoming.sweep.stop();
+    }
+}
+
+/// What came in and is not dealt with yet.
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    /// What the modem said lies in a storage: to be read, or deleted.
+    fetches: VecDeque<Fetch>,
+    /// Places that were read, and are not known to be on disk yet.
+    held: Vec<StoredAt>,
+    /// The storage that reads and deletions go to. Known from one of them to the next only: a modem that restarts unseen, or
+    /// another program, chooses another, and the same place there holds something else.
+    pub(super) chosen: Option<String>,
+    /// `AT+CPMS` wants all three storages.
+    all_three: bool,
+    pub(super) sweep: Sweep,
+    /// Somebody calls.
+    ringing: bool,
+    /// `AT+CHUP` is not known to it.
+    no_chup: bool,
+    /// A message is ready to go out.
+    pub(super) message_waits: bool,
+    /// Commands about what came in since the last send.
+    pub(super) said: u8,
+}
+
+/// One place to be looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Fetch {
+    at: StoredAt,
+    what: Stored,
+    /// Answers that were lost.
+    lost: u8,
+}
+
+/// What lies in a storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored {
+    /// A status report, to be read.
+    Report,
+    /// A message, to be read.
+    Message,
+    /// What is on disk here already, to be deleted there.
+    Known,
+}
+
+impl Incoming {
+    /// The port is another one: only what is so for the modem, or for those who send, is worth knowing.
+    pub(super) fn forget(&mut self) {
+        self.sweep.forget();
+        let sweep = std::mem::take(&mut self.sweep);
+        let Self { all_three, no_chup, message_waits, .. } = *self;
+        *self = Self { all_three, no_chup, message_waits, sweep, ..Self::default() };
+    }
+
+    /// Some modems want all three storages named. Only the first can be that of reports.
+    fn choosing(&self, memory: &str) -> Result<Command, InvalidCommand> {
+        let all = if self.all_three && memory != REPORTS { 3 } else { 1 };
+        Command::use_storages(&[memory; 3][..all])
+    }
+
+    pub(super) fn is_any(&self) -> bool {
+        self.ringing || !self.fetches.is_empty() || self.sweep.is_under_way()
+    }
+
+    fn holds(&self, at: &StoredAt) -> bool {
+        self.held.contains(at)
+    }
+
+    /// Nothing can be done in a storage that can't be chosen.
+    fn drop_memory(&mut self, memory: &str) {
+        self.fetches.retain(|fetch| fetch.at.memory != memory);
+        self.held.retain(|at| at.memory != memory);
+        self.sweep.give_up(memory);
+    }
+}
+
+fn is_report(pdu: &PduHex) -> bool {
+    matches!(pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu), Ok(Tpdu::StatusReport(_)))
 }
 
 fn verdict(verdict: pdu::ReportVerdict) -> ReportVerdict {
@@ -168,3 +438,12 @@ fn verdict(verdict: pdu::ReportVerdict) -> ReportVerdict {
 const HELD_BACK: Duration = Duration::from_secs(1);
 /// Announced messages kept in mind: as many as a large SIM card holds.
 const MAX_FETCHES: usize = 255;
+/// A storage that was chosen is chosen anew after so long.
+const CHOSEN_HOLDS: Duration = Duration::from_secs(1);
+/// Answers to a read that may be lost.
+const LOST_READS: u8 = 2;
+/// While messages wait to be sent: commands about what came in, between two of them. Two messages are read and deleted with
+/// these.
+const BETWEEN_SENDS: u8 = 8;
+/// The storage of status reports.
+pub(super) const REPORTS: &str = "SR";

@@ -29,6 +29,8 @@ impl Session {
         self.astray |= leaves_astray(result);
         self.quiet_since = now;
         self.sent = Some(now);
+        self.incoming.said = 0;
+        self.incoming.chosen = None;
         let outcome = self.part_result(result);
         match result {
             SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted) => {
@@ -42,6 +44,9 @@ impl Session {
             // Also a refusal behind the PDU shows that the dialogue works.
             SubmitResult::Accepted { .. } | SubmitResult::Refused(_) => self.unsent_in_a_row = 0,
             SubmitResult::NotTransmitted(_) => {}
+        }
+        if matches!(outcome, PartResult::NotSent(Reason::Cms(208 | 211 | 322))) {
+            self.incoming.sweep.hurry();
         }
         let set_up_again = self.is_cured_by_setting_up(outcome) | self.card_failed(now, outcome);
         self.judge_bearer(outcome);

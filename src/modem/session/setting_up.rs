@@ -96,6 +96,7 @@ impl Session {
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;
         self.go(Phase::Up);
+        self.begin_sweep();
         if let Some(sim_card) = self.known.sim_card.clone() {
             self.emit(Event::Identified { imei: self.known.imei.clone(), sim_card });
         }

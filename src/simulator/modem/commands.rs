@@ -27,18 +27,22 @@ impl VirtualModem {
         if !self.faults.refuse_command.is_set() {
             return Ok(());
         }
-        let tail = match &command.form {
-            Form::Run => String::new(),
-            Form::Read => "?".into(),
-            Form::Test => "=?".into(),
-            Form::Set(values) => format!("={values}"),
-        };
-        let text = format!("{}{tail}", command.name).to_ascii_uppercase();
+        let text = written(command);
         let fits = |list: &Prefixes| list.0.iter().any(|prefix| text.starts_with(prefix.as_str()));
         match self.faults.refuse_command.strike_if(&mut self.dice, fits) {
             Some(_) => Err(Failure::Error),
             None => Ok(()),
         }
+    }
+
+    /// Whether nothing is said to a command, where that is the fault.
+    pub(super) fn is_mute(&mut self, command: &Command) -> bool {
+        if !self.faults.mute_command.is_set() {
+            return false;
+        }
+        let text = written(command);
+        let fits = |list: &Prefixes| list.0.iter().any(|prefix| text.starts_with(prefix.as_str()));
+        self.faults.mute_command.strike_if(&mut self.dice, fits).is_some()
     }
 
     /// The answer to a command that does not exist.
@@ -293,6 +297,17 @@ impl VirtualModem {
         let part = |range| text.get(range).unwrap_or("00").to_string();
         format!("{}/{}/{},{}+00", part(2..4), part(5..7), part(8..10), text.get(11..19).unwrap_or("00:00:00"))
     }
+}
+
+/// A command as it was typed, without AT and in capitals.
+fn written(command: &Command) -> String {
+    let tail = match &command.form {
+        Form::Run => String::new(),
+        Form::Read => "?".into(),
+        Form::Test => "=?".into(),
+        Form::Set(values) => format!("={values}"),
+    };
+    format!("{}{tail}", command.name).to_ascii_uppercase()
 }
 
 const REVISION: &str = concat!("otpgate ", env!("CARGO_PKG_VERSION"));

@@ -28,7 +28,12 @@ impl VirtualModem {
             }
             Route::Store { announce } => {
                 let name = if is_report { "SR" } else { self.settings.receive_storage() };
-                let Some(index) = self.storage.put(name, Status::RecUnread, tpdu.to_vec()) else { return false };
+                let Some(index) = self.storage.put(name, Status::RecUnread, tpdu.to_vec()) else {
+                    if self.faults.announce_full.strike(&mut self.dice).is_some() {
+                        self.urc(format!("^SMMEMFULL: \"{name}\""));
+                    }
+                    return false;
+                };
                 match announce {
                     true => format!("{}: \"{name}\",{index}", if is_report { "+CDSI" } else { "+CMTI" }),
                     false => return true,

@@ -186,7 +186,7 @@ impl VirtualModem {
         match values.get(1).copied().unwrap_or("0") {
             "0" | "" => {
                 let index = index(values)?;
-                if index > self.storage.capacity() {
+                if !self.storage.has_place(index) {
                     return Err(Failure::Cms(321));
                 }
                 // TS 27.005 §3.5.4 names no error for an empty place.
@@ -362,5 +362,5 @@ impl Settings {
 
 /// The index that a command begins with.
 fn index(values: &[&str]) -> Result<usize, Failure> {
-    values.first().and_then(|v| v.parse().ok()).filter(|i| *i >= 1).ok_or(Failure::Cms(321))
+    values.first().and_then(|v| v.parse().ok()).ok_or(Failure::Cms(321))
 }

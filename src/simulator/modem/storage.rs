@@ -37,12 +37,14 @@ pub(super) struct Stored {
 /// All storages of a modem.
 pub(super) struct Storage {
     capacity: usize,
+    /// The lowest index.
+    first: usize,
     places: BTreeMap<(&'static str, usize), Stored>,
 }
 
 impl Storage {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, places: BTreeMap::new() }
+    pub(super) fn new(capacity: usize, first: usize) -> Self {
+        Self { capacity, first, places: BTreeMap::new() }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -58,9 +60,14 @@ impl Storage {
         self.places.range((name, 0)..=(name, usize::MAX)).count()
     }
 
-    /// Puts it at the lowest free index, from 1. `None` if the storage is full.
+    /// Whether there is a place of this index.
+    pub(super) fn has_place(&self, index: usize) -> bool {
+        (self.first..self.first + self.capacity).contains(&index)
+    }
+
+    /// Puts it at the lowest free index. `None` if the storage is full.
     pub(super) fn put(&mut self, name: &'static str, status: Status, tpdu: Vec<u8>) -> Option<usize> {
-        let index = (1..=self.capacity).find(|&i| !self.places.contains_key(&(name, i)))?;
+        let index = (self.first..self.first + self.capacity).find(|&i| !self.places.contains_key(&(name, i)))?;
         self.places.insert((name, index), Stored { status, tpdu });
         Some(index)
     }
