@@ -3,7 +3,8 @@
 //! [`App::start`] opens the store, starts a driver for each modem and the HTTP server; [`App::stop`] lets what is on the air
 //! end, then ends the server and the store, and returns when the last handle of the store is gone.
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Limits};
+use crate::dispatch::router::Routes;
 use crate::domain::id::{ClientId, KeyId};
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
@@ -28,7 +29,8 @@ use crate::store::data_dir::{DataDir, DataDirError};
 use crate::store::masters::Masters;
 use crate::store::memory_backend::{Disk, MemoryBackend};
 use crate::store::vault::StoreKind;
-use crate::store::{ApiKey, Scope, Store, StoreError};
+use crate::store::{ApiKey, Policy, Scope, Store, StoreError};
+use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
@@ -129,8 +131,10 @@ impl App {
             Storage::Memory(..) => ensure_admin_key(&store, &*random, &*clock, None).await?,
         };
 
-        let (board, learned, ward) = (Board::default(), Learned::default(), Ward::default());
-        let tallies = store.tallies().await.map_err(StartError::AdminKey)?;
+        let (board, ward) = (Board::default(), Ward::default());
+        // A store that can't tell has lost nothing that could not be learned again.
+        let learned = Learned::from_lessons(store.lessons().await.unwrap_or_default());
+        let tallies = store.tallies().await.unwrap_or_default();
         ward.remember(tallies.into_iter().map(|kept| (kept.model, Tally::new(&kept.rungs))));
         let mut resumes = Vec::new();
         let sim_cards: Arc<[_]> = config.sim_cards.clone().into();
@@ -329,7 +333,7 @@ fn open_store(
         }
         Storage::Memory(disk, master) => (Box::new(MemoryBackend::on(disk)), disk.masters(master), None),
     };
-    let opened = BoxStore::open(backend, masters, random.clone(), kind, clock.clone());
+    let opened = BoxStore::open_with(backend, masters, random.clone(), kind, clock.clone(), policy(config));
     let (store, committer, opened) = opened.map_err(|error| match error {
         StoreStartError::Open(error) => StartError::Store(dir.explain(error)),
         error => StartError::Recover(error),
@@ -347,6 +351,18 @@ fn open_store(
         );
     }
     Ok((store, committer))
+}
+
+/// What SIM cards may send. Where no time zone is named, the machine's own holds.
+fn policy(config: &Config) -> Policy {
+    let limits = &config.sim_limits.limits;
+    let here = Limits { time_zone: limits.time_zone.clone().or_else(|| Some(TimeZone::system())), ..limits.clone() };
+    Policy {
+        mode: config.sim_limits.mode,
+        own: config.sim_cards.iter().map(|card| (card.iccid.clone(), card.limits.over(&here))).collect(),
+        limits: here,
+        routes: Routes::new(config.routes.clone()),
+    }
 }
 
 /// Makes an admin key if there is none. Gives it if it was made.

@@ -6,12 +6,14 @@
 
 #[doc(hidden)]
 pub mod fuzzing;
+mod route;
 mod settings;
 mod sim_card;
 mod source;
 mod values;
 
-pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits};
+pub use route::Route;
+pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits, balance_pattern};
 pub use values::Country;
 
 use crate::http::Network;
@@ -52,6 +54,8 @@ pub struct Config {
     pub sim_cards: Vec<SimCardConfig>,
     /// What a SIM card's plan and network bear.
     pub sim_limits: SimLimits,
+    /// Which SIM cards numbers that begin alike go over.
+    pub routes: Vec<Route>,
     /// Virtual modems instead of real ones.
     pub simulate: Option<Simulate>,
 }
@@ -186,6 +190,7 @@ impl Config {
             modems: Vec::new(),
             sim_cards: Vec::new(),
             sim_limits: SimLimits::defaults(simulate.is_some()),
+            routes: Vec::new(),
             simulate,
         }
     }
@@ -255,6 +260,10 @@ impl Config {
                  [http] if the network is yours alone",
                 self.listen
             ));
+        }
+        for route in self.routes.iter().filter(|route| route.sim_cards.is_empty() && route.operator.is_none()) {
+            let prefix = &route.prefix;
+            errors.push(format!("[[route]] {prefix} leads nowhere; name its sim_cards, or an operator"));
         }
         if errors.is_empty() { Ok(()) } else { Err(ConfigError(errors)) }
     }

@@ -48,11 +48,13 @@
 //! - [`sms`]: texts and octets: alphabets, parts, TPDUs (3GPP TS 23.038, 23.040). Pure; knows no AT command.
 //! - [`at`]: the dialogue with a modem: lines, commands with their deadlines and shapes, one engine with one command in
 //!   flight (TS 27.005, 27.007, V.250). Pure; knows no TPDU.
-//! - [`modem`]: one modem. `session` is the machine in which AT and SMS meet, with `bringup` as data and `quirks` as rows; what it
-//!   can't mend it gives up by the trouble's name, and `recovery` is the ladder that brings the modem back. The driver, the
-//!   serial port, the USB device and the board of what is known are the I/O around them. The driver pulls: it asks the store for
+//! - [`modem`]: one modem. `session` is the machine in which AT and SMS meet, with `bringup` as data and `quirks` as rows; what
+//!   a model and a SIM card were seen to do is `learned` and kept. What it can't mend it gives up by the trouble's name, and
+//!   `recovery` is the ladder that brings the modem back. The driver, the serial port, the USB device and the board of what is
+//!   known are the I/O around them. The driver pulls: it asks the store for
 //!   the next message when its modem is free, and for one ahead while it is on the air; it asks for none while its modem
-//!   rests after a refusal that was no message's fault.
+//!   rests after a refusal that was no message's fault. A SIM card's PIN is typed once the store has that on record, and only
+//!   if nothing that is on record speaks against it.
 //! - [`otp`]: codes: derived, rendered into a text, read as people type them. Pure.
 //! - [`dispatch`]: what to do about an outcome: retry, resend, give up, believe that a number is unassigned. Pure. The order of
 //!   sending is the store's, since the store hands out claims: one ordered queue for each set of SIM cards that may take a

@@ -4,8 +4,10 @@ mod common;
 
 use common::{BEGIN, House, ME};
 use otpgate::domain::message::{Message, Status};
+use otpgate::modem::board::ModemState;
 use otpgate::ops::clock::Clock;
 use otpgate::simulator::faults::Faults;
+use otpgate::simulator::modem::ModemOptions;
 use otpgate::simulator::network::NetworkOptions;
 use std::time::Duration;
 
@@ -39,6 +41,88 @@ async fn a_modem_whose_network_is_silent_takes_nothing_from_one_that_is_free() {
         let id = house.accept(NUMBER, text).await;
         assert_eq!(house.settled(id, Duration::from_secs(10)).await.status(), Status::Delivered, "{text}");
     }
+    house.stop().await;
+}
+
+/// The service centre's number is gone from the modem; the first message finds out, and is sent over the same SIM card.
+#[tokio::test(start_paused = true)]
+async fn e330_a_message_refused_for_want_of_a_service_centre_is_sent_over_the_same_card() {
+    let mut house = House::start(1).await;
+    let first = house.accept(NUMBER, "first").await;
+    house.settled(first, Duration::from_secs(10)).await;
+    house.simulator.set_faults(Some(0), &faults("refuse_before_prompt=cms:330@next:1"));
+    let second = house.accept(NUMBER, "second").await;
+    let message = house.settled(second, Duration::from_secs(60)).await;
+    assert_eq!(message.status(), Status::Delivered, "{message:?}");
+    assert_eq!(house.copies(NUMBER), ["first", "second"]);
+    house.stop().await;
+}
+
+/// Registered for data only, and nothing gets through to three numbers: what comes after waits for another registration.
+#[tokio::test(start_paused = true)]
+async fn l6_a_doubtful_registration_over_which_nothing_goes_is_given_up() {
+    let mut house = House::start(1).await;
+    house.simulator.set_faults(Some(0), &faults("registration=0,0,1"));
+    house.simulator.unplug(0);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    house.simulator.replug(0);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let modem = house.app().board().modems().remove(0);
+    assert!(modem.doubtful && modem.state.is_ready(), "{modem:?}");
+    let mut wrong = faults("registration=0,0,1");
+    wrong.set_flag("network_refusal=28").unwrap();
+    house.simulator.set_faults(Some(0), &wrong);
+    for n in 0..3 {
+        house.accept(&format!("+1415555010{n}"), "lost").await;
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let modem = house.app().board().modems().remove(0);
+    assert_eq!(modem.state, ModemState::Waiting);
+    assert!(modem.reason.as_deref().is_some_and(|words| words.contains("several numbers")), "{:?}", modem.reason);
+    house.simulator.set_faults(Some(0), &Faults::default());
+    let id = house.accept("+14155550109", "found").await;
+    assert_eq!(house.settled(id, Duration::from_secs(60)).await.status(), Status::Delivered);
+    house.stop().await;
+}
+
+/// What was learned of a model is kept while nothing is sent, and taken over by the next run.
+#[tokio::test(start_paused = true)]
+async fn what_was_learned_of_a_model_outlives_the_run() {
+    let options = ModemOptions { manufacturer: "ACME".into(), model: "one".into(), ..ModemOptions::default() };
+    let mut house = House::start_as(options).await;
+    for n in 0..12 {
+        let id = house.accept(NUMBER, &format!("{n}")).await;
+        house.settled(id, Duration::from_secs(10)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(130)).await;
+    house.crash().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let modem = house.app().board().modems().remove(0);
+    let learned = modem.traits.unwrap();
+    assert_eq!(learned.prompt_delay, Some(Duration::from_millis(50)));
+    assert_eq!(learned.report_form, Some([2, 1, 0, 1, 0]));
+    assert!(learned.send_time.is_some_and(|time| time >= Duration::from_millis(100)), "{learned:?}");
+    assert_eq!(modem.quirks, "unknown model");
+    house.stop().await;
+}
+
+/// A SIM card that is not to roam sends nothing abroad, and the setting is named.
+#[tokio::test(start_paused = true)]
+async fn l15_the_setting_that_lets_a_card_roam_is_named() {
+    let mut house = House::start(1).await;
+    house.simulator.set_faults(Some(0), &faults("registration=5,5,5"));
+    house.simulator.unplug(0);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    house.simulator.replug(0);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let id = house.accept(NUMBER, "abroad").await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(read(&house, id).await.status(), Status::Queued);
+    let modem = house.app().board().modems().remove(0);
+    assert_eq!(modem.state, ModemState::Waiting);
+    assert!(modem.reason.as_deref().is_some_and(|words| words.contains("allow_roaming = true")), "{:?}", modem.reason);
+    house.simulator.set_faults(Some(0), &Faults::default());
+    assert_eq!(house.settled(id, Duration::from_secs(60)).await.status(), Status::Delivered);
     house.stop().await;
 }
 

@@ -1,10 +1,12 @@
 //! The codec against tables and PDUs that others published, read in place: `OTPGATE_REFERENCE` names the folder.
 
+use otpgate::at::response;
 use otpgate::sms::gsm7::{ESCAPE, Tables};
 use otpgate::sms::pdu::{
     Address, Alphabet, Concat, Dcs, Decoded, Payload, ReportVerdict, Scts, SmscField, StatusReport, TpSt, TpVp, Tpdu,
     UserData, decode_hex,
 };
+use otpgate::sms::ussd;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -296,6 +298,23 @@ fn pdus(folder: &Path) -> Vec<Value> {
     let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap();
     let files = read("pdu-vectors.jsonl") + &read("pdu-corpus.jsonl");
     files.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn l13_answers_to_service_codes_of_real_devices() {
+    let Some(folder) = reference() else { return };
+    let rows = [
+        ("e160-ussd-packed-hex-unquoted", "Ihr Guthaben", "7.95 Euro"),
+        ("m35-ussd-ucs2-with-dcs-15", "Havi keret: 400Ft", "*111#"),
+        ("he910-ussd-garbage-tail", "107.93", "2018-11-09"),
+    ];
+    for (name, within, end) in rows {
+        let text = fs::read_to_string(folder.join("transcripts").join(format!("{name}.txt"))).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("< ")).unwrap();
+        let answer = response::service_answer(line).unwrap();
+        let told = ussd::decode(&answer.text.unwrap(), answer.dcs);
+        assert!(told.contains(within) && told.ends_with(end), "{name}: {told}");
+    }
 }
 
 #[allow(clippy::print_stderr, reason = "a skipped test must say so")]

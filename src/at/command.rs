@@ -209,6 +209,11 @@ impl Command {
         Self::set("AT+CFUN=1").within(60)
     }
 
+    /// `AT+CFUN=0`: radio and SIM card off.
+    pub fn functionality_off() -> Self {
+        Self::set("AT+CFUN=0").within(30)
+    }
+
     /// `AT+CPIN?` Some modems never say the `OK` after it.
     pub fn pin_state() -> Self {
         Self { grace: Some(Duration::from_secs(1)), ..Self::query("AT+CPIN?", "+CPIN:").within(10) }
@@ -230,6 +235,21 @@ impl Command {
     /// `AT+CRSM=178,…`: READ RECORD, of so many octets.
     pub fn read_record(file: u16, record: u8, length: u8) -> Self {
         Self::query(format!("AT+CRSM=178,{file},{record},4,{length}"), "+CRSM:").within(10)
+    }
+
+    /// The ways to ask how many tries are left for the PIN, in the order to try them.
+    pub fn pin_counters() -> Vec<Self> {
+        let ways = [
+            ("AT+CPINR", "+CPINR:"),
+            ("AT+QPINC?", "+QPINC:"),
+            ("AT^CPIN?", "^CPIN:"),
+            ("AT+SPIC", "+SPIC:"),
+            ("AT^SPIC", "^SPIC:"),
+            ("AT#PCT", "#PCT:"),
+            ("AT+UPINCNT", "+UPINCNT:"),
+            ("AT+CPINC?", "+CPINC:"),
+        ];
+        ways.map(|(text, prefix)| Self::query(text, prefix).within(10)).to_vec()
     }
 
     /// `AT+CREG?`
@@ -270,6 +290,20 @@ impl Command {
     /// `AT+COPS?`: the operator.
     pub fn operator() -> Self {
         Self::query("AT+COPS?", "+COPS:").within(20)
+    }
+
+    /// `AT+CUSD=1,"…",15`: a service code, as it stands or in hexadecimal. The network's answer is news that comes later.
+    pub fn service_code(code: &str) -> Result<Self, InvalidCommand> {
+        let fits = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#');
+        if !(1..=200).contains(&code.len()) || !code.bytes().all(fits) {
+            return Err(InvalidCommand);
+        }
+        Ok(Self::set(format!("AT+CUSD=1,\"{code}\",15")).within(30).once())
+    }
+
+    /// `AT+CUSD=2`: ends a dialogue of service codes.
+    pub fn end_service_code() -> Self {
+        Self::set("AT+CUSD=2").within(10)
     }
 
     /// `AT+CSCS="…"`: a character set by its name (27.007 §5.5).

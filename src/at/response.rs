@@ -384,8 +384,10 @@ pub enum PinState {
     Second,
     /// `NOT READY`, or no card.
     NotReady,
-    /// A lock of the device or the network: `PH-SIM PIN`, `PH-NET PIN` …
+    /// A lock of the device to a card: `PH-SIM PIN` …
     Locked,
+    /// A lock of the device to a network or its kin: `PH-NET PIN`, `PH-SP PIN`, `PH-CORP PIN` …
+    NetworkLocked,
 }
 
 /// Reads `+CPIN: READY`.
@@ -396,9 +398,64 @@ pub fn pin_state(line: &str) -> Option<PinState> {
         "SIM PUK" => PinState::Puk,
         "SIM PIN2" | "SIM PUK2" => PinState::Second,
         "NOT READY" | "NOT INSERTED" | "SIM REMOVED" | "SIM FAILURE" => PinState::NotReady,
+        lock if ["PH-NET", "PH_NET", "PH-SP", "PH_SP", "PH-CORP"].iter().any(|p| lock.starts_with(p)) => {
+            PinState::NetworkLocked
+        }
         lock if lock.starts_with("PH-") || lock.starts_with("PH_") => PinState::Locked,
         _ => return None,
     })
+}
+
+/// What the network says to a service code: `+CUSD:` (27.007 §7.15). `Debug` shows no text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServiceAnswer {
+    /// 0 no more is wanted, 1 the network waits for an answer, 2 it ended the dialogue, 3 to 5 it failed.
+    pub state: u8,
+    /// The string as it stands there, in whatever alphabet.
+    pub text: Option<String>,
+    /// Its data coding scheme.
+    pub dcs: Option<u8>,
+    /// It has a quote that nothing ends: it goes on in the next line.
+    pub goes_on: bool,
+}
+
+impl fmt::Debug for ServiceAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ServiceAnswer({}, {} characters)", self.state, self.text.as_ref().map_or(0, String::len))
+    }
+}
+
+/// Reads `+CUSD: 0,"…",15`, with or without the quotes, the number behind them and the text.
+pub fn service_answer(line: &str) -> Option<ServiceAnswer> {
+    let body = body(line);
+    let (state, rest) = body.split_once(',').unwrap_or((body, ""));
+    let state = state.trim().parse().ok()?;
+    let rest = rest.trim();
+    let (text, dcs, goes_on) = match rest.strip_prefix('"') {
+        // The text may have quotes and commas in it, so the last quote ends it.
+        Some(quoted) => match quoted.rsplit_once('"') {
+            Some((text, behind)) => (text, behind.trim_start_matches([',', ' ']).parse().ok(), false),
+            None => (quoted, None, true),
+        },
+        None => match rest.rsplit_once(',').map(|(text, behind)| (text, behind.trim().parse::<u8>())) {
+            Some((text, Ok(dcs))) => (text, Some(dcs), false),
+            _ => (rest, None, false),
+        },
+    };
+    let text = (!text.is_empty()).then(|| text.trim().to_owned());
+    Some(ServiceAnswer { state, text, dcs, goes_on })
+}
+
+/// How many tries are left for the PIN: of `+CPINR: SIM PIN,3,3`, `+QPINC: "SC",3,10`, `^CPIN: SIM PIN,3,10,3,10,3`, or a
+/// list of which the PIN's is the first. A line about another code tells nothing.
+pub fn pin_tries(line: &str) -> Option<u8> {
+    let fields = fields(line);
+    let first = fields.first()?;
+    match first.number() {
+        Some(tries) => Some(tries),
+        None if matches!(first.text.to_ascii_uppercase().as_str(), "SIM PIN" | "SC" | "P1") => fields.get(1)?.number(),
+        None => None,
+    }
 }
 
 /// An equipment identity: 14 digits and a check digit (23.003 §6.2).
@@ -610,6 +667,50 @@ mod tests {
     }
 
     #[test]
+    fn l10_tries_left_in_every_shape() {
+        let rows = [
+            ("+CPINR: SIM PIN,3,3", Some(3)),
+            ("+CPINR: SIM PUK,10,10", None),
+            ("+CPINR: SIM PIN2,3,3", None),
+            ("+QPINC: \"SC\",2,10", Some(2)),
+            ("+QPINC: \"P2\",3,10", None),
+            ("^CPIN: SIM PIN,3,10,3,10,3", Some(3)),
+            ("^CPIN: SIM PUK,9,9,0,10,3", None),
+            ("+SPIC: 1,3,10,10", Some(1)),
+            ("^SPIC: 3", Some(3)),
+            ("#PCT: 2", Some(2)),
+            ("+UPINCNT: 3,3,10,10", Some(3)),
+            ("+CPINC: 0,3,10,10", Some(0)),
+            ("+CPINR: SIM PIN", None),
+            ("+CPINR: SIM PIN,x", None),
+            ("+SPIC:", None),
+        ];
+        for (line, expected) in rows {
+            assert_eq!(pin_tries(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn l13_answers_to_service_codes() {
+        let rows = [
+            ("+CUSD: 0,\"Balance 1.00, ok\",15", (0, Some("Balance 1.00, ok"), Some(15), false)),
+            ("+CUSD: 2,\"00410042\",72", (2, Some("00410042"), Some(72), false)),
+            ("+CUSD: 0, 49B41C", (0, Some("49B41C"), None, false)),
+            ("+CUSD: 0,49B41C,15", (0, Some("49B41C"), Some(15), false)),
+            ("+CUSD: 1,\"say \"yes\" or no\"", (1, Some("say \"yes\" or no"), None, false)),
+            ("+CUSD: 0,\"first line", (0, Some("first line"), None, true)),
+            ("+CUSD: 4", (4, None, None, false)),
+            ("+CUSD: 2,\"\",15", (2, None, Some(15), false)),
+        ];
+        for (line, (state, text, dcs, goes_on)) in rows {
+            let expected = ServiceAnswer { state, text: text.map(str::to_owned), dcs, goes_on };
+            assert_eq!(service_answer(line), Some(expected), "{line}");
+        }
+        assert_eq!(service_answer("+CUSD: x"), None);
+        assert_eq!(service_answer("+CUSD:"), None);
+    }
+
+    #[test]
     fn small_answers() {
         assert_eq!(signal("+CSQ: 17,99"), Some(Signal { rssi: Some(17), ber: None }));
         assert_eq!(signal("+CSQ: 99,99"), Some(Signal { rssi: None, ber: None }));
@@ -622,7 +723,8 @@ mod tests {
         assert_eq!(stored_at("+CDSI: \"SR\",1"), Some(StoredAt { memory: "SR".into(), index: 1 }));
         assert_eq!(pin_state("+CPIN: READY"), Some(PinState::Ready));
         assert_eq!(pin_state("+CPIN:SIM PIN"), Some(PinState::Pin));
-        assert_eq!(pin_state("+CPIN: PH-NET PIN"), Some(PinState::Locked));
+        assert_eq!(pin_state("+CPIN: PH-SIM PIN"), Some(PinState::Locked));
+        assert_eq!(pin_state("+CPIN: PH-NET PIN"), Some(PinState::NetworkLocked));
         let centre = service_centre("+CSCA: \"+14155550100\",145").unwrap();
         assert_eq!((centre.number.as_str(), centre.toa), ("+14155550100", 145));
         assert_eq!(format!("{centre:?}"), "[12 characters, type 145]");

@@ -107,6 +107,9 @@ pub fn recognise(line: &Line, answers: bool) -> Option<News> {
     }
     match prefix {
         "+CPIN:" => whole(response::pin_state(text).map(Urc::Pin)),
+        // The card can't be spoken to, or is gone.
+        "^SIMST:" if response::first_number(text) == Some(255) => whole(Some(Urc::Pin(PinState::NotReady))),
+        "#QSS:" if response::first_number(text) == Some(0) => whole(Some(Urc::Pin(PinState::NotReady))),
         "+CFUN:" => whole((response::first_number(text) == Some(1)).then_some(Urc::Booted)),
         "*ATREADY:" | "*EMRDY:" => whole(Some(Urc::Booted)),
         "+QIND:" if matches!(plain(response::first_value(text)).as_str(), "smsdone" | "pbdone") => {
@@ -206,6 +209,8 @@ mod tests {
             ("+CMT: \"+1\",,\"24/01/01,00:00:00+00\"", false, Some(News::TextFollows)),
             ("+CPIN: READY", false, whole(Urc::Pin(PinState::Ready))),
             ("+CPIN: READY", true, None),
+            ("^SIMST:255", false, whole(Urc::Pin(PinState::NotReady))),
+            ("^SIMST:1", false, other("^SIMST:1")),
             ("+CFUN: 1", false, whole(Urc::Booted)),
             ("+CFUN: 1", true, None),
             ("+CREG: 2,1", true, None),

@@ -1,9 +1,11 @@
 //! The table of settings: one row each.
 
+use super::route::{self, Route};
 use super::sim_card::{self, SimCardConfig};
 use super::source::{Value, nearest};
 use super::values::Country;
 use super::{Config, Mode, Modem};
+use crate::domain::amount::Amount;
 use crate::domain::equipment::SimCard;
 use crate::domain::msisdn::Msisdn;
 use jiff::tz::TimeZone;
@@ -40,6 +42,12 @@ pub(super) const TABLE_LISTS: &[TableList] = &[
         key: "iccid",
         example: "89…",
         instead: "a SIM card can't be named in the environment; write [[sim_card]] with its iccid into otpgate.toml",
+    },
+    TableList {
+        name: "route",
+        key: "prefix",
+        example: "+4915",
+        instead: "a route can't be named in the environment; write [[route]] with its prefix into otpgate.toml",
     },
 ];
 
@@ -105,6 +113,11 @@ fn modem(config: &mut Config) -> Result<&mut Modem, String> {
 /// The SIM card whose table is being read: its `iccid` came first.
 fn card(config: &mut Config) -> Result<&mut SimCardConfig, String> {
     config.sim_cards.last_mut().ok_or_else(|| "must stand in a table [[sim_card]]".to_owned())
+}
+
+/// The route whose table is being read: its `prefix` came first.
+fn route(config: &mut Config) -> Result<&mut Route, String> {
+    config.routes.last_mut().ok_or_else(|| "must stand in a table [[route]]".to_owned())
 }
 
 /// A phone number. What is wrong with one that is none is said without it.
@@ -335,7 +348,16 @@ const SETTINGS: &[Setting] = &[
         name: "sim_card.ussd_pattern",
         set: |c, v| {
             let pattern = v.text()?.to_owned();
+            sim_card::balance_pattern(&pattern)?;
             card(c).map(|card| card.ussd_pattern = Some(pattern))
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "sim_card.low_balance",
+        set: |c, v| {
+            let amount = Amount::parse(v.text()?).ok_or("must be an amount in quotes, as in \"5.00\"")?;
+            card(c).map(|card| card.low_balance = Some(amount))
         },
         show: |_| String::new(),
     },
@@ -347,6 +369,49 @@ const SETTINGS: &[Setting] = &[
     Setting {
         name: "sim_card.plan_allows_automated_sms",
         set: |c, v| v.boolean().and_then(|it| card(c).map(|card| card.plan_allows_automated_sms = Some(it))),
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "route",
+        set: |c, v| match v {
+            Value::TableOfList => {
+                c.routes.push(Route::default());
+                Ok(())
+            }
+            _ => Err("must be written as a table [[route]], one for each".to_owned()),
+        },
+        show: |c| list(&c.routes.iter().map(|route| &route.prefix).collect::<Vec<_>>()),
+    },
+    Setting {
+        name: "route.prefix",
+        set: |c, v| {
+            let prefix = route::prefix(v.text()?)?;
+            if c.routes.iter().any(|route| route.prefix == prefix) {
+                return Err(format!("{prefix} is named twice"));
+            }
+            route(c).map(|route| route.prefix = prefix)
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "route.sim_cards",
+        set: |c, v| {
+            let cards = v.list("numbers of SIM cards (ICCID)", |text| sim_card::card(text).ok())?;
+            route(c).map(|route| route.sim_cards = cards)
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "route.operator",
+        set: |c, v| {
+            let name = v.text()?.to_owned();
+            route(c).map(|route| route.operator = Some(name))
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "route.strict",
+        set: |c, v| v.boolean().and_then(|it| route(c).map(|route| route.strict = it)),
         show: |_| String::new(),
     },
 ];

@@ -1,8 +1,10 @@
 //! `[[sim_card]]`, one for each card of which something has to be said, and `[sim_limits]`, which holds for all.
 
+use crate::domain::amount::Amount;
 use crate::domain::equipment::SimCard;
 use crate::domain::msisdn::Msisdn;
 use jiff::tz::TimeZone;
+use regex_lite::{Regex, RegexBuilder};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +23,8 @@ pub struct SimCardConfig {
     pub ussd: Option<String>,
     /// A regular expression whose first group is the balance.
     pub ussd_pattern: Option<String>,
+    /// Below this balance it takes no more messages.
+    pub low_balance: Option<Amount>,
     /// Whether it may send in a foreign network, at that network's price.
     pub allow_roaming: bool,
     /// Whether its plan's written terms allow automated messages.
@@ -31,7 +35,7 @@ pub struct SimCardConfig {
 
 impl SimCardConfig {
     /// A card of which nothing is said yet.
-    pub(super) fn new(iccid: SimCard) -> Self {
+    pub fn new(iccid: SimCard) -> Self {
         Self {
             iccid,
             number: None,
@@ -39,6 +43,7 @@ impl SimCardConfig {
             smsc: None,
             ussd: None,
             ussd_pattern: None,
+            low_balance: None,
             allow_roaming: false,
             plan_allows_automated_sms: None,
             limits: Limits::default(),
@@ -158,6 +163,24 @@ pub(super) fn ussd(text: &str) -> Option<String> {
     let dialled = |c: char| c.is_ascii_digit() || matches!(c, '*' | '#');
     ((2..=32).contains(&text.len()) && text.chars().all(dialled) && text.ends_with('#')).then(|| text.to_owned())
 }
+
+/// A pattern by which the balance is found in the network's answer.
+pub fn balance_pattern(text: &str) -> Result<Regex, String> {
+    let wrong = || {
+        "must be a regular expression with one group, in brackets, that is the amount, as in \"balance ([0-9.]+)\""
+            .to_owned()
+    };
+    if text.len() > LONGEST_PATTERN {
+        return Err(format!("must have at most {LONGEST_PATTERN} characters"));
+    }
+    let pattern =
+        RegexBuilder::new(text).size_limit(PATTERN_SIZE).build().map_err(|error| format!("{}: {error}", wrong()))?;
+    if pattern.captures_len() < 2 { Err(wrong()) } else { Ok(pattern) }
+}
+
+const LONGEST_PATTERN: usize = 200;
+/// Bytes of a compiled pattern: repetitions of repetitions are beyond it.
+const PATTERN_SIZE: usize = 1 << 20;
 
 /// A time zone by its name.
 pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {

@@ -57,6 +57,18 @@ fn what_is_wrong_is_told_with_line_and_remedy() {
             "line 4: modem.port /dev/a is named twice",
         ),
         ("one modem table", "[modem]\nport = \"/dev/a\"", "line 1: modem must be written as a table [[modem]]"),
+        ("a route without prefix", "[[route]]\noperator = \"A\"", "line 1: [[route]] has no prefix"),
+        ("a route's prefix", "[[route]]\nprefix = \"49\"", "line 2: route.prefix must be the beginning of a number"),
+        (
+            "a route's card",
+            "[[route]]\nprefix = \"+49\"\nsim_cards = [\"1\"]",
+            "line 3: route.sim_cards must be a list of numbers of SIM cards",
+        ),
+        (
+            "a route twice",
+            "[[route]]\nprefix = \"+49\"\n[[route]]\nprefix = \"+49\"",
+            "line 4: route.prefix +49 is named twice",
+        ),
         ("a card without number", "[[sim_card]]\nnumber = \"+15550100\"", "line 1: [[sim_card]] has no iccid"),
         ("a card's number", "[[sim_card]]\niccid = \"12\"", "line 2: sim_card.iccid must be the number of the card"),
         (
@@ -166,6 +178,7 @@ fn the_environment_is_read_as_what_its_setting_wants() {
     assert_eq!(config.country, None, "an empty variable says nothing");
     for (variable, hint) in [
         ("OTPGATE_SIM_CARD_ICCID", "[[sim_card]]"),
+        ("OTPGATE_ROUTE_PREFIX", "[[route]]"),
         ("OTPGATE_MODEM", "[[modem]]"),
         ("OTPGATE_MODEMS", "--modem"),
         ("OTPGATE_MODE", ""),
@@ -308,10 +321,27 @@ fn the_sample_lists_every_setting_with_its_default() {
     let loaded = file(&text).unwrap_or_else(|told| panic!("otpgate.sample.toml: {told}"));
     let defaults = Config::defaults(None, &environment(&[]));
     // These have no default that could be written down; the sample shows an example.
-    let examples =
-        ["country", "data_dir", "master_key_file", "modem", "sim_card", "sim_limits.per_month", "sim_limits.time_zone"];
+    let examples = [
+        "country",
+        "data_dir",
+        "master_key_file",
+        "modem",
+        "route",
+        "sim_card",
+        "sim_limits.per_month",
+        "sim_limits.time_zone",
+    ];
     for (name, value, _) in loaded.rows().filter(|(name, ..)| !examples.contains(name)) {
         assert_eq!(value, settings::show(&defaults, name), "otpgate.sample.toml has another default for {name}");
     }
     assert!(sample.lines().all(|line| line.is_empty() || line.starts_with('#')), "the sample sets nothing by itself");
+}
+
+#[test]
+fn a_route_that_names_nobody_leads_nowhere() {
+    let nowhere = file("[[route]]\nprefix = \"+49\"\nstrict = true").unwrap().config.check().unwrap_err();
+    assert!(nowhere.to_string().contains("[[route]] +49 leads nowhere"), "{nowhere}");
+    let config = file("[[route]]\nprefix = \"+49\"\noperator = \"Telekom.de\"").unwrap().config;
+    let route = &config.routes[0];
+    assert_eq!((route.operator.as_deref(), route.strict), (Some("Telekom.de"), false));
 }

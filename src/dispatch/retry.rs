@@ -1,5 +1,6 @@
 //! What follows from a refusal, an uncertain end or a report. Phase first, then the number's class.
 
+use crate::at::errors;
 use crate::domain::equipment::SimCard;
 use crate::domain::message::{Message, Part, PartId, PartResult, PartState, ReportVerdict, Then, max_attempts};
 use crate::domain::reason::Reason;
@@ -60,7 +61,7 @@ fn class(reason: Reason) -> Class {
             111 | 127 => Temporary { tries: 2, pause: 15 },
             17 | 38 | 41 | 42 | 47 | 192 | 194 | 255 => Temporary { tries: 6, pause: 15 },
             22 | 27 => Temporary { tries: 6, pause: 60 },
-            // Once with one hour's validity, once with none: see `Validity`.
+            // Once with one hour's validity, once with none: see [`Validity`](crate::domain::learned::Validity).
             198 | 199 => Temporary { tries: 3, pause: 0 },
             208..=213 | 320..=322 => Temporary { tries: 4, pause: 5 },
             // Bytes may have been lost on the way, or the modem has fallen back to text mode: once more after the
@@ -71,13 +72,95 @@ fn class(reason: Reason) -> Class {
             _ => Permanent,
         },
         Reason::Cme(n) => match n {
-            10..=18 | 30 | 32 | 515 => Wait { rest: 5 },
+            // Barred, restricted to fixed numbers, or rejected by the network: its own causes are 100 and 24.008's.
+            56 | 62 | 102..=106 | 108 => SimCard,
+            24..=27 | 50 | 58 | 59 | 61 => Permanent,
+            // Locked or absent; no network; busy.
+            5..=7 | 10..=18 | 40..=48 | 30 | 32 | 53..=55 | 107 | 111..=115 | 118 | 256 | 513 | 515 => Wait { rest: 5 },
             _ => Temporary { tries: 4, pause: 5 },
         },
         Reason::BareError => Temporary { tries: 4, pause: 5 },
         Reason::NotTransmitted | Reason::PortLost | Reason::Restarted => Wait { rest: 0 },
         _ => Permanent,
     }
+}
+
+/// Whether the number is clear about the cause. An unclear one says nothing of whether the message was sent.
+fn is_unclear(reason: Reason) -> bool {
+    match reason {
+        Reason::Cms(n) => matches!(n, 21 | 30 | 127 | 255 | 332 | 500 | 512..),
+        Reason::Cme(n) => matches!(n, 31 | 49 | 63 | 100),
+        reason => reason == Reason::BareError,
+    }
+}
+
+/// A modem's or network's answer in one word, for the API: what kind of trouble it is. `None`: it was no such answer.
+pub fn class_word(reason: Reason) -> Option<&'static str> {
+    let is_storage = matches!(reason, Reason::Cms(208 | 209 | 211 | 320..=322) | Reason::Cme(20..=23));
+    let is_modem = matches!(reason, Reason::Cms(210 | 212 | 213 | 340) | Reason::Cme(0..=4 | 51 | 52 | 60 | 601));
+    matches!(reason, Reason::Cms(_) | Reason::Cme(_) | Reason::BareError).then(|| match class(reason) {
+        Class::SimCard => "sim_card",
+        _ if is_storage => "storage",
+        _ if is_modem => "modem",
+        _ if is_unclear(reason) => "unclear",
+        Class::Permanent => "permanent",
+        Class::Temporary { .. } => "temporary",
+        Class::Wait { .. } => "modem",
+    })
+}
+
+/// A modem's or network's answer in a sentence: its name, and what it means for the message.
+pub fn explain(reason: Reason) -> String {
+    let name = match reason {
+        Reason::Cms(n) => errors::cms_name(n),
+        Reason::Cme(n) => errors::cme_name(n),
+        _ => None,
+    };
+    let name = name.map_or_else(String::new, |name| format!(" ({name})"));
+    let means = match class_word(reason) {
+        Some("sim_card") => "; this SIM card can't send it, another may",
+        Some("storage") => "; a storage is full or can't be read",
+        Some("unclear") => "; the number does not tell the cause",
+        Some("permanent") => "; no SIM card could send it as it is",
+        Some("temporary") => "; it may pass",
+        Some(_) => "; the modem, its SIM card or its network is not ready, and nothing is wrong with the message",
+        None => "",
+    };
+    format!("{reason}{name}{means}")
+}
+
+/// Whose fault a refusal is, as far as its number tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Not the network's nor the SIM card's: the message's, the modem's, or nobody's.
+    Nobody,
+    /// The network's, just now.
+    Network,
+    /// The SIM card's, or the network's: what an empty card gets as well.
+    PerhapsSimCard,
+    /// The SIM card's: it may not send.
+    SimCard,
+}
+
+/// Whose fault a refusal is. An absent or locked card is another matter: its modem can't send, and says so.
+pub fn blame(reason: Reason) -> Blame {
+    match reason {
+        Reason::Cms(310..=316) => Blame::Nobody,
+        Reason::Cms(38) => Blame::PerhapsSimCard,
+        Reason::Cms(331) | Reason::Cme(30 | 32 | 53..=55 | 107 | 111..=115 | 118) | Reason::NoResult => Blame::Network,
+        // A storage, the validity period, or bytes that were lost.
+        Reason::Cms(198 | 199 | 208..=213 | 304 | 305 | 320..=322) | Reason::Cme(20..=23) => Blame::Nobody,
+        reason => match class(reason) {
+            Class::SimCard => Blame::SimCard,
+            Class::Temporary { .. } => Blame::Network,
+            Class::Permanent | Class::Wait { .. } => Blame::Nobody,
+        },
+    }
+}
+
+/// Whether a refusal is the message's own fault.
+pub fn is_the_messages(reason: Reason) -> bool {
+    class(reason) == Class::Permanent
 }
 
 /// Which SIM cards besides an attempt's could take its message now.
@@ -150,29 +233,6 @@ pub fn resend_reported(message: &Message, verdict: ReportVerdict, now: &Now) -> 
     verdict == ReportVerdict::GaveUp && message.may_resend(now)
 }
 
-/// How the validity period is given to the network. Some take no relative one (198), or none of that length (199).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Validity {
-    /// The life that is left.
-    #[default]
-    Life,
-    /// One hour.
-    Hour,
-    /// None: the network's own default.
-    None,
-}
-
-impl Validity {
-    /// The next simpler form, after a refusal that names the validity period.
-    pub fn after(self, reason: Reason) -> Self {
-        match (reason, self) {
-            (Reason::Cms(198 | 199), Self::Life) => Self::Hour,
-            (Reason::Cms(198 | 199), _) => Self::None,
-            _ => self,
-        }
-    }
-}
-
 const LONGEST_PAUSE_SECONDS: u64 = 300;
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
@@ -200,18 +260,6 @@ mod tests {
     }
 
     #[test]
-    fn validity_gets_simpler_only_when_it_is_named() {
-        let mut v = Validity::Life;
-        v = v.after(Reason::Cms(38));
-        assert_eq!(v, Validity::Life);
-        v = v.after(Reason::Cms(199));
-        assert_eq!(v, Validity::Hour);
-        v = v.after(Reason::Cms(198));
-        assert_eq!(v, Validity::None);
-        assert_eq!(v.after(Reason::Cms(198)), Validity::None);
-    }
-
-    #[test]
     fn a_modem_in_trouble_rests_longer_each_time_and_no_other_does() {
         let seconds = |reason, n| rest(reason, n).map(|d| d.as_secs());
         let rests: Vec<_> = (1..8).map(|n| seconds(Reason::Cms(331), n)).collect();
@@ -222,7 +270,7 @@ mod tests {
         }
     }
 
-    /// Every number of the reference tables has one class, and it is the one that table 4.2 gives.
+    /// Some of them by name; `tests/error_classes.rs` reads the reference tables as a whole.
     #[test]
     fn classes() {
         let rows = [
@@ -247,6 +295,46 @@ mod tests {
         ];
         for (reason, expected) in rows {
             assert_eq!(class(reason), expected, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn whose_fault_it_is() {
+        for (reason, expected) in [
+            (Reason::Cms(21), Blame::SimCard),
+            (Reason::Cms(193), Blame::SimCard),
+            (Reason::Cme(62), Blame::SimCard),
+            (Reason::Cms(38), Blame::PerhapsSimCard),
+            (Reason::Cms(41), Blame::Network),
+            (Reason::Cms(331), Blame::Network),
+            (Reason::NoResult, Blame::Network),
+            (Reason::Cms(1), Blame::Nobody),
+            (Reason::Cms(311), Blame::Nobody),
+            (Reason::Cms(322), Blame::Nobody),
+            (Reason::Cms(302), Blame::Nobody),
+            (Reason::NotTransmitted, Blame::Nobody),
+            (Reason::PortLost, Blame::Nobody),
+        ] {
+            assert_eq!(blame(reason), expected, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_told_with_its_number_its_name_and_what_it_means() {
+        for (reason, word, ends) in [
+            (
+                Reason::Cms(21),
+                Some("sim_card"),
+                "21 (short message transfer rejected); this SIM card can't send it, another may",
+            ),
+            (Reason::Cms(38), Some("temporary"), "38 (network out of order); it may pass"),
+            (Reason::Cms(999), Some("unclear"), "999; the number does not tell the cause"),
+            (Reason::Cme(14), Some("modem"), "nothing is wrong with the message"),
+            (Reason::BareError, Some("unclear"), "without a number; the number does not tell the cause"),
+            (Reason::TtlPassed, None, "before a modem could send it"),
+        ] {
+            assert_eq!(class_word(reason), word, "{reason:?}");
+            assert!(explain(reason).ends_with(ends), "{}", explain(reason));
         }
     }
 }

@@ -200,6 +200,7 @@ struct ModemView {
     prompts: u64,
     submits: u64,
     submitted: u64,
+    pins_typed: u64,
     /// From a final result to the next AT+CMGS.
     turn: Spread,
     /// From the prompt to 0x1A.
@@ -241,6 +242,7 @@ impl From<ModemCounts> for ModemView {
             prompts: counts.prompts,
             submits: counts.submits,
             submitted: counts.submitted,
+            pins_typed: counts.pins_typed,
             turn: Spread::of(turns.from_result),
             prompt: Spread::of(turns.from_prompt),
         }

@@ -1,6 +1,7 @@
 //! What is known of each modem, for `GET /v1/modems`, readiness and the log. Written by the drivers, read by anyone.
 
 use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::learned::{ModelTraits, SimCardTraits};
 use crate::domain::time::Wall;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -38,6 +39,12 @@ pub struct ModemView {
     pub quirks: &'static str,
     /// Signal in dBm, from `+CSQ`.
     pub signal_dbm: Option<i16>,
+    /// What it was seen to do, if that is remembered of its model.
+    pub traits: Option<ModelTraits>,
+    /// What was seen of its SIM card.
+    pub card_traits: Option<SimCardTraits>,
+    /// The SIM card's balance, as the network told it last.
+    pub balance: Option<String>,
     /// Parts that the network took since otpgate started.
     pub accepted: u64,
     /// Parts that were refused since otpgate started.

@@ -39,6 +39,21 @@ pub(super) enum Next {
     Again(Duration, &'static str),
     /// Sending is possible without it.
     Degraded(&'static str),
+    /// The SIM card is open.
+    Open,
+    /// The SIM card asks for its PIN.
+    Unlock,
+    /// The SIM card does not answer.
+    Gone(Gone),
+}
+
+/// Why a SIM card does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    /// There is none, as far as the modem sees.
+    Absent,
+    /// It can't be read.
+    Failed,
 }
 
 /// What was learned about a modem and its SIM card.
@@ -54,6 +69,8 @@ pub(super) struct Known {
     pub(super) revision: Option<String>,
     pub(super) imei: Option<Imei>,
     pub(super) sim_card: Option<SimCard>,
+    /// The question that was answered with it.
+    pub(super) card_query: Option<Command>,
     /// Queries that this modem answered with a line of their own.
     pub(super) barriers: Vec<Command>,
     /// What it says that `AT+CPMS` takes.
@@ -82,13 +99,13 @@ pub(super) struct Known {
     pub(super) eps: Option<u8>,
     /// Whether it is registered with IMS, where the modem tells.
     pub(super) ims: Option<bool>,
+    /// What the three registrations said when messages failed over them.
+    distrusted: Option<[Option<u8>; 3]>,
     /// `<AcT>` of 27.007 §7.3.
     technology: Option<u8>,
     pub(super) operator: Option<String>,
     pub(super) signal_dbm: Option<i16>,
     pub(super) degraded: Vec<&'static str>,
-    /// The SIM card is not there, or can't be read.
-    pub(super) card_missing: bool,
     tried_forms: usize,
     refused_pin_queries: u8,
 }
@@ -337,20 +354,25 @@ fn take_character_set(known: &mut Known, reply: &Reply) -> Next {
     Next::Step
 }
 
+macro_rules! cme {
+    ($numbers:pat) => {
+        ReplyEnd::Final(FinalResult::Cme(Some($numbers)))
+    };
+}
+
 fn take_pin(known: &mut Known, reply: &Reply) -> Next {
-    // Where a person has to unlock it, it is there.
-    known.card_missing = reply.first().and_then(response::pin_state).is_none();
     let soon = Duration::from_secs(2);
     let later = Duration::from_secs(30);
     match (reply.first().and_then(response::pin_state), reply.end) {
-        (Some(PinState::Ready | PinState::Second), _) => Next::Step,
-        (Some(PinState::Pin), _) => Next::Again(later, "the SIM card asks for its PIN; switch the PIN off in a phone"),
-        (Some(PinState::Puk), _) => Next::Again(later, "the SIM card asks for its PUK; unlock it in a phone"),
-        (Some(PinState::Locked), _) => Next::Again(later, "the modem is locked to another SIM card or network"),
-        (_, ReplyEnd::Final(FinalResult::Cme(Some(10)))) => Next::Again(later, "there is no SIM card in it"),
-        (_, ReplyEnd::Final(FinalResult::Cme(Some(13 | 15)))) => {
-            Next::Again(later, "the SIM card can't be read; take it out and put it in again")
-        }
+        // PIN2 and PUK2 are for fixed dialling and call charges.
+        (Some(PinState::Ready | PinState::Second), _) | (None, cme!(17 | 18)) => Next::Open,
+        (Some(PinState::Pin), _) | (None, cme!(11)) => Next::Unlock,
+        (Some(PinState::Puk), _) | (None, cme!(12)) => Next::Again(later, ASKS_FOR_PUK),
+        (Some(PinState::Locked), _) | (None, cme!(5..=7)) => Next::Again(later, LOCKED_TO_CARD),
+        (Some(PinState::NetworkLocked), _) | (None, cme!(40..=47)) => Next::Again(later, LOCKED_TO_NETWORK),
+        (None, cme!(15)) => Next::Again(later, WRONG_CARD),
+        (Some(PinState::NotReady), _) | (None, cme!(10)) => Next::Gone(Gone::Absent),
+        (None, cme!(0 | 13)) => Next::Gone(Gone::Failed),
         // Whoever does not know the question tells by ICCID or IMSI whether there is a card. One that has just booted may
         // say the same for a while.
         _ if is_not_supported(reply) && known.refused_pin_queries >= PIN_QUERIES => Next::Step,
@@ -402,6 +424,14 @@ const OTHER_CHARACTER_SET: &str =
 const NO_PDU_MODE: &str = "it does not take messages as PDUs (AT+CMGF=0); is this its AT port?";
 /// Refused queries for the PIN, 2 s apart, until the modem is believed not to know it.
 const PIN_QUERIES: u8 = 20;
+const ASKS_FOR_PUK: &str = "the SIM card is blocked and asks for its PUK, which otpgate never types; its operator tells the PUK: \
+                            enter it in a phone, with a new PIN";
+const LOCKED_TO_CARD: &str =
+    "the modem is locked to another SIM card (PH-SIM PIN); put that one in, or have the seller unlock the modem";
+const LOCKED_TO_NETWORK: &str = "the modem is locked to another network (PH-NET PIN or its kin); use a card of that network, or have \
+                                 the modem unlocked by who sold it";
+const WRONG_CARD: &str = "the modem does not take this SIM card (error 15, wrong card); put in the one that it is meant for, or try \
+                          this one in a phone";
 const LONGEST_NAME: usize = 64;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From a message's part to the PDU that the modem gets.
 
-use crate::dispatch::retry::Validity;
+use crate::domain::learned::Validity;
 use crate::domain::message::Message;
 use crate::sms::pdu::{Address, Dcs, Pdu, Submit, TpVp};
 use crate::sms::segment::{NationalShift, segment};

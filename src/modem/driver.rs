@@ -17,11 +17,15 @@ use crate::dispatch::retry;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
 use crate::domain::message::{IntentOf, PartId, PartResult};
+use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now};
 use crate::ops::clock::Clock;
 use crate::sms::pdu::Pdu;
-use crate::store::{Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, Report, Store, StoreError};
+use crate::store::{
+    Answer, Claim, Grant, LateResult, LeftOpen, Matched, Outcome, PinEntry, Readiness, Report, Store, StoreError,
+};
 use recovering::Next;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +34,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
+mod balance;
 mod claiming;
+mod lessons;
+mod pin;
 mod recovering;
 mod sending;
 mod shown;
@@ -68,7 +75,7 @@ pub struct Setting {
     pub clock: Arc<dyn Clock>,
     /// What is shown.
     pub board: Board,
-    /// What was learned about SIM cards.
+    /// What was learned about models and SIM cards.
     pub learned: Learned,
     /// What the modems' ladders know of each other.
     pub ward: Ward,
@@ -112,6 +119,10 @@ struct Driver {
     listening: bool,
     /// Who was at this port last: a hint, until it is known again.
     last_here: Option<Imei>,
+    /// Which card was in it last.
+    last_card: Option<SimCard>,
+    /// Why it can't send, as the log was told.
+    told_reason: Option<String>,
     rest: Rest,
     recovery: Recovery,
     /// How far the session had come, when the ladder was told last.
@@ -122,12 +133,21 @@ struct Driver {
     early: Vec<Event>,
     /// Reports on their way to the disk, and where the modem keeps them until then.
     keeping: JoinSet<Option<StoredAt>>,
+    /// A PIN that is looked for.
+    unlocking: JoinSet<pin::Unlocking>,
+    /// The one that the session was given last, and for which question.
+    pin: Option<(u64, PinEntry)>,
+    balance: balance::BalanceWatch,
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
+    /// Numbers to which nothing could be sent over a doubtful registration.
+    failed_to: Vec<Msisdn>,
+    /// When what was learned was last looked at.
+    learned: Mono,
     next_token: u64,
     /// What the store was told last: which modem can send, over which SIM card.
-    told_ready: Option<(Imei, SimCard)>,
+    told_ready: Option<(Imei, SimCard, Readiness)>,
 }
 
 /// A claimed message, ready to be handed over.
@@ -171,7 +191,9 @@ enum Closed {
 impl Driver {
     fn new(setting: Setting, orders: watch::Receiver<Order>) -> Self {
         Self {
-            session: Session::new(setting.configured).with_sim_cards(setting.sim_cards.clone()),
+            session: Session::new(setting.configured)
+                .with_sim_cards(setting.sim_cards.clone())
+                .with_bearers(setting.learned.bearers()),
             recovery: Recovery::new(setting.slot, setting.ports.hub(&setting.port), setting.ward.clone()),
             stage: Stage::Starting,
             shown_recovery: None,
@@ -185,11 +207,18 @@ impl Driver {
             outcome: None,
             listening: false,
             last_here: None,
+            last_card: None,
+            told_reason: None,
             rest: Rest::default(),
             early: Vec::new(),
             keeping: JoinSet::new(),
+            unlocking: JoinSet::new(),
+            pin: None,
+            balance: balance::BalanceWatch::default(),
             send_time: Duration::ZERO,
             measured: Mono::default(),
+            failed_to: Vec::new(),
+            learned: Mono::default(),
             next_token: 0,
             told_ready: None,
         }
@@ -227,6 +256,7 @@ impl Driver {
                 break closed;
             }
         };
+        self.write_lessons();
         // Close first: a port that lingers makes the kernel give the modem another name when it comes back.
         drop(port);
         self.tell_recovery(match closed {
@@ -237,6 +267,7 @@ impl Driver {
         self.session.handle_input(self.setting.clock.now().mono, Input::Lost);
         self.note_outputs();
         self.flush_outcome();
+        self.withdraw_pin().await;
         self.flight = None;
         self.identity = None;
         self.early.clear();
@@ -266,6 +297,7 @@ impl Driver {
         }
         self.end_rest();
         self.keep_claiming();
+        self.keep_lessons();
         self.is_done().then_some(Closed::Stopped)
     }
 
@@ -295,6 +327,7 @@ impl Driver {
                     self.session.handle_input(self.setting.clock.now().mono, Input::Kept(at));
                 }
             },
+            Some(Ok(found)) = self.unlocking.join_next() => self.pin_found(found),
             order = self.orders.changed() => if order.is_err() {
                 return Some(Closed::Stopped);
             },
@@ -330,7 +363,7 @@ impl Driver {
                     Output::Event(event) => self.take(event),
                 }
             }
-            if !self.submit_next() {
+            if !self.submit_next() && !self.ask_balance() {
                 break;
             }
         }
@@ -341,6 +374,9 @@ impl Driver {
     fn take(&mut self, event: Event) {
         match event {
             Event::Changed => self.show(),
+            Event::WantPin { token, imei, sim_card, tries_left } => self.want_pin(token, imei, sim_card, tries_left),
+            Event::ServiceAnswered(text) => self.balance_told(text),
+            Event::PinEnded { token, outcome } => self.pin_ended(token, outcome),
             Event::Identified { imei, sim_card } => self.identified(imei, sim_card),
             Event::WantIntent { token } => self.want_intent(token),
             Event::Outcome { token, result } => self.ended(token, result),
@@ -380,6 +416,16 @@ impl Driver {
             Event::Inbound { from, characters } => {
                 tracing::info!(modem.slot = self.setting.slot, %from, characters, "A message came in; it stays on the modem");
             }
+            Event::GoesOver(bearer) => {
+                if let Some((_, sim_card)) = &self.identity {
+                    tracing::info!(
+                        modem.slot = self.setting.slot,
+                        bearer,
+                        "Messages go with this AT+CGSMS; it is kept"
+                    );
+                    self.setting.learned.goes_over(sim_card, bearer);
+                }
+            }
             Event::Notice(words) => tracing::warn!(modem.slot = self.setting.slot, "{words}"),
         }
     }
@@ -401,9 +447,11 @@ impl Driver {
         let idle = now.mono + LOOK_AGAIN;
         let ahead = self.ahead_until().filter(|until| *until > now.mono);
         let rested = self.rest.until.map(|(until, _)| until);
+        // What is due and can't be asked yet is asked when the modem is free.
+        let balance = self.balance.due().filter(|due| *due > now.mono);
         // What it wants of the port it has said; it waits for that, not for a moment.
         let ladder = self.recovery.next_timeout().filter(|at| *at > now.mono);
-        [self.session.next_timeout(), self.stopping(), ahead, rested, ladder]
+        [self.session.next_timeout(), self.stopping(), ahead, rested, balance, ladder]
             .into_iter()
             .flatten()
             .fold(idle, Mono::min)

@@ -17,6 +17,8 @@ pub struct Quirks {
     pub prompt_delay: Duration,
     /// From a final result to the next command.
     pub command_gap: Duration,
+    /// Whether what it does is remembered, and what it bears is tried out.
+    pub learns: bool,
     /// Commands that make it talk less, or talk on this port. Each may be refused without harm.
     pub quiet: &'static [&'static str],
     /// `<mode>` of `AT+CNMI` (27.005 §3.4.1), in the order to try them.
@@ -163,6 +165,7 @@ const ANY: Quirks = Quirks {
                and a SIM card was busy for up to 40 s",
     prompt_delay: Duration::from_millis(50),
     command_gap: Duration::from_millis(20),
+    learns: true,
     quiet: &[],
     indication_modes: &[2, 1, 3],
     acknowledgement: AcknowledgementForm::Plain,
@@ -245,6 +248,17 @@ mod tests {
         for row in ROWS {
             assert!(row.quirks.evidence.len() > 20 && row.quirks.evidence != ANY.evidence, "{}", row.quirks.name);
             assert!(row.manufacturer.iter().chain(row.models).all(|name| *name == plain(name)), "{}", row.quirks.name);
+        }
+    }
+
+    #[test]
+    fn hardware_md_has_every_row() {
+        let text = include_str!("../../hardware.md");
+        for row in ROWS.iter().filter(|row| row.quirks.learns) {
+            let cell = |line: &str| {
+                line.split('|').nth(1).is_some_and(|it| it.split(',').any(|n| n.trim() == row.quirks.name))
+            };
+            assert!(text.lines().any(cell), "hardware.md: What is done otherwise for a model: {}", row.quirks.name);
         }
     }
 

@@ -9,10 +9,14 @@
 
 mod acknowledge;
 mod bearer;
+mod card;
 mod idle;
 mod incoming;
+mod pace;
+mod pin;
 mod sending;
 mod setting_up;
+mod ussd;
 
 use super::bringup::{HEARTBEAT, Known, Next, STEPS};
 use super::quirks::{Configured, Quirks, Reset};
@@ -26,7 +30,9 @@ use crate::at::{
 use crate::config::SimCardConfig;
 use crate::dispatch::retry::{FinalError, judge};
 use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::learned::{ModelName, ModelTraits};
 use crate::domain::message::{PartResult, ReportVerdict};
+use crate::domain::pin::PinOutcome;
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
@@ -35,10 +41,15 @@ use crate::modem::recovery::{Revival, Stage, Traits, Trouble};
 use crate::sms::pdu::{self, Pdu, SmscField, Tpdu};
 use acknowledge::Acknowledgements;
 use bearer::Bearers;
+use card::CardWatch;
+use pace::Pace;
+pub use pin::PinAnswer;
+use pin::Unlock;
 use sending::GIVE_UP_AFTER;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use ussd::ServiceCode;
 
 /// Everything that can happen to a session.
 #[derive(Debug)]
@@ -64,12 +75,23 @@ pub enum Input<'a> {
         /// Whether it is.
         granted: bool,
     },
+    /// Messages to several numbers in a row failed over a registration that is doubtful.
+    Distrusted,
     /// A report that the modem keeps is on disk.
     Kept(StoredAt),
     /// Before [`Input::Opened`]: this may bring the modem back. It is said behind the first ESC.
     Revive(Revival),
     /// Set the modem up anew, as soon as nothing is in flight.
     SetUp,
+    /// Dial this service code. Only after [`Session::is_free`].
+    ServiceCode(&'a str),
+    /// The answer to [`Event::WantPin`].
+    Pin {
+        /// Which question.
+        token: u64,
+        /// What to do.
+        answer: PinAnswer,
+    },
     /// The PDU was not written: between grant and hand-over somebody called the message off, or its time ran out.
     Withheld {
         /// Which job.
@@ -128,6 +150,26 @@ pub enum Event {
         /// The SIM card.
         sim_card: SimCard,
     },
+    /// The SIM card asks for its PIN: is there one for it, and may it be typed?
+    WantPin {
+        /// Which question.
+        token: u64,
+        /// The modem, if it tells who it is.
+        imei: Option<Imei>,
+        /// The SIM card, if it tells that before its PIN.
+        sim_card: Option<SimCard>,
+        /// How many tries are left, if the modem tells.
+        tries_left: Option<u8>,
+    },
+    /// What the network said to a service code; `None`: nothing, or it can't be told.
+    ServiceAnswered(Option<Secret>),
+    /// What came of a PIN. Where nobody saw that, nothing is said.
+    PinEnded {
+        /// Which question it answered.
+        token: u64,
+        /// What came of it.
+        outcome: PinOutcome,
+    },
     /// What [`Session::view`] shows has changed.
     Changed,
     /// `AT+CMGS` went out for this job: make its intent durable.
@@ -176,6 +218,8 @@ pub enum Event {
     },
     /// The modem said that it has restarted by itself.
     Booted,
+    /// With this value of `AT+CGSMS` the SIM card's messages go, and with others they did not.
+    GoesOver(u8),
     /// Something worth a line in the log.
     Notice(&'static str),
 }
@@ -230,8 +274,16 @@ pub struct Session {
     early: Vec<Event>,
     acknowledgements: Acknowledgements,
     bearers: Bearers,
+    pace: Pace,
+    /// A list of a storage was asked for and not answered.
+    lists_hang: bool,
+    /// The command that was asked last lists a storage.
+    lists: bool,
     /// The network has refused a message as it does where the service centre's number is wrong.
     centre_doubted: bool,
+    unlock: Unlock,
+    card: CardWatch,
+    service_code: ServiceCode,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -243,6 +295,7 @@ pub struct Session {
     revival: Option<Revival>,
     quiet_since: Mono,
     next_heartbeat: usize,
+    beats: usize,
     outputs: VecDeque<Output>,
 }
 
@@ -294,13 +347,17 @@ enum Asked {
     Acknowledgement,
     Routing,
     Bearer,
+    Unlock,
+    CardPower,
+    Card,
+    ServiceCode,
 }
 
 impl Session {
     /// A session whose port is not open yet.
     pub fn new(configured: Configured) -> Self {
         let quirks = configured.over(None, None);
-        Self {
+        let mut session = Self {
             configured,
             cards: Arc::default(),
             engine: Engine::new(config(quirks, &Known::default())),
@@ -314,7 +371,13 @@ impl Session {
             early: Vec::new(),
             acknowledgements: Acknowledgements::default(),
             bearers: Bearers::default(),
+            pace: Pace::default(),
+            lists_hang: false,
+            lists: false,
             centre_doubted: false,
+            unlock: Unlock::default(),
+            card: CardWatch::default(),
+            service_code: ServiceCode::default(),
             sent: None,
             asked: None,
             unsent_in_a_row: 0,
@@ -324,13 +387,55 @@ impl Session {
             revival: None,
             quiet_since: Mono::default(),
             next_heartbeat: 0,
+            beats: 0,
             outputs: VecDeque::new(),
-        }
+        };
+        session.pace = session.new_pace();
+        session
     }
 
     /// With what is said about SIM cards.
     pub fn with_sim_cards(self, cards: Arc<[SimCardConfig]>) -> Self {
         Self { cards, ..self }
+    }
+
+    /// With the values of `AT+CGSMS` that SIM cards are known to need.
+    pub fn with_bearers(self, bearers: BTreeMap<SimCard, u8>) -> Self {
+        Self { bearers: Bearers::known(bearers), ..self }
+    }
+
+    /// What this modem was seen to do. `None` before it has said its name, and of one of which nothing is to be learned.
+    pub fn traits(&self) -> Option<ModelTraits> {
+        let name = self.model_name().filter(|_| self.quirks.learns && self.phase != Phase::Closed)?;
+        Some(ModelTraits {
+            prompt_delay: self.pace.good(),
+            prompt_delay_settled: self.pace.is_settled(),
+            report_form: self.known.routing,
+            acknowledged: self.known.acknowledges,
+            lists_hang: self.lists_hang,
+            ..ModelTraits::new(name)
+        })
+    }
+
+    /// Takes over what its sisters were seen to do.
+    pub fn teach(&mut self, traits: &ModelTraits) {
+        if self.model_name().as_ref() == Some(&traits.name) {
+            self.pace.teach(traits.prompt_delay, traits.prompt_delay_settled);
+            self.lists_hang |= traits.lists_hang;
+        }
+    }
+
+    /// Model and firmware, as far as it tells.
+    pub fn model_name(&self) -> Option<ModelName> {
+        let text = |known: &Option<String>| known.clone().unwrap_or_default();
+        let Known { manufacturer, model, revision, .. } = &self.known;
+        model.as_ref()?;
+        Some(ModelName { manufacturer: text(manufacturer), model: text(model), revision: text(revision) })
+    }
+
+    /// Whether a list of its storages is answered, as far as is known: some hang on it.
+    pub fn bears_lists(&self) -> bool {
+        !self.lists_hang && !self.quirks.cmgl_hangs
     }
 
     /// Takes what happened.
@@ -341,6 +446,10 @@ impl Session {
                 self.fetches.clear();
                 self.early.clear();
                 self.acknowledgements.forget();
+                self.unlock.forget();
+                self.unlock.powered_up();
+                self.card.forget();
+                self.service_code_is_lost();
                 self.asked = None;
                 self.heard = None;
                 self.rebooted = false;
@@ -354,6 +463,7 @@ impl Session {
                 self.engine.handle_input(now, AtInput::Revive(revival));
             }
             Input::Lost => {
+                self.service_code_is_lost();
                 self.engine.handle_input(now, AtInput::Reset);
                 self.go(Phase::Closed);
             }
@@ -365,7 +475,10 @@ impl Session {
             }
             Input::Revive(revival) => self.revival = Some(revival),
             Input::SetUp => self.rebooted = true,
+            Input::Distrusted => self.distrust(),
             Input::Kept(at) => self.fetches.push_back(Fetch::Select(at, Stored::Known)),
+            Input::ServiceCode(code) => self.begin_service_code(now, code),
+            Input::Pin { token, answer } => self.take_pin(now, token, answer),
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
                 self.engine.handle_input(now, AtInput::Withheld { token });
@@ -388,8 +501,11 @@ impl Session {
         let own = match self.phase {
             // Nothing can be said while the engine is busy, and it has its own time for that.
             _ if !self.engine.is_ready() => None,
+            Phase::BringUp { .. } if self.unlock.waits() => None,
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
-            Phase::Up if self.asked.is_none() && self.job.is_none() => Some(self.quiet_since + self.heartbeat()),
+            Phase::Up if self.asked.is_none() && self.job.is_none() => {
+                Some(self.service_code.waits_until().unwrap_or(self.quiet_since + self.heartbeat()))
+            }
             _ => None,
         };
         own.into_iter().chain(self.engine.next_timeout()).min()
@@ -401,6 +517,7 @@ impl Session {
             && self.job.is_none()
             && self.asked.is_none()
             && self.fetches.is_empty()
+            && self.service_code.is_idle()
             && self.acknowledgements.is_settled()
             && self.next_bearer().is_none()
             && !self.rebooted
@@ -419,14 +536,13 @@ impl Session {
     }
 
     /// What its ladder goes by. Before it has named itself, careful defaults.
-    pub fn traits(&self) -> Traits {
+    pub fn recovery_traits(&self) -> Traits {
         Traits { boot_time: self.quirks.boot_time, reset_changes_mode: self.quirks.reset_changes_mode }
     }
 
     /// How far it has come.
     pub fn stage(&self) -> Stage {
         match self.phase {
-            Phase::BringUp { why: Some(_), .. } if self.known.card_missing => Stage::CardMissing,
             Phase::Up | Phase::Recovering if self.known.registration().is_some() => Stage::Ready,
             Phase::Up => Stage::Unregistered,
             Phase::Closed | Phase::Synchronising | Phase::BringUp { .. } | Phase::Recovering => Stage::Starting,
@@ -459,7 +575,10 @@ impl Session {
         let (state, reason) = match self.phase {
             Phase::Closed => (ModemState::Closed, None),
             Phase::Synchronising => (ModemState::Starting, None),
-            Phase::BringUp { why: Some(why), .. } => (ModemState::Waiting, Some(why.to_owned())),
+            Phase::BringUp { why: Some(why), .. } => {
+                let words = self.unlock.words().filter(|_| why == pin::ASKS_FOR_PIN);
+                (ModemState::Waiting, Some(words.unwrap_or_else(|| why.to_owned())))
+            }
             Phase::BringUp { .. } => (ModemState::Starting, None),
             Phase::Recovering => (ModemState::Recovering, self.job.map(|_| LISTENING.to_owned())),
             Phase::Up if registration.is_none() => (ModemState::Waiting, Some(self.known.unregistered().to_owned())),
@@ -510,6 +629,10 @@ impl Session {
             AtEvent::WantRelease { token } => self.emit(Event::WantIntent { token }),
             AtEvent::Submitted { token, result } => self.submitted(now, token, result),
             AtEvent::Uncertain { token } => {
+                if self.phase != Phase::Closed {
+                    // One that got its PDU too soon answers it behind the next command, if at all.
+                    self.pace.fault();
+                }
                 let reason = if self.phase == Phase::Closed { Reason::PortLost } else { Reason::NoResult };
                 self.astray |= reason == Reason::PortLost;
                 self.emit(Event::Outcome { token, result: PartResult::Uncertain(reason) });
@@ -537,11 +660,13 @@ impl Session {
             AtEvent::Resynchronised => {}
             AtEvent::OrphanResult { reference } => self.orphan(reference),
             AtEvent::ForeignEcho(_) => {
+                self.pace.fault();
                 self.emit(Event::Notice("Somebody else speaks on this port; stop ModemManager or whatever uses it"));
             }
             AtEvent::StrayPrompt => self.emit(Event::Notice("A prompt came outside its time; it was escaped")),
             AtEvent::Urc(urc) => self.news(now, urc),
-            AtEvent::Noise { .. } | AtEvent::Trace(_) => {}
+            AtEvent::Trace(line) => self.service_text_goes_on(line.as_str()),
+            AtEvent::Noise { .. } => {}
             AtEvent::Refused(_) => {
                 // The engine was busy with something else after all: nothing has left.
                 if let (Some(token), true) = (self.job, !self.engine.is_on_air()) {

@@ -185,6 +185,11 @@ impl SimulatorHandle {
         self.shared.input(&mut self.shared.lock(), index, ModemInput::PowerCycle);
     }
 
+    /// Puts another SIM card into a modem, the one with this number, without a word from the modem.
+    pub fn other_card(&self, index: usize, number: usize) {
+        self.shared.input(&mut self.shared.lock(), index, ModemInput::OtherCard(number));
+    }
+
     /// Whether a modem's port is there.
     pub fn is_there(&self, index: usize) -> bool {
         self.shared.lock().lines.get(index).is_some_and(|line| !line.gone())

@@ -252,6 +252,20 @@ faults! {
     "L9" bearer: u8,
     /// Reports are given only directly and with phase 2+ (AT+CSMS=1), under which each has to be acknowledged.
     "R5" reports_acknowledged_only: Yes,
+    /// The answer to AT+CPIN= is never said; the card has taken or refused the PIN all the same.
+    "L10" pin_answer_lost: Yes,
+    /// How many tries are left for the PIN is not told.
+    "L10" pin_tries_hidden: Yes,
+    /// The card tells its ICCID only once it is open.
+    "L10" iccid_locked: Yes,
+    /// At this command the card loses contact.
+    "L11" card_lost: CardLoss,
+    /// After power-up, and after its PIN, the card is busy for so long (+CME ERROR: 14).
+    "T9" card_busy: Duration,
+    /// The answer to a USSD code has another shape, or never comes.
+    "L13" ussd_shape: UssdShape,
+    /// The balance that the answer to a USSD code tells.
+    "L13" balance: Balance,
     /// The status report bears another TP-MR than the message.
     "R6" report_reference: u8,
     /// The status report comes before +CMGS.
@@ -391,6 +405,18 @@ impl FaultValue for u8 {
             Some(hex) => u8::from_str_radix(hex, 16).ok(),
             None => text.parse().ok(),
         }
+    }
+}
+
+/// An amount of money, as it stands in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balance(pub String);
+
+impl FaultValue for Balance {
+    const EXPECTED: &'static str = "an amount as 0.50";
+    fn read(text: &str) -> Option<Self> {
+        let fits = (1..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit() || b"-.,".contains(&b));
+        fits.then(|| Self(text.to_owned()))
     }
 }
 
@@ -553,6 +579,30 @@ choices! {
         NotSupported = "not_support",
         /// `TOO MANY PARAMETERS`.
         TooMany = "too_many",
+    }
+    /// The shape of an answer to a USSD code.
+    UssdShape {
+        /// Packed septets in hexadecimal, without quotes and data coding scheme.
+        PackedHex = "packed",
+        /// UCS-2 in hexadecimal, and a data coding scheme that says so.
+        Ucs2 = "ucs2",
+        /// UCS-2 in hexadecimal, and one that says something else.
+        Ucs2Mislabelled = "ucs2_as_gsm",
+        /// UCS-2 in hexadecimal, with what was in memory behind it.
+        Garbage = "garbage",
+        /// Plain, over two lines.
+        TwoLines = "two_lines",
+        /// None.
+        Never = "never",
+        /// The network ends the dialogue.
+        Refused = "refused",
+    }
+    /// What gives a card that has lost contact back.
+    CardLoss {
+        /// `AT+CFUN=0`.
+        Cfun = "cfun",
+        /// A power cycle.
+        PowerCycle = "power",
     }
     /// At which point of a send the port goes away.
     PortLoss {

@@ -44,6 +44,8 @@ pub enum ModemInput<'a> {
     UsbReset,
     /// Calls it.
     Ring,
+    /// Puts another SIM card in, the one with this number, without a word from the modem. Its phone number stays.
+    OtherCard(usize),
 }
 
 /// What comes out, with the modem's index.
@@ -91,6 +93,7 @@ impl Simulator {
                 ModemInput::PowerCycle => modem::Input::PowerCycle,
                 ModemInput::UsbReset => modem::Input::UsbReset,
                 ModemInput::Ring => modem::Input::Ring,
+                ModemInput::OtherCard(number) => modem::Input::OtherCard(number),
             },
         );
         self.settle(now);

@@ -10,6 +10,7 @@ mod commands;
 mod counts;
 mod identity;
 mod line;
+mod pin;
 mod receiving;
 mod sending;
 mod settings;
@@ -17,6 +18,7 @@ mod sms_commands;
 mod storage;
 mod text_mode;
 mod typing;
+mod ussd;
 
 use super::faults::{Cure, Dice, Failure, Faults, Hang, Unregistered, UrcPlace};
 use super::network::{Downlink, Submission};
@@ -34,6 +36,10 @@ pub use identity::Identity;
 /// What is built into a virtual modem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModemOptions {
+    /// What `AT+CGMI` says. The quirk row of a virtual modem knows it as `otpgate`; under another name it is that maker's.
+    pub manufacturer: String,
+    /// What `AT+CGMM` says.
+    pub model: String,
     /// PIN that the card asks for after power-up. `None`: it asks for none.
     pub pin: Option<String>,
     /// Places in each message storage, 1 to 255.
@@ -48,7 +54,16 @@ pub struct ModemOptions {
 
 impl Default for ModemOptions {
     fn default() -> Self {
-        Self { pin: None, capacity: 20, boot_time: Duration::from_secs(2), smsc: "+15555550000".into(), epoch: Wall(0) }
+        let (manufacturer, model) = ("otpgate".into(), "virtual".into());
+        Self {
+            manufacturer,
+            model,
+            pin: None,
+            capacity: 20,
+            boot_time: Duration::from_secs(2),
+            smsc: "+15555550000".into(),
+            epoch: Wall(0),
+        }
     }
 }
 
@@ -69,6 +84,8 @@ pub enum Input<'a> {
     UsbReset,
     /// Somebody calls.
     Ring,
+    /// Another SIM card is put in, the one with this number, and nothing is said of it.
+    OtherCard(usize),
 }
 
 /// What a modem does.
@@ -162,6 +179,8 @@ enum Event {
     Booted,
     /// It hears again.
     Hears,
+    /// The card is not busy any more.
+    CardIsFree,
     /// It has found its network.
     Registered,
     /// The time for AT+CNMA is over.
@@ -287,6 +306,7 @@ impl VirtualModem {
             Input::PowerCycle => self.reboot(now, Cure::Power),
             Input::UsbReset => self.usb_reset(now),
             Input::Ring => self.urc("RING".into()),
+            Input::OtherCard(number) => self.other_card(number),
         }
     }
 
@@ -337,16 +357,20 @@ impl VirtualModem {
             }
             Event::Booted => {
                 self.deaf = None;
-                for line in ["RDY", "+CFUN: 1", if self.card.is_open() { "+CPIN: READY" } else { "+CPIN: SIM PIN" }] {
+                let card = format!("+CPIN: {}", self.card.state_word());
+                for line in ["RDY", "+CFUN: 1", &card] {
                     self.urc_at_once(line);
                 }
+                self.card_is_busy(now);
                 self.look_for_network(now);
             }
             Event::Hears => self.hears_again(),
+            Event::CardIsFree => self.card_is_free(now),
             Event::Registered => {
                 if self.can_register() {
                     self.radio.registered = true;
-                    for line in self.settings.registration_urcs(1) {
+                    let states = self.registrations();
+                    for line in self.settings.registration_urcs(states) {
                         self.urc(line);
                     }
                     self.urc("SMS Ready".into());
@@ -381,12 +405,6 @@ impl VirtualModem {
                 }
             }
         }
-    }
-
-    /// The network's answer to a USSD code.
-    fn answer_ussd(&mut self, now: Mono) {
-        let text = self.settings.character_set.write("Your balance is 10.00");
-        self.timers.add(now + USSD_TIME, Event::Urc(format!("+CUSD: 0,\"{text}\",15")));
     }
 
     /// Ends a command line: information lines and the final result.
@@ -521,7 +539,6 @@ const PROMPT: &[u8] = b"\r\n> ";
 const MAX_HELD: usize = 100;
 /// How long the device is gone that was reset over USB.
 const USB_RESET_TIME: Duration = Duration::from_secs(1);
-const USSD_TIME: Duration = Duration::from_secs(1);
 const REGISTRATION_TIME: Duration = Duration::from_secs(1);
 /// Endless lines come no faster than this.
 const MIN_INTERVAL: Duration = Duration::from_millis(1);

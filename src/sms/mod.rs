@@ -13,3 +13,4 @@ mod gsm7_tables;
 pub mod pdu;
 pub mod segment;
 pub mod ucs2;
+pub mod ussd;

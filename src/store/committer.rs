@@ -10,15 +10,16 @@ use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
     Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, LateResult, LeftOpen, Made,
-    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, PinEntry, RecoveryTally, Report, Resend,
-    Rotation, Store, StoreError, Verdict, VerificationView, Wait,
+    Matched, MessageQuery, NewMessage, NewVerification, Outcome, Page, PinEntry, Policy, Readiness, RecoveryTally,
+    Report, Resend, Rotation, SimCardView, Store, StoreError, Verdict, VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
 use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::Lesson;
 use crate::domain::message::{IntentOf, Message};
 use crate::domain::pin::{PinHolder, PinOutcome, PinRefused};
-use crate::domain::time::Now;
+use crate::domain::time::{Now, Wall};
 use crate::ops::clock::Clock;
 use crate::ops::random::{self, Random};
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,7 +77,7 @@ pub type Ended = tokio::task::JoinHandle<Result<(), VaultError>>;
 
 impl BoxStore {
     /// Opens the store on a backend and starts its committer. With an inline backend commits happen where the
-    /// committer runs; with any other, on the blocking pool.
+    /// committer runs; with any other, on the blocking pool. SIM cards may send without limit.
     pub fn open(
         backend: Box<dyn Backend>,
         masters: impl Into<Masters>,
@@ -84,8 +85,20 @@ impl BoxStore {
         kind: StoreKind,
         clock: Arc<dyn Clock>,
     ) -> Result<(Self, Ended, Opened), StartError> {
+        Self::open_with(backend, masters, random, kind, clock, Policy::default())
+    }
+
+    /// The same, with what SIM cards may send.
+    pub fn open_with(
+        backend: Box<dyn Backend>,
+        masters: impl Into<Masters>,
+        random: Arc<dyn Random>,
+        kind: StoreKind,
+        clock: Arc<dyn Clock>,
+        policy: Policy,
+    ) -> Result<(Self, Ended, Opened), StartError> {
         let now = clock.now();
-        let mut loaded = Loaded::new(Keyring::new(&random::bytes(&*random)));
+        let mut loaded = Loaded::new(Keyring::new(&random::bytes(&*random)), policy);
         let take = |key, record| loaded.take(key, record, &now);
         let (vault, opened) = Vault::open(backend, masters, random, kind, now.wall, take)?;
         let (requests, requests_in) = mpsc::channel(REQUESTS_QUEUED);
@@ -243,6 +256,14 @@ impl Store for BoxStore {
         self.request(move |engine, _| Ok(engine.messages(who, &query)))
     }
 
+    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>> {
+        self.request(move |engine, now| Ok(engine.index.next_slot(id, now)))
+    }
+
+    fn sim_cards(&self) -> Answer<BTreeMap<SimCard, SimCardView>> {
+        self.request(|engine, now| Ok(engine.index.sim_cards.view(now)))
+    }
+
     fn create_key(&self, new: ApiKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>> {
         self.request(move |engine, now| engine.create_key(new, idempotency, now))
     }
@@ -321,15 +342,11 @@ impl Store for BoxStore {
         self.command(move |engine, now| Ok(engine.late_result(late, now)))
     }
 
-    fn set_ready(&self, modem: Imei, sim_card: SimCard, ready: bool) -> Answer<()> {
+    fn set_ready(&self, modem: Imei, sim_card: SimCard, readiness: Readiness) -> Answer<()> {
         self.command(move |engine, now| {
-            engine.index.sim_cards.set_ready(modem, sim_card, ready, now.mono);
+            engine.set_ready(modem, sim_card, readiness, now);
             Ok(())
         })
-    }
-
-    fn note(&self, event: NewEvent) -> Answer<EventId> {
-        self.command(move |engine, now| engine.logged(event, now))
     }
 
     fn tallies(&self) -> Answer<Vec<RecoveryTally>> {
@@ -340,10 +357,6 @@ impl Store for BoxStore {
         self.command(move |engine, _| engine.keep_tally(tally))
     }
 
-    fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {
-        self.request(move |engine, _| Ok(engine.event_page(&query)))
-    }
-
     fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>> {
         self.command(move |engine, _| engine.enter_pin(&entry))
     }
@@ -352,12 +365,28 @@ impl Store for BoxStore {
         self.command(move |engine, _| engine.pin_ended(&entry, outcome))
     }
 
-    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<()> {
+    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<Option<SimCard>> {
         self.command(move |engine, _| engine.card_is_open(modem, sim_card))
     }
 
     fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>> {
         self.command(move |engine, _| Ok(engine.pin_guard(&PinHolder::Modem(modem))?.last_card))
+    }
+
+    fn note(&self, event: NewEvent) -> Answer<EventId> {
+        self.command(move |engine, now| engine.logged(event, now))
+    }
+
+    fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {
+        self.request(move |engine, _| Ok(engine.event_page(&query)))
+    }
+
+    fn learn(&self, lesson: Lesson) -> Answer<()> {
+        self.command(move |engine, _| engine.learn(lesson))
+    }
+
+    fn lessons(&self) -> Answer<Vec<Lesson>> {
+        self.command(|engine, _| Ok(engine.lessons()))
     }
 
     fn close(&self) -> Answer<()> {

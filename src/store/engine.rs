@@ -9,13 +9,16 @@ use super::evidence::{left_open, left_open_of};
 use super::expected::{Expected, TailHash, Unmatched};
 use super::index::{Index, NumberHash, Timer};
 use super::keyring::Keyring;
+use super::lessons::Lessons;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
-use super::{ApiKey, Claim, Health, LeftOpen, RecoveryTally, Rotation, StoreError};
+use super::{ApiKey, Claim, Health, LeftOpen, Policy, Readiness, RecoveryTally, Rotation, StoreError};
+use crate::dispatch::breaker::Change;
 use crate::dispatch::unassigned::Unassigned;
 use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::id::{KeyId, MessageId, VerificationId};
-use crate::domain::message::{Event, Message, State};
+use crate::domain::message::{Event, Message, PartId, State};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::pin::PinHolder;
 use crate::domain::reason::Reason;
@@ -53,15 +56,18 @@ pub(super) struct Engine {
     pub(super) left_open: Vec<LeftOpen>,
     /// What has brought models of modems back.
     pub(super) tallies: BTreeMap<[u8; 16], RecoveryTally>,
-    pub(super) events: EventLog,
     /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
+    pub(super) events: EventLog,
+    pub(super) lessons: Lessons,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
     pub(super) give_back: Arc<dyn Fn(MessageId, u64) + Send + Sync>,
     pub(super) next_sequence: u64,
     claimers: Vec<Claimer>,
+    /// When a modem that waits may find room for a message without any news.
+    later: Option<Mono>,
     textless: Vec<MessageId>,
     held_until: Option<Wall>,
     clocks: Clocks,
@@ -104,15 +110,16 @@ pub(super) struct Loaded {
     left_open: Vec<LeftOpen>,
     events: EventLog,
     tallies: BTreeMap<[u8; 16], RecoveryTally>,
+    lessons: Lessons,
     next_sequence: u64,
 }
 
 impl Loaded {
-    /// Nothing yet. Numbers are hashed with `numbers`.
-    pub(super) fn new(numbers: Keyring) -> Self {
+    /// Nothing yet. Numbers are hashed with `numbers`, SIM cards held to `policy`.
+    pub(super) fn new(numbers: Keyring, policy: Policy) -> Self {
         Self {
             numbers,
-            index: Index::default(),
+            index: Index::new(policy),
             expected: Expected::default(),
             pin_guards: BTreeMap::new(),
             keys: Vec::new(),
@@ -120,6 +127,7 @@ impl Loaded {
             left_open: Vec::new(),
             events: EventLog::default(),
             tallies: BTreeMap::new(),
+            lessons: Lessons::default(),
             next_sequence: 0,
         }
     }
@@ -134,10 +142,9 @@ impl Loaded {
                 }
                 self.left_open.extend(left_open_of(&message, now));
                 self.expected.put(&message, self.numbers.tail_hash(message.to.reveal_digits()), now);
-                for attempt in &message.attempts {
-                    self.index.sim_cards.was_ready(attempt.sim_card.clone(), now.mono);
-                }
-                self.index.put_message(&message, self.numbers.number_hash(&message.to), now);
+                let number = self.numbers.number_hash(&message.to);
+                self.index.sim_cards.take_message(&message, number, now);
+                self.index.put_message(&message, number, now);
             }
             Record::Verification(verification) => {
                 self.index.put_verification(&verification, self.numbers.number_hash(&verification.to), now);
@@ -148,13 +155,23 @@ impl Loaded {
                 }
             }
             Record::ApiKey(api_key) => self.keys.push(api_key),
-            Record::Event(event) => self.events.take(&event),
+            Record::SimCard(card) => {
+                if let Key::SimCard(hash) = key {
+                    self.index.sim_cards.take_record(hash, card, now);
+                }
+            }
             Record::Recovery(tally) => {
                 self.tallies.insert(tally.hash(), tally);
             }
             Record::PinGuard(guard) => {
                 if let Key::PinGuard(place) = key {
                     self.pin_guards.insert(guard.holder, place);
+                }
+            }
+            Record::Event(event) => self.events.take(&event),
+            Record::Lesson(lesson) => {
+                if let Key::Lesson(number) = key {
+                    self.lessons.take(number, lesson);
                 }
             }
             Record::Body(_) | Record::SuppliedCode(_) => {}
@@ -201,15 +218,17 @@ impl Engine {
             unmatched: Unmatched::default(),
             unassigned: Unassigned::default(),
             left_open: loaded.left_open,
-            events: loaded.events,
             tallies: loaded.tallies,
             pin_guards: loaded.pin_guards,
+            events: loaded.events,
+            lessons: loaded.lessons,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
             give_back,
             next_sequence: loaded.next_sequence,
             claimers: Vec::new(),
+            later: None,
             textless: Vec::new(),
             held_until: opened.last_wall.filter(|last| *last > now.wall),
             clocks: Clocks(*now),
@@ -225,7 +244,7 @@ impl Engine {
             }
             engine.commit(now)?;
         }
-        engine.tell_health();
+        engine.tell_health(now);
         Ok(engine)
     }
 
@@ -262,7 +281,7 @@ impl Engine {
         if !self.is_quarantined() {
             if self.clocks.have_moved(now) {
                 self.clocks = Clocks(*now);
-                self.index.look_at_everything(now.mono);
+                self.index.look_at_everything(now);
             }
             self.run_due(now);
         }
@@ -277,7 +296,7 @@ impl Engine {
             self.held_until = None;
         }
         self.hand_out(now);
-        self.tell_health();
+        self.tell_health(now);
         Ok(Done { replies, changed })
     }
 
@@ -289,7 +308,8 @@ impl Engine {
         }
         let rotation = self.vault.is_resealing().then_some(now.mono);
         let soon = (self.held_until.is_some() || !self.textless.is_empty()).then(|| now.mono + HELD_POLL);
-        self.index.next_timer(now.mono).into_iter().chain(self.unmatched.next_due()).chain(soon).chain(rotation).min()
+        let timers = self.index.next_timer(now.mono).into_iter().chain(self.later);
+        timers.chain(self.unmatched.next_due()).chain(soon).chain(rotation).min()
     }
 
     /// Puts a modem among those that wait for work.
@@ -432,6 +452,43 @@ impl Engine {
         self.put(Key::Verification(verification.id), Record::Verification(verification));
     }
 
+    /// What a modem tells of itself. A SIM card that was never seen before comes on record.
+    pub(super) fn set_ready(&mut self, modem: Imei, sim_card: SimCard, readiness: Readiness, now: &Now) {
+        if self.index.sim_cards.set_ready(modem, sim_card.clone(), readiness, now) {
+            self.put_sim_card(&sim_card, now);
+        }
+    }
+
+    /// A SIM card has left service, or is back.
+    pub(super) fn sim_card_changed(&mut self, sim_card: &SimCard, change: Change, sentence: String, now: &Now) {
+        match change {
+            Change::Closed => tracing::info!(%sim_card, "{sentence}"),
+            Change::Stays => tracing::warn!(%sim_card, "{sentence}"),
+            Change::Opened | Change::Unfit => {
+                tracing::error!(%sim_card, "{sentence}");
+                let (kind, sim_card) = (EventKind::SimCardBarred, Some(sim_card.clone()));
+                self.note(NewEvent { kind, modem: None, sim_card, sentence, about: None }, now);
+            }
+        }
+        self.put_sim_card(sim_card, now);
+    }
+
+    /// Writes what is kept of a SIM card.
+    pub(super) fn put_sim_card(&mut self, sim_card: &SimCard, now: &Now) {
+        if self.is_quarantined() {
+            return;
+        }
+        let hash = self.keyrings().next().map(|ring| ring.fingerprint(&[b"SIM card", sim_card.as_str().as_bytes()]));
+        let Some(hash) = hash else { return };
+        let (key, record) = self.index.sim_cards.record(sim_card, hash, now);
+        self.put(key, record);
+    }
+
+    /// A byte that nobody can foresee, the same for the same part.
+    pub(super) fn jitter(&self, id: MessageId, part: PartId) -> u8 {
+        self.numbers.fingerprint(&[&id.0.to_be_bytes(), &[part.attempt, part.part]])[0]
+    }
+
     pub(super) fn publish_key(&mut self, key: ApiKey) {
         let mut keys = self.keys.write().unwrap_or_else(|e| e.into_inner());
         if key.revoked.is_some() {
@@ -526,27 +583,33 @@ impl Engine {
         if self.held_until.is_some() || self.is_quarantined() {
             return;
         }
-        // One that pulls ahead while it is on the air takes nothing away from one that is free.
-        let (free, ahead): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.claimers).into_iter().partition(|c| !self.index.has_one(&c.modem));
-        for Claimer { modem, sim_card, answer } in free.into_iter().chain(ahead) {
-            if answer.is_closed() {
-                continue;
-            }
+        // One that pulls ahead while it is on the air takes nothing away from one that is free; of those that are, the one
+        // that has fared best goes first, and of equal ones the one that has waited longest.
+        let mut claimers = std::mem::take(&mut self.claimers);
+        claimers.retain(|claimer| !claimer.answer.is_closed());
+        claimers.sort_by_cached_key(|c| {
+            (self.index.has_one(&c.modem), self.index.sim_cards.trouble(&c.sim_card, now.mono))
+        });
+        self.later = None;
+        for Claimer { modem, sim_card, answer } in claimers {
             match self.next_claim(&modem, &sim_card, now) {
                 // If nobody is there any more, the claim is dropped and gives itself back.
-                Some(claim) => drop(answer.send(Ok(claim))),
-                None => self.claimers.push(Claimer { modem, sim_card, answer }),
+                Ok(claim) => drop(answer.send(Ok(claim))),
+                Err(later) => {
+                    self.later = self.later.into_iter().chain(later).min();
+                    self.claimers.push(Claimer { modem, sim_card, answer });
+                }
             }
         }
     }
 
-    fn tell_health(&self) {
-        let low_space = self.low_space;
+    fn tell_health(&mut self, now: &Now) {
+        let (low_space, held) = (self.low_space, self.index.all_held(now));
         let mut health = self.health.lock().unwrap_or_else(|e| e.into_inner());
         let was_low = std::mem::replace(&mut health.low_space, low_space);
         health.queued = self.index.queued();
         health.clock_held_until = self.held_until;
+        health.held = held;
         if health.unmatched_reports != *self.unmatched.counts() {
             health.unmatched_reports = self.unmatched.counts().clone();
         }

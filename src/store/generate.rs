@@ -1,11 +1,13 @@
 //! Domain values of every shape, for property tests. They need not make sense together.
 
 use super::pin_guard::PinGuard;
-use super::record::{IdempotencyRecord, Key, Made, Record};
+use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
 use super::{ApiKey, Body, Permission, RecoveryTally, Scope};
+use crate::dispatch::breaker::Open;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
 use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
@@ -32,7 +34,9 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         api_key().prop_map(|k| (Key::ApiKey(k.id), Record::ApiKey(k))),
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
         tally().prop_map(|t| (Key::Recovery(t.hash()), Record::Recovery(t))),
+        (any::<u128>(), lesson()).prop_map(|(number, lesson)| (Key::Lesson(number), Record::Lesson(lesson))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
+        (any::<[u8; 16]>(), sim_card_record()).prop_map(|(h, c)| (Key::SimCard(h), Record::SimCard(c))),
         (any::<[u8; 16]>(), pin_guard()).prop_map(|(h, g)| (Key::PinGuard(h), Record::PinGuard(g))),
     ]
 }
@@ -140,18 +144,32 @@ pub(crate) fn idempotency() -> impl Strategy<Value = IdempotencyRecord> {
     })
 }
 
-/// A line of the event log.
-pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
-    let where_from = (option::of("[0-9]{15}".prop_map(Imei::new)), option::of(sim_card()));
-    let what = (select(EventKind::ALL.as_slice()), text(MAX_SENTENCE), option::of(any::<u128>()));
-    (any::<u128>(), any::<u64>(), wall(), where_from, what).prop_map(
-        |(id, sequence, at, (modem, sim_card), (kind, sentence, about))| LoggedEvent {
-            id: EventId(id),
-            sequence,
-            at,
-            event: NewEvent { kind, modem, sim_card, sentence, about },
+/// What was learned.
+pub(crate) fn lesson() -> impl Strategy<Value = Lesson> {
+    let name = (text(64), text(64), text(64)).prop_map(|(manufacturer, model, revision)| ModelName {
+        manufacturer,
+        model,
+        revision,
+    });
+    let pause = || option::of((0..10_000u64).prop_map(Duration::from_millis));
+    let traits = (name, pause(), any::<bool>(), option::of(any::<[u8; 5]>()), any::<bool>(), pause(), any::<bool>());
+    let model = traits.prop_map(
+        |(name, prompt_delay, prompt_delay_settled, report_form, acknowledged, send_time, lists_hang)| {
+            Lesson::Model(ModelTraits {
+                name,
+                prompt_delay,
+                prompt_delay_settled,
+                report_form,
+                acknowledged,
+                send_time,
+                lists_hang,
+            })
         },
-    )
+    );
+    let validity = select(vec![Validity::Life, Validity::Hour, Validity::None]);
+    let sim_card = (sim_card(), validity, option::of(0..4u8))
+        .prop_map(|(sim_card, validity, bearer)| Lesson::SimCard(SimCardTraits { sim_card, validity, bearer }));
+    prop_oneof![model, sim_card]
 }
 
 /// What has brought a model back.
@@ -180,7 +198,28 @@ pub(crate) fn pin_guard() -> impl Strategy<Value = PinGuard> {
     })
 }
 
+/// A line of the event log.
+pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
+    let where_from = (option::of("[0-9]{15}".prop_map(Imei::new)), option::of(sim_card()));
+    let what = (select(EventKind::ALL.as_slice()), text(MAX_SENTENCE), option::of(any::<u128>()));
+    (any::<u128>(), any::<u64>(), wall(), where_from, what).prop_map(
+        |(id, sequence, at, (modem, sim_card), (kind, sentence, about))| LoggedEvent {
+            id: EventId(id),
+            sequence,
+            at,
+            event: NewEvent { kind, modem, sim_card, sentence, about },
+        },
+    )
+}
+
 /// Any reason.
+fn sim_card_record() -> impl Strategy<Value = SimCardRecord> {
+    let open = (reason(), wall(), any::<u8>(), deadline());
+    let open = open.prop_map(|(reason, since, trials, retry)| Open { reason, since, trials, retry });
+    (sim_card(), option::of(deadline()), option::of(open))
+        .prop_map(|(sim_card, new_until, out_of_service)| SimCardRecord { sim_card, new_until, out_of_service })
+}
+
 pub(crate) fn reason() -> impl Strategy<Value = Reason> {
     prop_oneof![
         any::<u16>().prop_map(Reason::Cms),

@@ -2,9 +2,12 @@
 //!
 //! Nothing here grows with the time that a message waits, and nothing on a message's way scans it.
 
+use super::Policy;
 use super::gate::Gate;
-use super::sim_cards::{Avoided, SimCards};
+use super::sim_cards::{Avoided, Held, SimCards};
+use crate::dispatch::quota::{Ask, At};
 use crate::dispatch::retry;
+use crate::dispatch::router::PATIENCE;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{ClientId, MessageId, VerificationId};
 use crate::domain::message::{Message, Priority, RESULT_LIFE, State, Status};
@@ -22,6 +25,8 @@ pub(super) struct Index {
     /// In the order of acceptance. Ids sort by the wall clock, which may be set back.
     accepted: BTreeMap<u64, MessageId>,
     queues: BTreeMap<Route, BTreeSet<Turn>>,
+    /// Until when messages are parked that a SIM card has no room for: its day or month ends then.
+    parked: BTreeMap<SimCard, At>,
     pub(super) sim_cards: SimCards,
     timers: Timers,
     pending: BTreeMap<PendingKey, VerificationId>,
@@ -39,7 +44,11 @@ pub(super) struct Entry {
     pub created: Wall,
     pub number: NumberHash,
     sequence: u64,
+    /// Parts that are still to go.
+    needs: u32,
     turn: Option<(Route, Turn)>,
+    /// Until when it waits for a SIM card that is only preferred. Once in its life.
+    patience: Option<Mono>,
 }
 
 /// Which SIM cards may take a message. Most may be taken by any; each set of messages with the same answer has one
@@ -48,14 +57,37 @@ pub(super) struct Entry {
 struct Route {
     only: Option<SimCard>,
     avoided: Avoided,
+    /// The configured route that admits no others.
+    strict: Option<u16>,
+    first: First,
+    /// Those that have no room for it until their day or month ends.
+    parked: BTreeSet<SimCard>,
+}
+
+/// Who is given a little time to take a message before others may.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum First {
+    #[default]
+    Anyone,
+    /// The SIM card that reached its number last.
+    Card(SimCard),
+    /// Those of a configured route.
+    Route(u16),
 }
 
 impl Route {
-    fn admits(&self, sim_card: &SimCard, all: &SimCards, now: Mono) -> bool {
-        match &self.only {
-            Some(only) => only == sim_card,
-            None => all.may_take(sim_card, &self.avoided, now),
+    fn admits(&self, sim_card: &SimCard, all: &mut SimCards, now: &Now) -> bool {
+        if let Some(only) = &self.only {
+            return only == sim_card && !self.parked.contains(sim_card);
         }
+        let others_first = match &self.first {
+            First::Anyone => false,
+            First::Card(first) => first != sim_card && all.is_expected(first, now),
+            First::Route(route) => !all.is_on(Some(*route), sim_card) && all.is_expected_on(*route, now),
+        };
+        !self.parked.contains(sim_card)
+            && !others_first
+            && all.may_take(sim_card, &self.avoided, self.strict, &self.parked, now)
     }
 }
 
@@ -72,8 +104,19 @@ struct Turn {
 #[derive(Clone, Debug)]
 pub(super) struct Claimed {
     pub modem: Imei,
+    pub sim_card: SimCard,
     pub token: u64,
     pub gate: Gate,
+    /// Parts that have not been begun.
+    left: u32,
+}
+
+/// What a pull came to.
+pub(super) enum Pull {
+    /// A message; it has left its queue.
+    Claimed(MessageId, Claimed),
+    /// None; there may be one then, without any news.
+    Later(Option<Mono>),
 }
 
 /// One pending verification for each.
@@ -96,23 +139,33 @@ pub(super) enum Timer {
 }
 
 impl Index {
+    /// Nothing yet.
+    pub(super) fn new(policy: Policy) -> Self {
+        Self { sim_cards: SimCards::new(policy), ..Self::default() }
+    }
+
     /// Takes in what a message has become.
     pub(super) fn put_message(&mut self, message: &Message, number: NumberHash, now: &Now) {
-        let turn = self.turn_of(message, now);
+        let old = self.messages.remove(&message.id);
+        if let Some(old) = &old {
+            self.leave_queue(old);
+            self.queued -= usize::from(old.status == Status::Queued);
+        }
+        let mut patience = old.and_then(|entry| entry.patience);
+        let turn = self.turn_of(message, number, &mut patience, now);
+        let waits_for_another = turn.as_ref().is_some_and(|(route, _)| route.first != First::Anyone);
         let entry = Entry {
             client: message.client,
             status: message.status(),
             created: message.created,
             number,
             sequence: message.sequence,
+            needs: parts_to_go(message),
             turn: turn.clone(),
+            patience,
         };
         self.accepted.insert(message.sequence, message.id);
-        let old = self.messages.insert(message.id, entry);
-        if let Some(old) = &old {
-            self.leave_queue(old);
-            self.queued -= usize::from(old.status == Status::Queued);
-        }
+        self.messages.insert(message.id, entry);
         self.queued += usize::from(message.status() == Status::Queued);
         if let Some((route, turn)) = turn {
             self.queues.entry(route).or_default().insert(turn);
@@ -120,7 +173,8 @@ impl Index {
         if !matches!(message.state, State::Queued { .. } | State::Submitting) {
             self.claimed.remove(&message.id);
         }
-        match message_timer(message, now) {
+        let patience = patience.filter(|_| waits_for_another);
+        match message_timer(message, now).into_iter().chain(patience).min() {
             Some(at) => self.timers.set(Timer::Message(message.id), at),
             None => self.timers.clear(Timer::Message(message.id)),
         }
@@ -161,10 +215,14 @@ impl Index {
         self.timers.clear(timer);
     }
 
-    /// Makes every timer due, to be worked out again: they stand in `mono`, and another clock has moved against it.
-    pub(super) fn look_at_everything(&mut self, now: Mono) {
+    /// Another clock has moved against `mono`: every timer stands in that, and is made due, to be worked out again. So are the
+    /// ends of days and months.
+    pub(super) fn look_at_everything(&mut self, now: &Now) {
         let timers: Vec<Timer> = self.timers.at.keys().copied().collect();
-        timers.into_iter().for_each(|timer| self.timers.set(timer, now));
+        timers.into_iter().for_each(|timer| self.timers.set(timer, now.mono));
+        self.sim_cards.clocks_moved(now);
+        let parked: Vec<_> = self.parked.keys().cloned().collect();
+        parked.iter().for_each(|sim_card| self.unpark(sim_card));
     }
 
     /// Up to `limit` timers that are due. They stay set until something moves or clears them.
@@ -189,19 +247,164 @@ impl Index {
         self.pending.get(&PendingKey { client, number, purpose: purpose.map(str::to_owned) }).copied()
     }
 
-    /// The first message that this SIM card may take; it leaves the queue and counts as claimed.
-    pub(super) fn claim(&mut self, modem: &Imei, sim_card: &SimCard, now: Mono) -> Option<(MessageId, Claimed)> {
-        let routes = self.queues.iter().filter(|(route, _)| route.admits(sim_card, &self.sim_cards, now));
-        let (route, turn) = routes.filter_map(|(r, turns)| Some((r, *turns.first()?))).min_by_key(|(_, t)| *t)?;
-        let route = route.clone();
-        self.remove_turn(&route, &turn);
-        if let Some(entry) = self.messages.get_mut(&turn.id) {
-            entry.turn = None;
+    /// The first message that this SIM card may take. What finds no room over it until its day or month ends is parked, and not
+    /// looked at again before; what finds room sooner keeps the SIM card for itself.
+    pub(super) fn claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Pull {
+        if self.parked.get(sim_card).is_some_and(|until| until.left(now).is_zero()) {
+            self.unpark(sim_card);
         }
+        let least = Ask { parts: 1, urgent: true, ..self.promised(sim_card) };
+        if let Some(held) = self.sim_cards.held(sim_card, least, now) {
+            self.sim_cards.tell_full(sim_card, least, now);
+            return Pull::Later(held.until());
+        }
+        // Queues that begin with what is not urgent hold nothing that is.
+        let plain = self.sim_cards.held(sim_card, Ask { urgent: false, ..least }, now);
+        let later = plain.and_then(Held::until);
+        for _ in 0..PARKED_AT_ONCE {
+            let Self { queues, sim_cards, .. } = self;
+            let heads = queues.iter().filter_map(|(route, turns)| Some((route, *turns.first()?)));
+            let open = heads.filter(|(route, turn)| {
+                (plain.is_none() || turn.is_urgent()) && route.admits(sim_card, sim_cards, now)
+            });
+            let Some((route, turn)) = open.min_by_key(|(_, turn)| *turn) else {
+                let unparks = self.parked.get(sim_card).map(|until| until.mono(now));
+                return Pull::Later(later.into_iter().chain(unparks).min());
+            };
+            let route = route.clone();
+            match self.sim_cards.held(sim_card, self.ask(&turn, sim_card), now) {
+                None => return self.take(modem, sim_card, &route, &turn),
+                Some(Held::Until(until)) => return Pull::Later(until),
+                Some(Held::Full(_)) => self.park(&route, &turn, sim_card),
+            }
+        }
+        Pull::Later(Some(now.mono))
+    }
+
+    fn take(&mut self, modem: &Imei, sim_card: &SimCard, route: &Route, turn: &Turn) -> Pull {
+        self.remove_turn(route, turn);
+        let left = self.messages.get_mut(&turn.id).map_or(1, |entry| {
+            entry.turn = None;
+            entry.needs
+        });
         self.next_token += 1;
-        let claimed = Claimed { modem: modem.clone(), token: self.next_token, gate: Gate::default() };
+        let claimed = Claimed {
+            modem: modem.clone(),
+            sim_card: sim_card.clone(),
+            token: self.next_token,
+            gate: Gate::default(),
+            left,
+        };
         self.claimed.insert(turn.id, claimed.clone());
-        Some((turn.id, claimed))
+        Pull::Claimed(turn.id, claimed)
+    }
+
+    /// Moves a message to the queue of those that this SIM card has no room for.
+    fn park(&mut self, route: &Route, turn: &Turn, sim_card: &SimCard) {
+        if let (false, Some(until)) = (self.parked.contains_key(sim_card), self.sim_cards.next_end(sim_card)) {
+            self.parked.insert(sim_card.clone(), until);
+        }
+        self.remove_turn(route, turn);
+        let mut parked = route.clone();
+        parked.parked.insert(sim_card.clone());
+        self.queues.entry(parked.clone()).or_default().insert(*turn);
+        if let Some(entry) = self.messages.get_mut(&turn.id) {
+            entry.turn = Some((parked, *turn));
+        }
+    }
+
+    /// What this SIM card had no room for is looked at again.
+    pub(super) fn unpark(&mut self, sim_card: &SimCard) {
+        if self.parked.remove(sim_card).is_none() {
+            return;
+        }
+        let routes: Vec<_> = self.queues.keys().filter(|route| route.parked.contains(sim_card)).cloned().collect();
+        for route in routes {
+            let turns = self.queues.remove(&route).unwrap_or_default();
+            let mut free = route;
+            free.parked.remove(sim_card);
+            for turn in &turns {
+                if let Some(entry) = self.messages.get_mut(&turn.id) {
+                    entry.turn = Some((free.clone(), *turn));
+                }
+            }
+            self.queues.entry(free).or_default().extend(turns);
+        }
+    }
+
+    /// What a message asks of a SIM card.
+    fn ask(&self, turn: &Turn, sim_card: &SimCard) -> Ask {
+        let (parts, number) = self.messages.get(&turn.id).map_or((1, None), |entry| (entry.needs, Some(entry.number)));
+        Ask { parts, number, urgent: turn.is_urgent(), ..self.promised(sim_card) }
+    }
+
+    /// What modems have of a SIM card's room, and have not begun to use.
+    fn promised(&self, sim_card: &SimCard) -> Ask {
+        let claims = || self.claimed.values().filter(|claimed| claimed.sim_card == *sim_card);
+        Ask {
+            promised: claims().map(|claimed| claimed.left).sum(),
+            promises: claims().count() as u32,
+            ..Ask::default()
+        }
+    }
+
+    /// A part of a claimed message has been begun: it is counted now.
+    pub(super) fn begun(&mut self, id: MessageId) {
+        if let Some(claimed) = self.claimed.get_mut(&id) {
+            claimed.left = claimed.left.saturating_sub(1);
+        }
+    }
+
+    /// Whether another SIM card could take a message soon, that is none of those.
+    pub(super) fn another_may_take(
+        &mut self,
+        message: &Message,
+        number: NumberHash,
+        than: &SimCard,
+        but: &[SimCard],
+        now: &Now,
+    ) -> bool {
+        let ask = Ask {
+            parts: u32::from(message.parts),
+            number: Some(number),
+            urgent: message.priority != Priority::Normal,
+            ..Ask::default()
+        };
+        let (strict, _) = self.sim_cards.routes(&message.to);
+        self.sim_cards.another_is_ready(than, but, strict, ask, now)
+    }
+
+    /// When a queued message finds room over some SIM card, if all that may take it are held back now.
+    pub(super) fn next_slot(&mut self, id: MessageId, now: &Now) -> Option<Wall> {
+        let (route, turn) = self.messages.get(&id)?.turn.clone()?;
+        let mut soonest = None;
+        for sim_card in self.sim_cards.ready() {
+            let may = route
+                .only
+                .as_ref()
+                .map_or_else(|| self.sim_cards.is_on(route.strict, &sim_card), |only| *only == sim_card);
+            if may {
+                let ask = self.ask(&turn, &sim_card);
+                match self.sim_cards.slot(&sim_card, ask, now) {
+                    Ok(()) => return None,
+                    Err(slot) => soonest = soonest.into_iter().chain(slot).min(),
+                }
+            }
+        }
+        soonest
+    }
+
+    /// Whether every SIM card that can send is held back.
+    pub(super) fn all_held(&mut self, now: &Now) -> bool {
+        if !self.sim_cards.may_hold() {
+            return false;
+        }
+        let ready = self.sim_cards.ready();
+        let held = |sim_card: &SimCard| {
+            let least = Ask { parts: 1, urgent: true, ..self.promised(sim_card) };
+            self.sim_cards.held(sim_card, least, now).is_some()
+        };
+        !ready.is_empty() && ready.iter().all(held)
     }
 
     /// Who has a message, if somebody has it.
@@ -217,11 +420,6 @@ impl Index {
     /// Ends a claim. `put_message` then puts the message back into its queue, if it belongs there.
     pub(super) fn release(&mut self, id: MessageId) {
         self.claimed.remove(&id);
-    }
-
-    /// Whether some ready message could go to this SIM card.
-    pub(super) fn has_work(&self, sim_card: &SimCard, now: Mono) -> bool {
-        self.queues.iter().any(|(route, turns)| !turns.is_empty() && route.admits(sim_card, &self.sim_cards, now))
     }
 
     /// One message's entry.
@@ -245,20 +443,52 @@ impl Index {
         self.references.next(number, seed, now)
     }
 
-    fn turn_of(&self, message: &Message, now: &Now) -> Option<(Route, Turn)> {
+    fn turn_of(
+        &mut self,
+        message: &Message,
+        number: NumberHash,
+        patience: &mut Option<Mono>,
+        now: &Now,
+    ) -> Option<(Route, Turn)> {
         let State::Queued { not_before, only, .. } = &message.state else { return None };
         if not_before.is_some_and(|t| !t.passed(now)) || self.claimed.contains_key(&message.id) {
             return None;
         }
-        let avoided = Avoided { cards: message.avoid.clone(), barred: retry::barred(message) };
-        let route = Route { only: only.clone(), avoided };
         let turn = Turn {
             priority: message.priority,
             deadline: message.deadline.wall,
             sequence: message.sequence,
             id: message.id,
         };
+        if only.is_some() {
+            return Some((Route { only: only.clone(), ..Route::default() }, turn));
+        }
+        let (strict, preferred) = self.sim_cards.routes(&message.to);
+        let mut route = Route {
+            avoided: Avoided { cards: message.avoid.clone(), barred: retry::barred(message) },
+            strict,
+            ..Route::default()
+        };
+        if patience.is_none_or(|until| until > now.mono) {
+            route.first = self.first_choice(number, &route, preferred, now);
+        }
+        if route.first != First::Anyone {
+            patience.get_or_insert(now.mono + PATIENCE);
+        }
         Some((route, turn))
+    }
+
+    /// Who is to take a message first. One that has work already is left alone, and one message at a time waits for it.
+    fn first_choice(&mut self, number: NumberHash, route: &Route, preferred: Option<u16>, now: &Now) -> First {
+        if let Some(preferred) = preferred {
+            let expected = self.sim_cards.is_expected_on(preferred, now);
+            return if expected { First::Route(preferred) } else { First::Anyone };
+        }
+        let Some(card) = self.sim_cards.favourite(number, route.strict, now) else { return First::Anyone };
+        let busy = self.claimed.values().any(|claimed| claimed.sim_card == card);
+        let first = First::Card(card.clone());
+        let awaited = self.queues.keys().any(|other| other.first == first);
+        if busy || awaited || route.avoided.cards.contains(&card) { First::Anyone } else { first }
     }
 
     fn leave_queue(&mut self, entry: &Entry) {
@@ -275,6 +505,19 @@ impl Index {
             }
         }
     }
+}
+
+impl Turn {
+    /// Whether it may take what is kept for urgent ones.
+    fn is_urgent(&self) -> bool {
+        self.priority != Priority::Normal
+    }
+}
+
+/// Parts of a message that its next attempt has to send, or the rest of the one under way.
+fn parts_to_go(message: &Message) -> u32 {
+    let sent = message.attempts.last().filter(|a| a.is_resumable(message.parts)).map_or(0, |a| a.accepted());
+    u32::from(message.parts).saturating_sub(sent as u32)
 }
 
 /// When a message is to be looked at again, if ever.
@@ -344,5 +587,7 @@ impl Timers {
     }
 }
 
+/// Messages that one pull parks at most: the next goes on.
+const PARKED_AT_ONCE: usize = 256;
 /// Numbers whose last concatenation reference is known: some hours of long messages.
 const REFERENCES_KEPT: usize = 16384;

@@ -4,9 +4,14 @@
 //! the shape of this one. Every answer is given after what it tells is on disk, and every operation that reads and
 //! then writes does both inside the one committer: no caller decides on what it read earlier.
 
+use crate::config::{Limits, Mode};
+use crate::dispatch::breaker::Open;
+use crate::dispatch::quota::{Used, Window};
+use crate::dispatch::router::Routes;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::Lesson;
 use crate::domain::message::{
     IntentOf, Message, OnUncertain, PartId, PartResult, Priority, Refused, ReportVerdict, Status,
 };
@@ -70,6 +75,10 @@ pub trait Store: Send + Sync + 'static {
     -> Answer<Accepted<Message>>;
     /// One message; with `wait`, as soon as it has changed.
     fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message>;
+    /// When a queued message finds room over some SIM card, if all that may take it are held back now.
+    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>>;
+    /// What the SIM cards have sent, and whether they are in service.
+    fn sim_cards(&self) -> Answer<BTreeMap<SimCard, SimCardView>>;
     /// A page of messages, newest first.
     fn messages(&self, who: Access, query: MessageQuery) -> Answer<Page<Message>>;
     /// Takes an API key in.
@@ -107,9 +116,7 @@ pub trait Store: Send + Sync + 'static {
     fn late_result(&self, late: LateResult) -> Answer<Option<MessageId>>;
     /// Whether this modem can send over this SIM card now. What one SIM card refused, or left uncertain, goes to another
     /// while one is ready.
-    fn set_ready(&self, modem: Imei, sim_card: SimCard, ready: bool) -> Answer<()>;
-    /// Logs what happened. Nobody needs to wait for the answer.
-    fn note(&self, event: NewEvent) -> Answer<EventId>;
+    fn set_ready(&self, modem: Imei, sim_card: SimCard, readiness: Readiness) -> Answer<()>;
     /// What has brought each model of modem back so far.
     fn tallies(&self) -> Answer<Vec<RecoveryTally>>;
     /// Keeps what has brought a model back, in place of what was kept before.
@@ -118,10 +125,16 @@ pub trait Store: Send + Sync + 'static {
     fn enter_pin(&self, entry: PinEntry) -> Answer<Result<(), PinRefused>>;
     /// What came of it. Where nobody saw that, nothing is said.
     fn pin_ended(&self, entry: PinEntry, outcome: PinOutcome) -> Answer<()>;
-    /// This SIM card is open in this modem.
-    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<()>;
+    /// This SIM card is open in this modem. Gives the one that was before, if it was another.
+    fn card_is_open(&self, modem: Imei, sim_card: SimCard) -> Answer<Option<SimCard>>;
     /// The SIM card that was open last in this modem.
     fn last_card(&self, modem: Imei) -> Answer<Option<SimCard>>;
+    /// Logs what happened. Nobody needs to wait for the answer.
+    fn note(&self, event: NewEvent) -> Answer<EventId>;
+    /// Keeps what was learned about a model or a SIM card, in the place of what was known before. Nobody needs to wait.
+    fn learn(&self, lesson: Lesson) -> Answer<()>;
+    /// All that was learned.
+    fn lessons(&self) -> Answer<Vec<Lesson>>;
     /// Ends the store: what is queued up is committed, then the last handle is dropped.
     fn close(&self) -> Answer<()>;
 }
@@ -522,10 +535,83 @@ pub struct Health {
     /// So little of the disk is free that nothing new is taken in; sending goes on. Looked at with each batch, and every
     /// half minute.
     pub low_space: bool,
+    /// Every SIM card that could send is held back, by its limits or since the network refuses it.
+    pub held: bool,
     /// Status reports since otpgate started that fit no message, by SIM card.
     pub unmatched_reports: BTreeMap<SimCard, u64>,
     /// Whether it still commits.
     pub closed: bool,
+}
+
+/// What SIM cards may send, and which messages go over which.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// What a limit that is reached does.
+    pub mode: Mode,
+    /// The limits of a card that has none of its own.
+    pub limits: Limits,
+    /// Those of the cards that differ, whole.
+    pub own: BTreeMap<SimCard, Limits>,
+    /// Which SIM cards numbers go over.
+    pub routes: Routes,
+}
+
+impl Policy {
+    /// The limits of one SIM card.
+    pub fn limits_of(&self, sim_card: &SimCard) -> Limits {
+        self.own.get(sim_card).unwrap_or(&self.limits).clone()
+    }
+}
+
+impl Default for Policy {
+    /// No limits and no routes.
+    fn default() -> Self {
+        Self { mode: Mode::Off, limits: Limits::default(), own: BTreeMap::new(), routes: Routes::default() }
+    }
+}
+
+/// What a modem tells of itself and its SIM card, as far as it matters for what is sent over them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// Whether it can send.
+    pub ready: bool,
+    /// Whether its registration leaves that in doubt: then it goes last.
+    pub doubtful: bool,
+    /// The network's name.
+    pub operator: Option<String>,
+    /// Whether it hears the network badly.
+    pub weak_signal: bool,
+}
+
+impl Readiness {
+    /// It can send, without doubt.
+    pub fn yes() -> Self {
+        Self { ready: true, ..Self::default() }
+    }
+
+    /// It can't.
+    pub fn no() -> Self {
+        Self::default()
+    }
+}
+
+/// What a SIM card has sent, and whether it may send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimCardView {
+    /// What a limit that is reached does.
+    pub mode: Mode,
+    /// How full each window is. Empty: nothing is counted.
+    pub used: Vec<Used>,
+    /// The window that has no room for a single part.
+    pub full: Option<Window>,
+    /// When it has.
+    pub next_slot: Option<Wall>,
+    /// Whether it counts as new.
+    pub is_new: bool,
+    /// Why it is out of service, if it is, and when it is tried again.
+    pub out_of_service: Option<Open>,
+    /// Why nothing is sent over it, in words: it is out of service, or registered for data only and could reach nobody.
+    pub why: Option<String>,
 }
 
 /// A message that a modem may send. Given back when dropped, unless an intent was recorded for it.
@@ -674,6 +760,7 @@ pub(crate) mod generate;
 mod index;
 mod inspection;
 pub mod keyring;
+mod lessons;
 pub mod master_key;
 pub mod masters;
 pub mod memory_backend;

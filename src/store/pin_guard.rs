@@ -48,7 +48,7 @@ impl Engine {
         self.change_guards(entry, |history, pin| history.ended(pin, outcome))
     }
 
-    pub(super) fn card_is_open(&mut self, modem: Imei, sim_card: SimCard) -> Result<(), StoreError> {
+    pub(super) fn card_is_open(&mut self, modem: Imei, sim_card: SimCard) -> Result<Option<SimCard>, StoreError> {
         self.refuse_writes()?;
         let mut of_card = self.pin_guard(&PinHolder::SimCard(sim_card.clone()))?;
         if of_card.history.card_is_open() {
@@ -56,11 +56,11 @@ impl Engine {
         }
         let mut of_modem = self.pin_guard(&PinHolder::Modem(modem))?;
         let settled = of_modem.history.card_is_open();
-        if settled || of_modem.last_card.as_ref() != Some(&sim_card) {
-            of_modem.last_card = Some(sim_card);
+        let before = of_modem.last_card.replace(sim_card.clone());
+        if settled || before.as_ref() != Some(&sim_card) {
             self.put_pin_guard(of_modem);
         }
-        Ok(())
+        Ok(before.filter(|last| *last != sim_card))
     }
 
     /// What is on record, or a new record. A damaged one is an error: what it forbade is not known.

@@ -7,8 +7,11 @@ use super::envelope::OVERHEAD;
 use super::pin_guard::PinGuard;
 use super::shape::Disk;
 use super::{ApiKey, Body, RecoveryTally};
+use crate::dispatch::breaker::Open;
+use crate::domain::equipment::SimCard;
 use crate::domain::event::LoggedEvent;
 use crate::domain::id::{EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::Lesson;
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
 use crate::domain::time::Deadline;
@@ -32,12 +35,16 @@ pub enum Key {
     ApiKey(KeyId),
     /// An idempotency key, by its keyed hash.
     Idempotency([u8; 16]),
-    /// A line of the event log.
-    Event(EventId),
+    /// What is kept of a SIM card, by a keyed hash of its number.
+    SimCard([u8; 16]),
     /// What has brought a model of modem back, by a hash of its name.
     Recovery([u8; 16]),
     /// The PINs that were typed at a SIM card, by a keyed hash of the card.
     PinGuard([u8; 16]),
+    /// A line of the event log.
+    Event(EventId),
+    /// What was learned about a model or a SIM card, by its number.
+    Lesson(u128),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -50,9 +57,22 @@ pub enum Record {
     SuppliedCode(Secret),
     ApiKey(ApiKey),
     Idempotency(IdempotencyRecord),
-    Event(LoggedEvent),
+    SimCard(SimCardRecord),
     Recovery(RecoveryTally),
     PinGuard(PinGuard),
+    Event(LoggedEvent),
+    Lesson(Lesson),
+}
+
+/// What is kept of a SIM card that no message's record tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimCardRecord {
+    /// The card.
+    pub sim_card: SimCard,
+    /// Until when it counts as new.
+    pub new_until: Option<Deadline>,
+    /// Why it is out of service, if it is.
+    pub out_of_service: Option<Open>,
 }
 
 /// What was made under an idempotency key.
@@ -109,9 +129,11 @@ impl Key {
             Self::SuppliedCode(id) => (SUPPLIED_CODE, id.0.to_be_bytes()),
             Self::ApiKey(id) => (API_KEY, id.0.to_be_bytes()),
             Self::Idempotency(hash) => (IDEMPOTENCY, hash),
-            Self::Event(id) => (EVENT, id.0.to_be_bytes()),
+            Self::SimCard(hash) => (SIM_CARD, hash),
             Self::Recovery(hash) => (RECOVERY, hash),
             Self::PinGuard(hash) => (PIN_GUARD, hash),
+            Self::Event(id) => (EVENT, id.0.to_be_bytes()),
+            Self::Lesson(number) => (LESSON, number.to_be_bytes()),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -130,9 +152,11 @@ impl Key {
             SUPPLIED_CODE => Self::SuppliedCode(VerificationId(id)),
             API_KEY => Self::ApiKey(KeyId(id)),
             IDEMPOTENCY => Self::Idempotency(hash),
-            EVENT => Self::Event(EventId(id)),
+            SIM_CARD => Self::SimCard(hash),
             RECOVERY => Self::Recovery(hash),
             PIN_GUARD => Self::PinGuard(hash),
+            EVENT => Self::Event(EventId(id)),
+            LESSON => Self::Lesson(id),
             _ => return None,
         })
     }
@@ -146,9 +170,11 @@ impl Key {
             Self::SuppliedCode(_) => "supplied codes",
             Self::ApiKey(_) => "API keys",
             Self::Idempotency(_) => "idempotency keys",
-            Self::Event(_) => "events",
+            Self::SimCard(_) => "SIM cards",
             Self::Recovery(_) => "recovery tallies",
             Self::PinGuard(_) => "PIN guards",
+            Self::Event(_) => "events",
+            Self::Lesson(_) => "lessons",
         }
     }
 }
@@ -165,7 +191,9 @@ impl Record {
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::Idempotency(_), Key::Idempotency(_))
-            | (Self::PinGuard(_), Key::PinGuard(_)) => true,
+            | (Self::SimCard(_), Key::SimCard(_))
+            | (Self::PinGuard(_), Key::PinGuard(_))
+            | (Self::Lesson(_), Key::Lesson(_)) => true,
             _ => false,
         }
     }
@@ -181,8 +209,15 @@ impl Record {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
-            Self::Message(_) | Self::Body(_) | Self::SuppliedCode(_) | Self::ApiKey(_) => false,
-            Self::Event(_) | Self::PinGuard(_) | Self::Recovery(_) => false,
+            Self::Message(_)
+            | Self::Body(_)
+            | Self::SuppliedCode(_)
+            | Self::ApiKey(_)
+            | Self::PinGuard(_)
+            | Self::SimCard(_)
+            | Self::Event(_)
+            | Self::Lesson(_)
+            | Self::Recovery(_) => false,
         }
     }
 
@@ -195,9 +230,11 @@ impl Record {
             Self::SuppliedCode(c) => encode(c),
             Self::ApiKey(k) => encode(k),
             Self::Idempotency(i) => encode(i),
-            Self::Event(e) => encode(e),
+            Self::SimCard(c) => encode(c),
             Self::Recovery(t) => encode(t),
             Self::PinGuard(g) => encode(g),
+            Self::Event(e) => encode(e),
+            Self::Lesson(l) => encode(l),
         }
     }
 
@@ -210,9 +247,11 @@ impl Record {
             Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
             Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
-            Key::Event(_) => Self::Event(decode(bytes)?),
+            Key::SimCard(_) => Self::SimCard(decode(bytes)?),
             Key::Recovery(_) => Self::Recovery(decode(bytes)?),
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
+            Key::Event(_) => Self::Event(decode(bytes)?),
+            Key::Lesson(_) => Self::Lesson(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -245,14 +284,16 @@ const VERIFICATION: u8 = 3;
 const SUPPLIED_CODE: u8 = 4;
 const API_KEY: u8 = 5;
 const IDEMPOTENCY: u8 = 6;
-const EVENT: u8 = 13;
+const SIM_CARD: u8 = 9;
 const RECOVERY: u8 = 14;
 const PIN_GUARD: u8 = 7;
+const LESSON: u8 = 8;
+const EVENT: u8 = 13;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::equipment::{Imei, SimCard};
+    use crate::domain::equipment::Imei;
     use crate::domain::id::ClientId;
     use crate::domain::message::{
         Attempt, OnUncertain, Part, PartReport, PartState, Priority, ReportVerdict, State, max_attempts,

@@ -2,23 +2,28 @@
 
 use super::engine::Engine;
 use super::gate::Lease;
+use super::index::Pull;
 use super::record::{Key, Record};
 use super::{Body, Claim, Grant, Outcome, StoreError};
 use crate::dispatch::retry::{self, Others};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{MessageId, VerificationId};
-use crate::domain::message::{Event, IntentOf, Message, PartResult, Refused, State};
+use crate::domain::message::{Event, IntentOf, Message, PartId, PartResult, Refused, State};
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
-use crate::domain::time::Now;
+use crate::domain::time::{Mono, Now};
 use crate::domain::verification::{CodeSource, Verification, VerificationEvent};
 use crate::otp::challenge;
 
 impl Engine {
-    /// The next message for a SIM card, with its text whole. Passes over none: what can't go now is not in the queue.
-    pub(super) fn next_claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Option<Claim> {
-        while self.index.has_work(sim_card, now.mono) {
-            let (id, claimed) = self.index.claim(modem, sim_card, now.mono)?;
+    /// The next message for a SIM card, with its text whole; else when there may be one. Passes over none: what can't go now is
+    /// not in the queue.
+    pub(super) fn next_claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Result<Claim, Option<Mono>> {
+        loop {
+            let (id, claimed) = match self.index.claim(modem, sim_card, now) {
+                Pull::Claimed(id, claimed) => (id, claimed),
+                Pull::Later(later) => return Err(later),
+            };
             let Ok(message) = self.message(id) else {
                 self.lose(id);
                 continue;
@@ -35,9 +40,8 @@ impl Engine {
             };
             let give_back = self.give_back.clone();
             let lease = Lease::new(id, move |id| give_back(id, claimed.token));
-            return Some(Claim { message, text, concat_reference, gate: claimed.gate, lease });
+            return Ok(Claim { message, text, concat_reference, gate: claimed.gate, lease });
         }
-        None
     }
 
     /// A claim was dropped. If its intent is still open, the byte may have left or not: the gate knows.
@@ -62,10 +66,16 @@ impl Engine {
                 return;
             }
         };
-        let uncertain = if let Event::Uncertain { part, reason, .. } = event { Some((part, reason)) } else { None };
+        let result = match event {
+            Event::Uncertain { part, reason, .. } => Some((part, PartResult::Uncertain(reason))),
+            Event::NotSent { part, reason, .. } => Some((part, PartResult::NotSent(reason))),
+            _ => None,
+        };
         if self.applied(&mut message, now, event) {
-            if let Some((part, reason)) = uncertain {
-                self.note_outcome(&message, part, PartResult::Uncertain(reason), now);
+            match result {
+                Some((part, result @ PartResult::Uncertain(_))) => self.note_outcome(&message, part, result, now),
+                Some((part, _)) => self.give_room_back(&message, part, now),
+                None => {}
             }
             self.put_message(message, now);
         }
@@ -83,11 +93,16 @@ impl Engine {
             }
             return Grant::Refused(Refused::Final);
         }
+        let (part, sim_card) = (intent.part, intent.sim_card.clone());
         match message.apply(now, Event::Intent(intent)) {
             Ok(()) => {
                 if let Some(claimed) = self.index.claimed(id) {
                     claimed.gate.reopen();
                 }
+                // Durably: what is on record with the intent is counted again after a restart.
+                let (number, jitter) = (self.number_hash(&message.to), self.jitter(id, part));
+                self.index.sim_cards.charge(&sim_card, number, jitter, now);
+                self.index.begun(id);
                 self.put_message(message, now);
                 Grant::Granted
             }
@@ -124,12 +139,11 @@ impl Engine {
             PartResult::NotSent(reason) => {
                 // A part that is out binds the others to its SIM card.
                 let bound = message.attempts.iter().any(|a| a.sim_card == sim_card && a.is_resumable(message.parts));
+                let number = self.number_hash(&message.to);
+                let mut another = |but: &[SimCard]| self.index.another_may_take(&message, number, &sim_card, but, now);
                 let others = match bound {
                     true => Others::default(),
-                    false => Others {
-                        fresh: self.index.sim_cards.another_is_ready(&sim_card, &message.avoid),
-                        able: self.index.sim_cards.another_is_ready(&sim_card, &retry::barred(&message)),
-                    },
+                    false => Others { fresh: another(&message.avoid), able: another(&retry::barred(&message)) },
                 };
                 Event::NotSent { part, reason, then: retry::after_refusal(&message, part, reason, others, now) }
             }
@@ -145,6 +159,12 @@ impl Engine {
             PartResult::NotSent(Reason::Cms(1)) => self.unassigned.refused(&sim_card, number, now.mono),
             _ => {}
         }
+        if let PartResult::NotSent(_) = result {
+            self.give_room_back(&message, part, now);
+        }
+        if let Some((change, sentence)) = self.index.sim_cards.settled(&sim_card, number, result, now) {
+            self.sim_card_changed(&sim_card, change, sentence, now);
+        }
         // Late news of an earlier attempt ends no claim: another modem may have made the message ready by now, and a
         // cancel must find that one's gate.
         if ours && matches!(message.state, State::Queued { .. }) {
@@ -156,6 +176,14 @@ impl Engine {
         self.put_message(message, now);
         self.match_kept_reports(&sim_card, now);
         Ok(())
+    }
+
+    /// A part that was counted with its intent has provably not been sent.
+    fn give_room_back(&mut self, message: &Message, part: PartId, now: &Now) {
+        let Some(attempt) = message.attempts.get(usize::from(part.attempt)) else { return };
+        let number = self.number_hash(&message.to);
+        self.index.sim_cards.give_back(&attempt.sim_card, number, now);
+        self.index.unpark(&attempt.sim_card);
     }
 
     /// A message's timer has come.
@@ -227,7 +255,11 @@ impl Engine {
         if message.state == State::Submitting && !self.index.claimed(id).is_some_and(|c| c.gate.shut()) {
             return Err(StoreError::Message(Refused::OnAir));
         }
+        let open = message.open_part();
         message.apply(now, Event::Cancel(reason)).map_err(StoreError::Message)?;
+        if let Some(part) = open {
+            self.give_room_back(&message, part, now);
+        }
         if let Some(claimed) = self.index.claimed(id) {
             claimed.gate.shut();
         }

@@ -5,11 +5,13 @@
 //! anything else, a new field too, is a new version of the envelope.
 
 use super::pin_guard::PinGuard;
-use super::record::{IdempotencyRecord, Made};
+use super::record::{IdempotencyRecord, Made, SimCardRecord};
 use super::{ApiKey, Body, Permission, RecoveryTally, Scope};
+use crate::dispatch::breaker::Open;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
 use crate::domain::id::{ClientId, EventId, KeyId, MessageId, VerificationId};
+use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
 use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
@@ -113,7 +115,7 @@ macro_rules! through {
     )*};
 }
 
-plain!(bool, u8, u16, u32, u64, String, [u8; 16], [u8; 32], Duration);
+plain!(bool, u8, u16, u32, u64, String, [u8; 5], [u8; 16], [u8; 32], Duration);
 
 through! {
     MessageId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
@@ -256,14 +258,12 @@ variants!(Made as MadeShape {
 
 fields!(RecoveryTally as RecoveryTallyShape { model: String, rungs: Vec<Count> });
 fields!(Count as CountShape { tried: u32, worked: u32, in_vain: u32, changes_mode: bool });
-fields!(LoggedEvent as LoggedEventShape { id: EventId, sequence: u64, at: Wall, event: NewEvent });
-fields!(NewEvent as NewEventShape {
-    kind: EventKind,
-    modem: Option<Imei>,
-    sim_card: Option<SimCard>,
-    sentence: String,
-    about: Option<u128>,
+fields!(SimCardRecord as SimCardRecordShape {
+    sim_card: SimCard,
+    new_until: Option<Deadline>,
+    out_of_service: Option<Open>,
 });
+fields!(Open as OpenShape { reason: Reason, since: Wall, trials: u8, retry: Deadline });
 fields!(PinGuard as PinGuardShape {
     holder: PinHolder,
     key: [u8; 32],
@@ -273,6 +273,28 @@ fields!(PinGuard as PinGuardShape {
 variants!(PinHolder as PinHolderShape { SimCard(card: SimCard), Modem(imei: Imei) });
 fields!(TriedPin as TriedPinShape { pin: [u8; 16], end: PinEnd });
 variants!(PinEnd as PinEndShape { Unseen { accepted_before: bool }, Refused, Accepted });
+fields!(LoggedEvent as LoggedEventShape { id: EventId, sequence: u64, at: Wall, event: NewEvent });
+fields!(NewEvent as NewEventShape {
+    kind: EventKind,
+    modem: Option<Imei>,
+    sim_card: Option<SimCard>,
+    sentence: String,
+    about: Option<u128>,
+});
+
+variants!(Lesson as LessonShape { Model(traits: ModelTraits), SimCard(traits: SimCardTraits) });
+fields!(ModelTraits as ModelTraitsShape {
+    name: ModelName,
+    prompt_delay: Option<Duration>,
+    prompt_delay_settled: bool,
+    report_form: Option<[u8; 5]>,
+    acknowledged: bool,
+    send_time: Option<Duration>,
+    lists_hang: bool,
+});
+fields!(ModelName as ModelNameShape { manufacturer: String, model: String, revision: String });
+fields!(SimCardTraits as SimCardTraitsShape { sim_card: SimCard, validity: Validity, bearer: Option<u8> });
+variants!(Validity as ValidityShape { Life, Hour, None });
 
 impl<T: Disk> Disk for Option<T> {
     type Shape = Option<T::Shape>;

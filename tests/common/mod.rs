@@ -7,7 +7,7 @@
 pub(crate) mod wire;
 
 use otpgate::app::{App, Storage, World};
-use otpgate::config::{Config, Country, Environment, Modem};
+use otpgate::config::{Config, Country, Environment, Mode, Modem, SimCardConfig};
 use otpgate::domain::id::{ClientId, MessageId, VerificationId};
 use otpgate::domain::message::{Message, OnUncertain, Priority, Status};
 use otpgate::domain::msisdn::Msisdn;
@@ -41,6 +41,12 @@ pub(crate) struct House {
     pub(crate) wires: Wires,
     /// How long a stop waits for what is on the air.
     pub(crate) drain: Duration,
+    /// Configured from prompt to PDU, and between commands.
+    pause: Option<Duration>,
+    /// What the configuration says of SIM cards, from the next start on.
+    pub(crate) sim_cards: Vec<SimCardConfig>,
+    /// What else is set, from the next start on.
+    pub(crate) configure: Box<dyn Fn(&mut Config)>,
     accepted: Arc<Mutex<Vec<Copy>>>,
     ids: u64,
     starts: u64,
@@ -54,26 +60,49 @@ impl House {
 
     /// A new world with this network; all that is random in it comes from the seed.
     pub(crate) async fn start_with(modems: usize, seed: u64, network: NetworkOptions) -> Self {
+        let mut house = Self::empty(modems, &ModemOptions::default(), seed, network);
+        house.begin().await;
+        house
+    }
+
+    /// A new world with one modem, of which nothing is configured.
+    pub(crate) async fn start_as(modem: ModemOptions) -> Self {
+        let mut house = Self { pause: None, ..Self::empty(1, &modem, 7, NetworkOptions::default()) };
+        house.begin().await;
+        house
+    }
+
+    /// A new world with so many modems, where this is set.
+    pub(crate) async fn start_set(modems: usize, configure: impl Fn(&mut Config) + 'static) -> Self {
+        let mut house = Self::empty(modems, &ModemOptions::default(), 7, NetworkOptions::default());
+        house.configure = Box::new(configure);
+        house.begin().await;
+        house
+    }
+
+    /// A new world in which no daemon has begun yet.
+    pub(crate) fn empty(modems: usize, options: &ModemOptions, seed: u64, network: NetworkOptions) -> Self {
         let network = NetworkOptions { epoch: BEGIN, inbox_capacity: 100_000, ..network };
-        let simulator = Simulator::new(modems, &ModemOptions::default(), network, seed);
+        let simulator = Simulator::new(modems, options, network, seed);
         let simulator = otpgate::simulator::driver::spawn(simulator);
         let accepted: Arc<Mutex<Vec<Copy>>> = Arc::default();
         let sink = accepted.clone();
         simulator.on_accepted(move |copy| sink.lock().unwrap().push(copy.clone()));
         let clock = Arc::new(VirtualClock::new(BEGIN));
-        let mut house = Self {
+        Self {
             app: None,
             wires: Wires::new(simulator.clone(), clock.clone()),
             clock,
             simulator,
             disk: Disk::default(),
             drain: Duration::from_secs(8),
+            pause: Some(Duration::ZERO),
+            sim_cards: Vec::new(),
+            configure: Box::new(|_| {}),
             accepted,
             ids: 0,
             starts: 0,
-        };
-        house.begin().await;
-        house
+        }
     }
 
     /// Starts a daemon in this world.
@@ -83,11 +112,12 @@ impl House {
         config.listen.set_port(0);
         config.country = Some(Country::US);
         config.drain = self.drain;
-        let modem = |i| Modem {
-            port: format!("virtual:{i}").into(),
-            prompt_delay: Some(Duration::ZERO),
-            command_gap: Some(Duration::ZERO),
-        };
+        // Virtual SIM cards bear anything; the tests of limits say what theirs bear.
+        config.sim_limits.mode = Mode::Off;
+        config.sim_cards = self.sim_cards.clone();
+        (self.configure)(&mut config);
+        let modem =
+            |i| Modem { port: format!("virtual:{i}").into(), prompt_delay: self.pause, command_gap: self.pause };
         config.modems = (0..self.simulator.modem_count()).map(modem).collect();
         let world = World {
             ports: Arc::new(self.wires.clone()),

@@ -2,6 +2,7 @@
 
 use crate::gateway::{Gateway, Log, PLAIN};
 use otpgate::domain::equipment::{Imei, SimCard};
+use otpgate::domain::learned::{ModelName, ModelTraits, SimCardTraits};
 use otpgate::modem::board::ModemState;
 use otpgate::ops::clock::Clock;
 use std::time::Duration;
@@ -89,7 +90,28 @@ async fn modems_are_shown_as_the_board_has_them() {
     assert_eq!(modem["sim_card"], "8999901000000000018");
     assert_eq!((&modem["state"], &modem["ready"]), (&"waiting".into(), &false.into()));
     assert_eq!((&modem["reason"], &modem["signal_dbm"]), (&"not registered".into(), &(-71).into()));
+    assert!(modem["learned"].is_null());
     assert!(list["next_cursor"].is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_learned_of_a_modem_is_shown() {
+    let gateway = Gateway::start().await;
+    gateway.board.update(0, |m| {
+        let name = ModelName { manufacturer: "ACME".into(), model: "one".into(), revision: "1".into() };
+        m.traits = Some(ModelTraits {
+            prompt_delay: Some(Duration::from_micros(12_500)),
+            report_form: Some([2, 1, 0, 1, 0]),
+            send_time: Some(Duration::from_millis(2_100)),
+            ..ModelTraits::new(name)
+        });
+        m.card_traits = Some(SimCardTraits { bearer: Some(1), ..SimCardTraits::new(SimCard::new("8901")) });
+    });
+    let list = gateway.call("GET /v1/modems", "").await.json();
+    let learned = &list["items"][0]["learned"];
+    assert_eq!((&learned["prompt_delay_ms"], &learned["send_time_ms"]), (&12.5.into(), &2100.into()));
+    assert_eq!((&learned["report_form"], &learned["lists_hang"]), (&"2,1,0,1,0".into(), &false.into()));
+    assert_eq!((&learned["validity_period"], &learned["bearer"]), (&"life_left".into(), &1.into()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,17 +9,9 @@ use otpgate::modem::quirks::Configured;
 use otpgate::simulator::modem::ModemOptions;
 
 /// The virtual modem under another name.
-fn named(manufacturer: &'static str, model: &'static str) -> Wire {
-    let mut wire = Wire::new();
-    wire.mishear = name(manufacturer, model);
-    wire
-}
-
-fn name(manufacturer: &'static str, model: &'static str) -> Vec<(&'static str, &'static str)> {
-    vec![
-        ("\r\notpgate\r\n\r\nOK", format!("\r\n{manufacturer}\r\n\r\nOK").leak()),
-        ("\r\nvirtual\r\n\r\nOK", format!("\r\n{model}\r\n\r\nOK").leak()),
-    ]
+fn named(manufacturer: &str, model: &str) -> Wire {
+    let options = ModemOptions { manufacturer: manufacturer.into(), model: model.into(), ..ModemOptions::default() };
+    Wire::with(options, ms(100), Configured::default())
 }
 
 fn asked(wire: &Wire, text: &str) -> usize {
@@ -119,6 +111,16 @@ fn r4_reports_lie_where_the_row_says() {
     assert!(wire.notices().is_empty(), "{:?}", wire.notices());
 }
 
+/// Some count their places from 0.
+#[test]
+fn r3_the_first_place_may_be_0() {
+    let mut wire = Wire::up();
+    wire.hear(b"\r\n+CMTI: \"SM\",0\r\n");
+    wire.pass_secs(5);
+    assert_eq!((asked(&wire, "AT+CMGR=0"), wire.lines("+CMGD")), (1, 0), "and where nothing lies, nothing is deleted");
+    wire.still_sends();
+}
+
 #[test]
 fn s7_a_makers_own_number_counts_for_his_modems_alone() {
     let rows = [
@@ -213,6 +215,60 @@ fn e330_a_rejected_transfer_has_the_number_compared() {
         let set = wire.written.iter().filter(|(_, text)| text.starts_with("AT+CSCA=")).count();
         assert_eq!(set, sets);
     }
+}
+
+/// What lost nothing is tried with half the pause, and what was learned is there after the port was lost.
+#[test]
+fn s12_the_pause_behind_the_prompt_gets_shorter_until_something_is_lost() {
+    let mut wire = named("ACME", "one");
+    wire.open(None);
+    wire.until_free(secs(30));
+    let pause = |wire: &mut Wire| {
+        let begun = wire.now;
+        assert!(matches!(wire.sent("one"), Accepted(_)));
+        let handed_over = wire.handed_over.last().unwrap().0;
+        // Nothing else takes time before it, but the pause between two commands.
+        (handed_over - begun).as_millis()
+    };
+    assert!(pause(&mut wire) >= 50);
+    for _ in 0..24 {
+        pause(&mut wire);
+    }
+    let traits = wire.session.traits().unwrap();
+    assert_eq!((traits.prompt_delay, traits.prompt_delay_settled), (Some(ms(25)), false));
+    // A byte is lost, as where the PDU comes too soon: 304.
+    wire.faults(&["lost_bytes=2@next:1"]);
+    assert_eq!(wire.sent("one"), NotSent(Reason::Cms(304)));
+    wire.until_free(secs(30));
+    let traits = wire.session.traits().unwrap();
+    assert_eq!((traits.prompt_delay, traits.prompt_delay_settled), (Some(ms(25)), true));
+    wire.unplug();
+    wire.until_free(secs(30));
+    assert!((25..50).contains(&pause(&mut wire)));
+    assert_eq!(traits.report_form, Some([2, 1, 0, 1, 0]));
+
+    // A sister begins where this one is.
+    let mut sister = named("ACME", "one");
+    sister.open(None);
+    sister.until_free(secs(30));
+    sister.session.teach(&traits);
+    assert!((25..50).contains(&pause(&mut sister)));
+}
+
+#[test]
+fn nothing_is_learned_of_a_virtual_modem_and_nothing_tried_where_the_pause_is_configured() {
+    let mut wire = Wire::up();
+    wire.still_sends();
+    assert_eq!(wire.session.traits(), None);
+    let options = ModemOptions { manufacturer: "ACME".into(), ..ModemOptions::default() };
+    let mut wire = Wire::with(options, ms(100), Configured { prompt_delay: Some(ms(7)), command_gap: None });
+    wire.open(None);
+    wire.until_free(secs(30));
+    for _ in 0..12 {
+        assert!(matches!(wire.sent("one"), Accepted(_)));
+    }
+    assert_eq!(wire.session.traits().unwrap().prompt_delay, None);
+    assert_eq!(wire.session.traits().unwrap().report_form, Some([2, 1, 0, 1, 0]));
 }
 
 #[test]

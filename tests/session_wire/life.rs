@@ -1,6 +1,6 @@
 //! The life of a modem: port, hang, SIM card, network.
 
-use crate::wire::{Grant, LONG, Wire, ms, secs};
+use crate::wire::{Grant, Wire, ms, secs};
 use otpgate::domain::message::PartResult::{Accepted, NotSent, Uncertain};
 use otpgate::domain::reason::Reason;
 use otpgate::modem::board::ModemState;
@@ -207,64 +207,6 @@ fn l8_the_radio_is_off() {
     }
     let wire = Wire::up();
     assert!(wire.written.iter().all(|(_, text)| text != "AT+CFUN=1\r"), "it is on already");
-}
-
-#[test]
-fn l10_a_pin_is_never_typed() {
-    let options = ModemOptions { pin: Some("1234".into()), ..ModemOptions::default() };
-    let mut wire = Wire::with(options, ms(100), Configured::default());
-    wire.open(None);
-    wire.pass_secs(300);
-    let view = wire.session.view();
-    assert_eq!(view.state, ModemState::Waiting);
-    assert!(view.reason.is_some_and(|reason| reason.contains("PIN")));
-    assert!(wire.written.iter().all(|(_, text)| !text.contains("CPIN=")));
-    wire.behind_its_back("AT+CPIN=\"1234\"\r");
-    wire.until_free(secs(60));
-    wire.still_sends();
-}
-
-#[test]
-fn l11_no_sim_card() {
-    let mut wire = Wire::new();
-    wire.mishear = vec![("\r\n+CPIN: READY\r\n\r\nOK\r\n", "\r\n+CME ERROR: 10\r\n")];
-    wire.open(None);
-    let token = wire.send("one");
-    wire.pass_secs(120);
-    let view = wire.session.view();
-    assert_eq!((view.state, view.reason.as_deref()), (ModemState::Waiting, Some("there is no SIM card in it")));
-    assert!(wire.lines("+CPIN") < 10, "it is not asked in a frenzy");
-    wire.mishear.clear();
-    assert_eq!(wire.ended(token), Accepted(Some(0)));
-}
-
-#[test]
-fn l12_another_sim_card_after_a_restart_is_known_as_another() {
-    let mut wire = Wire::up();
-    wire.mishear = vec![("8999901000", "8999902000")];
-    wire.power_cycle();
-    wire.pass_secs(20);
-    wire.until_free(LONG);
-    let cards = wire.events.iter().filter_map(|(_, event)| match event {
-        Event::Identified { sim_card, .. } => Some(sim_card.as_str().to_owned()),
-        _ => None,
-    });
-    let cards: Vec<_> = cards.collect();
-    assert_eq!(cards.len(), 2, "{cards:?}");
-    assert_ne!(cards[0], cards[1]);
-}
-
-#[test]
-fn l12_a_sim_card_that_can_no_longer_be_read_is_not_taken_for_the_last_one() {
-    let mut wire = Wire::up();
-    wire.faults(&["refuse_command=+CCID|+ICCID|+QCCID|^ICCID|+CICCID|+CRSM|^HVER|+CIMI"]);
-    wire.power_cycle();
-    wire.pass_secs(120);
-    assert!(!wire.session.is_free());
-    assert!(wire.session.view().reason.is_some_and(|reason| reason.contains("neither ICCID nor IMSI")));
-    wire.faults(&[]);
-    wire.until_free(secs(30));
-    wire.still_sends();
 }
 
 #[test]

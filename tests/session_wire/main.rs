@@ -13,7 +13,7 @@
 //! | S9 | the modem is left in its editor | `s9_left_in_the_editor` |
 //! | S10 | old lines after a time-out | `s10_*` |
 //! | S11 | something comes in during a send | `s11_something_comes_in_between` |
-//! | S12 | bytes of the PDU are lost | `s12_lost_bytes` |
+//! | S12 | bytes of the PDU are lost | `s12_*` |
 //! | S13 | a line feed would disturb | `s13_no_line_feed` |
 //! | S14 | a crash with a message on the air | `s14_*` |
 //! | S15 | a long message breaks in the middle | `s15_a_port_lost_between_parts` |
@@ -32,9 +32,12 @@
 //! | L6 | registration | `l6_*` |
 //! | L8 | the radio is off | `l8_*` |
 //! | L9 | messages fail over LTE | `l9_*` |
-//! | L10 | the PIN is asked for | `l10_a_pin_is_never_typed` |
+//! | L10 | the PIN is asked for | `l10_*` |
+//! | L11 | the SIM card is absent, or loses contact | `l11_*` |
+//! | L12 | the SIM card is another one | `l12_*` |
+//! | L13 | the balance | `l13_*` |
 //! | L15 | a foreign network | `l15_*` |
-//! | L11 | there is no SIM card | `l11_no_sim_card` |
+//! | R3 | places are counted from 0 | `r3_the_first_place_may_be_0` |
 //! | R2, R4 | what is announced lies elsewhere | `r4_*` |
 //! | R5 | reports want acknowledging | `r5_*` |
 //! | R7 | the report comes first | `r7_the_report_comes_first` |
@@ -45,6 +48,7 @@
 //! a PDU; an ESC is followed by CR; the network has no more copies than PDUs were handed over; nobody is woken for a
 //! moment that is over.
 
+mod cards;
 mod dialects;
 mod life;
 mod network;

@@ -1,9 +1,11 @@
 //! Registration in three parts, roaming, and messages that LTE does not carry.
 
-use crate::wire::{Wire, secs};
+use crate::wire::{Wire, ms, secs};
 use otpgate::domain::message::PartResult::{Accepted, NotSent};
 use otpgate::domain::reason::Reason;
 use otpgate::modem::board::ModemState;
+use otpgate::modem::quirks::Configured;
+use otpgate::simulator::modem::ModemOptions;
 
 /// A modem that is registered like this from the start.
 fn registered(states: &str) -> Wire {
@@ -46,9 +48,9 @@ fn l6_registration_lies_are_doubted() {
 #[test]
 fn l6_ims_registration_takes_the_doubt_away() {
     for (ims, doubtful) in [("1,1", false), ("1,0", true), ("2,0", true)] {
-        let mut wire = registered("0,1,1");
-        wire.mishear =
-            vec![("\r\notpgate\r\n\r\nOK", "\r\nQuectel\r\n\r\nOK"), ("\r\nvirtual\r\n\r\nOK", "\r\nEC25\r\n\r\nOK")];
+        let options = ModemOptions { manufacturer: "Quectel".into(), model: "EC25".into(), ..ModemOptions::default() };
+        let mut wire = Wire::with(options, ms(100), Configured::default());
+        wire.faults(&["registration=0,1,1"]);
         wire.open(None);
         wire.until("the question", secs(10), |wire| wire.written.iter().any(|(_, text)| text.starts_with("AT+CEREG?")));
         // The virtual modem knows no such command: its refusal stands in for the answer.

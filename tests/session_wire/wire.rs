@@ -8,11 +8,13 @@ use otpgate::config::{Limits, SimCardConfig};
 use otpgate::domain::equipment::SimCard;
 use otpgate::domain::message::PartResult;
 use otpgate::domain::msisdn::Msisdn;
+use otpgate::domain::pin::{PinHistory, PinRefused};
 use otpgate::domain::reason::Reason;
+use otpgate::domain::secret::Secret;
 use otpgate::domain::time::{Mono, Wall};
 use otpgate::modem::quirks::Configured;
 use otpgate::modem::recovery::Trouble;
-use otpgate::modem::session::{Bytes, Event, Input, Job, Output, Session};
+use otpgate::modem::session::{Bytes, Event, Input, Job, Output, PinAnswer, Session};
 use otpgate::simulator::faults::Faults;
 use otpgate::simulator::modem::{Counts, ModemOptions};
 use otpgate::simulator::network::{Copy, NetworkOptions};
@@ -36,6 +38,19 @@ struct Waiting {
     pdu: Pdu,
     life: Duration,
     send_deadline: Duration,
+}
+
+/// Who knows the PIN, and what was typed before. It lives on when the session does not.
+#[derive(Default)]
+pub(crate) struct PinDesk {
+    pub(crate) pin: Option<&'static str>,
+    /// How long it takes to answer.
+    pub(crate) takes: Duration,
+    pub(crate) history: PinHistory,
+    /// Why it said no, each time.
+    pub(crate) refused: Vec<PinRefused>,
+    asked: VecDeque<(Mono, u64, Option<u8>)>,
+    given: Vec<(u64, [u8; 16])>,
 }
 
 /// While it holds, nothing may be written.
@@ -62,6 +77,7 @@ pub(crate) struct Wire {
     pub(crate) keeps: bool,
     /// Those that have, and the session does not know yet.
     kept: Vec<StoredAt>,
+    pub(crate) pins: PinDesk,
     /// Why the next PDUs are not written, if they are not.
     pub(crate) withhold: Option<Reason>,
     /// What the modem says is changed on its way, each first text into its second.
@@ -106,6 +122,7 @@ impl Wire {
             grant: Grant::After(Duration::ZERO),
             keeps: true,
             kept: Vec::new(),
+            pins: PinDesk::default(),
             withhold: None,
             mishear: Vec::new(),
             chatter: None,
@@ -140,6 +157,7 @@ impl Wire {
             smsc: None,
             ussd: None,
             ussd_pattern: None,
+            low_balance: None,
             allow_roaming: false,
             plan_allows_automated_sms: None,
             limits: Limits::default(),
@@ -186,6 +204,8 @@ impl Wire {
     /// The process dies and is started again; the modem lives on.
     pub(crate) fn crash(&mut self, listen: Option<Duration>) {
         self.session = Session::new(Configured::default());
+        self.pins.asked.clear();
+        self.pins.given.clear();
         self.granting.clear();
         self.waiting.clear();
         self.open(listen);
@@ -202,6 +222,18 @@ impl Wire {
         self.close();
         self.drain_session();
         self.reopen_at = Some(self.now + REOPEN);
+    }
+
+    /// Has a service code dialled.
+    pub(crate) fn dial(&mut self, code: &str) {
+        self.session.handle_input(self.now, Input::ServiceCode(code));
+        self.settle();
+    }
+
+    /// Another SIM card is put in, without a word from the modem.
+    pub(crate) fn other_card(&mut self, number: usize) {
+        self.simulator.handle_input(self.now, 0, ModemInput::OtherCard(number));
+        self.settle();
     }
 
     pub(crate) fn power_cycle(&mut self) {
@@ -344,7 +376,9 @@ impl Wire {
         let session = if self.open { self.session.next_timeout() } else { None };
         let grant = self.granting.iter().map(|(at, ..)| *at).min();
         let chatter = self.chatter.map(|_| self.next_chatter);
-        let next = [session, self.simulator.next_timeout(), grant, self.reopen_at, chatter].into_iter().flatten().min();
+        let pin = self.pins.asked.front().map(|(at, ..)| *at);
+        let all = [session, self.simulator.next_timeout(), grant, pin, self.reopen_at, chatter];
+        let next = all.into_iter().flatten().min();
         let Some(next) = next.filter(|at| *at <= end) else {
             self.now = end;
             return false;
@@ -377,7 +411,7 @@ impl Wire {
     fn settle(&mut self) {
         for _ in 0..MOST_AT_ONCE {
             self.drain_session();
-            if self.grant_due() || self.keep() {
+            if self.grant_due() || self.keep() || self.pin_due() {
                 continue;
             }
             let moved = match self.simulator.poll_output() {
@@ -461,10 +495,49 @@ impl Wire {
                 self.granted.insert(token);
             }
         }
+        match &event {
+            Event::WantPin { token, tries_left, .. } => {
+                self.pins.asked.push_back((self.now + self.pins.takes, *token, *tries_left));
+            }
+            Event::PinEnded { token, outcome } => {
+                let given = self.pins.given.iter().position(|(given, _)| given == token);
+                let (_, pin) = self.pins.given.remove(given.expect("a PIN ended that nobody gave"));
+                self.pins.history.ended(pin, *outcome);
+            }
+            _ => {}
+        }
         if let Event::Report { stored: Some(at), .. } = &event {
             self.kept.push(at.clone());
         }
         self.events.push((self.now, event));
+    }
+
+    /// The question for the PIN is answered, as the store would.
+    fn pin_due(&mut self) -> bool {
+        if self.pins.asked.front().is_none_or(|(at, ..)| *at > self.now) {
+            return false;
+        }
+        let Some((_, token, tries)) = self.pins.asked.pop_front() else { return false };
+        let answer = match self.pins.pin {
+            None => PinAnswer::Wait("there is no PIN for the SIM card".to_owned()),
+            Some(pin) => {
+                let mut digest = [0; 16];
+                digest[..pin.len()].copy_from_slice(pin.as_bytes());
+                match self.pins.history.may_type(digest, tries) {
+                    Ok(()) => {
+                        self.pins.history.type_it(digest);
+                        self.pins.given.push((token, digest));
+                        PinAnswer::Type(Secret::new(pin))
+                    }
+                    Err(refused) => {
+                        self.pins.refused.push(refused);
+                        PinAnswer::Wait(format!("the PIN may not be typed: {refused:?}"))
+                    }
+                }
+            }
+        };
+        self.session.handle_input(self.now, Input::Pin { token, answer });
+        true
     }
 
     /// What came to disk is told.

@@ -5,6 +5,8 @@ mod clocks;
 mod damage;
 mod events;
 mod keys;
+mod lessons;
+mod limits;
 mod pins;
 mod random;
 mod reports;
@@ -33,8 +35,8 @@ use otpgate::store::record::Key;
 use otpgate::store::sled_backend::SledBackend;
 use otpgate::store::vault::{Opened, StoreKind, VaultError};
 use otpgate::store::{
-    Access, Body, Check, Claim, Grant, LateResult, Matched, NewCode, NewMessage, NewVerification, Outcome, Report,
-    Resend, Store, StoreError, Verdict, VerificationView,
+    Access, Body, Check, Claim, Grant, LateResult, Matched, NewCode, NewMessage, NewVerification, Outcome, Policy,
+    Readiness, Report, Resend, Store, StoreError, Verdict, VerificationView,
 };
 use std::fs;
 use std::path::Path;
@@ -68,6 +70,8 @@ pub(crate) struct World {
     /// What the last start found.
     pub(crate) opened: Opened,
     medium: Medium,
+    /// What SIM cards may send, from the next start on.
+    pub(crate) policy: Policy,
     running: Option<(Arc<dyn Store>, Ended)>,
     ids: AtomicU64,
     starts: u64,
@@ -105,6 +109,7 @@ impl World {
             clock: Arc::new(VirtualClock::new(BEGIN)),
             opened: Opened::default(),
             medium,
+            policy: Policy::default(),
             running: None,
             ids: AtomicU64::new(0),
             starts: 0,
@@ -125,7 +130,8 @@ impl World {
         let keyring = Keyring::new(&[7; 32]);
         let clock: Arc<dyn Clock> = self.clock.clone();
         let (store, ended, opened) =
-            BoxStore::open(self.backend(), keyring, random, StoreKind::Real, clock).expect("it opens");
+            BoxStore::open_with(self.backend(), keyring, random, StoreKind::Real, clock, self.policy.clone())
+                .expect("it opens");
         self.running = Some((Arc::new(store), ended));
         self.opened = opened;
     }
@@ -441,12 +447,12 @@ impl World {
 
     pub(crate) async fn ready(&self, modems: &[&Modem]) {
         for modem in modems {
-            self.store().set_ready(modem.imei.clone(), modem.sim_card.clone(), true).await.unwrap();
+            self.store().set_ready(modem.imei.clone(), modem.sim_card.clone(), Readiness::yes()).await.unwrap();
         }
     }
 
     pub(crate) async fn not_ready(&self, modem: &Modem) {
-        self.store().set_ready(modem.imei.clone(), modem.sim_card.clone(), false).await.unwrap();
+        self.store().set_ready(modem.imei.clone(), modem.sim_card.clone(), Readiness::no()).await.unwrap();
     }
 }
 

@@ -139,6 +139,8 @@ impl Life {
         let (id, on_uncertain) = (new.id, new.on_uncertain);
         match self.world.store().accept(new, None).await {
             Ok(_) => drop(self.accepted.insert(id, on_uncertain)),
+            // One of its numbers was called unassigned a moment ago.
+            Err(StoreError::Unassigned(_)) => return self.note("accept: unassigned"),
             Err(_) => {
                 assert!(fails);
                 self.in_doubt.insert(id, on_uncertain);

@@ -152,7 +152,8 @@ async fn reports_find_their_parts_after_a_restart(mut w: World) {
 async fn a_pause_and_a_barred_sim_card_outlive_a_restart(mut w: World) {
     let (one, two) = (modem(1), modem(2));
     w.ready(&[&one, &two]).await;
-    w.accept(w.plain()).await;
+    // To somebody else: the SIM card that has reached a number would go first.
+    w.accept(NewMessage { to: bob(), ..w.plain() }).await;
     w.send(&two, accepted(1)).await;
     let barred = w.accept(NewMessage { priority: Priority::High, ..w.plain() }).await;
     w.send(&one, PartResult::NotSent(Reason::Cms(21))).await;

@@ -41,7 +41,8 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
         tracing::info!(message.id = %message.id, to = %message.to, parts = message.parts, "Accepted a message");
     }
     let location = format!("/v1/messages/{}", message.id);
-    Ok(created(location, View::from(message), accepted.replayed))
+    let next_slot_at = slot_if_held(&cx, message.id, Some(message.status())).await?;
+    Ok(created(location, View { next_slot_at, ..View::from(message) }, accepted.replayed))
 }
 
 /// One message; `?wait=` for news of it.
@@ -55,7 +56,25 @@ pub(crate) async fn show(
     let id = id(&path, MessageId::parse)?;
     let wait = wait::asked(&Fields::of_query(&uri, wait::FIELDS)?)?;
     let message = cx.await_news(&caller, wait, |wait| cx.store.message(caller.access(), id, wait)).await?;
-    Ok(Json(View::from(&message)))
+    let next_slot_at = slot(&cx, id, Some(message.status())).await?;
+    Ok(Json(View { next_slot_at, ..View::from(&message) }))
+}
+
+/// When a queued message finds room over some SIM card, if all that may take it are held back.
+pub(super) async fn slot(cx: &Context, id: MessageId, status: Option<Status>) -> Result<Option<String>, Problem> {
+    if status != Some(Status::Queued) {
+        return Ok(None);
+    }
+    Ok(cx.ask(cx.store.next_slot(id)).await?.map(|at| at.to_string()))
+}
+
+/// The same for one that has just been taken in: asked only while no SIM card is free, for then there is time.
+pub(super) async fn slot_if_held(
+    cx: &Context,
+    id: MessageId,
+    status: Option<Status>,
+) -> Result<Option<String>, Problem> {
+    if cx.store.health().held { slot(cx, id, status).await } else { Ok(None) }
 }
 
 /// A page of messages, newest first.
@@ -163,6 +182,8 @@ pub(crate) struct View {
     updated_at: String,
     send_at: Option<String>,
     expires_at: String,
+    /// While it is queued and no SIM card has room for it: when one has.
+    next_slot_at: Option<String>,
     /// Whether a status report is awaited, or why there is none.
     report: Option<&'static str>,
     attempts: Vec<AttemptView>,
@@ -222,6 +243,7 @@ impl From<&Message> for View {
             updated_at: m.updated.to_string(),
             send_at: m.send_at.map(|d| d.wall.to_string()),
             expires_at: m.deadline.wall.to_string(),
+            next_slot_at: None,
             report,
             attempts: m.attempts.iter().map(|a| AttemptView::new(a, m.parts)).collect(),
             version: m.version,
@@ -281,7 +303,7 @@ fn report(state: &MessageState) -> (Option<&'static str>, Option<ReasonView>) {
         ReportState::None => (Some("none"), None),
         ReportState::Unconfirmed => {
             let text = "the network passed it on and can't tell whether it arrived (TP-ST 0x01)".to_owned();
-            (Some("unconfirmed"), Some(ReasonView { code: "unconfirmed", text, number: Some(1) }))
+            (Some("unconfirmed"), Some(ReasonView { code: "unconfirmed", text, number: Some(1), class: None }))
         }
     }
 }

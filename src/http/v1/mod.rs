@@ -9,6 +9,7 @@ pub(super) mod verifications;
 
 use super::idempotency::mark;
 use super::problem::{Kind, Problem};
+use crate::dispatch::retry;
 use crate::domain::reason::Reason;
 use axum::Json;
 use axum::http::{StatusCode, header};
@@ -36,11 +37,15 @@ pub(crate) struct ReasonView {
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<u16>,
+    /// What kind of trouble a modem's or network's answer tells of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'static str>,
 }
 
 impl From<Reason> for ReasonView {
     fn from(reason: Reason) -> Self {
-        Self { code: reason.code(), text: reason.to_string(), number: reason.number() }
+        let (text, class) = (retry::explain(reason), retry::class_word(reason));
+        Self { code: reason.code(), text, number: reason.number(), class }
     }
 }
 

@@ -1,11 +1,13 @@
 //! `/v1/modems`: what is known of each modem.
 
-use super::List;
+use super::{List, ReasonView};
+use crate::dispatch::quota::Used;
+use crate::domain::learned::{ModelTraits, SimCardTraits, Validity};
 use crate::http::Cx;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::modem::board::ModemView as Modem;
-use crate::store::Scope;
+use crate::store::{Scope, SimCardView};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -15,9 +17,13 @@ use std::collections::BTreeMap;
 pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<List<ModemView>>, Problem> {
     caller.must(Scope::Read)?;
     let unmatched = cx.store.health().unmatched_reports;
+    let sim_cards = cx.ask(cx.store.sim_cards()).await?;
     let view = |modem: Modem| {
         let unmatched_reports = modem.sim_card.as_ref().and_then(|card| unmatched.get(card)).copied().unwrap_or(0);
-        ModemView { unmatched_reports, ..ModemView::from(modem) }
+        let of_card = modem.sim_card.as_ref().and_then(|card| sim_cards.get(card));
+        let limits = of_card.and_then(LimitsView::of);
+        let out_of_service = of_card.and_then(OutOfServiceView::of);
+        ModemView { unmatched_reports, limits, out_of_service, ..ModemView::from(modem) }
     };
     Ok(Json(List::new(cx.board.modems().into_iter().map(view).collect())))
 }
@@ -43,6 +49,8 @@ pub(crate) struct ModemView {
     doubtful: bool,
     technology: Option<&'static str>,
     signal_dbm: Option<i16>,
+    learned: Option<LearnedView>,
+    balance: Option<String>,
     accepted: u64,
     refused: u64,
     uncertain: u64,
@@ -53,6 +61,97 @@ pub(crate) struct ModemView {
     rungs: BTreeMap<&'static str, RungView>,
     /// Status reports of its SIM card that fit no message: as when another program sends over it.
     unmatched_reports: u64,
+    /// What its SIM card has sent, and how much it may. Nothing, where nothing is counted.
+    limits: Option<LimitsView>,
+    /// Why nothing is sent over its SIM card, though the modem could.
+    out_of_service: Option<OutOfServiceView>,
+}
+
+#[derive(Serialize)]
+struct LimitsView {
+    mode: &'static str,
+    /// Each window with what is in it and what it takes.
+    used: BTreeMap<&'static str, UsedView>,
+    /// The window that has no room, if one has none.
+    full: Option<&'static str>,
+    next_slot_at: Option<String>,
+    new_sim_card: bool,
+}
+
+#[derive(Serialize)]
+struct UsedView {
+    used: u32,
+    limit: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct OutOfServiceView {
+    text: String,
+    /// What the network said last.
+    reason: Option<ReasonView>,
+    since: Option<String>,
+    retry_at: Option<String>,
+    failed_trials: u8,
+}
+
+impl LimitsView {
+    fn of(card: &SimCardView) -> Option<Self> {
+        let used = |used: &Used| (used.window.as_str(), UsedView { used: used.used, limit: used.limit });
+        (!card.used.is_empty()).then(|| Self {
+            mode: card.mode.as_str(),
+            used: card.used.iter().map(used).collect(),
+            full: card.full.map(|window| window.as_str()),
+            next_slot_at: card.next_slot.map(|at| at.to_string()),
+            new_sim_card: card.is_new,
+        })
+    }
+}
+
+impl OutOfServiceView {
+    fn of(card: &SimCardView) -> Option<Self> {
+        let (text, open) = (card.why.clone()?, card.out_of_service.as_ref());
+        Some(Self {
+            text,
+            reason: open.map(|open| open.reason.into()),
+            since: open.map(|open| open.since.to_string()),
+            retry_at: open.map(|open| open.retry.wall.to_string()),
+            failed_trials: open.map_or(0, |open| open.trials),
+        })
+    }
+}
+
+/// What was found out while sending. Of a model and its firmware, but for the last two, which are its SIM card's.
+#[derive(Serialize)]
+pub(crate) struct LearnedView {
+    /// From the prompt to the PDU, with which ten sends in a row went well.
+    prompt_delay_ms: Option<f64>,
+    /// The form of `AT+CNMI` that it took.
+    report_form: Option<String>,
+    /// Whether reports are to be acknowledged.
+    acknowledged: bool,
+    send_time_ms: Option<u64>,
+    lists_hang: bool,
+    validity_period: &'static str,
+    /// `AT+CGSMS`.
+    bearer: Option<u8>,
+}
+
+impl LearnedView {
+    fn of(model: Option<ModelTraits>, sim_card: Option<SimCardTraits>) -> Option<Self> {
+        if model.is_none() && sim_card.is_none() {
+            return None;
+        }
+        let form = model.as_ref().and_then(|m| m.report_form).map(|form| form.map(|n| n.to_string()).join(","));
+        Some(Self {
+            prompt_delay_ms: model.as_ref().and_then(|m| m.prompt_delay).map(|delay| delay.as_secs_f64() * 1000.0),
+            report_form: form,
+            acknowledged: model.as_ref().is_some_and(|m| m.acknowledged),
+            send_time_ms: model.as_ref().and_then(|m| m.send_time).map(|time| time.as_millis() as u64),
+            lists_hang: model.is_some_and(|m| m.lists_hang),
+            validity_period: sim_card.as_ref().map_or(Validity::default(), |card| card.validity).as_str(),
+            bearer: sim_card.and_then(|card| card.bearer),
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -89,7 +188,9 @@ impl From<Modem> for ModemView {
             doubtful: modem.doubtful,
             technology: modem.technology,
             signal_dbm: modem.signal_dbm,
+            balance: modem.balance,
             quirks: modem.quirks,
+            learned: LearnedView::of(modem.traits, modem.card_traits),
             accepted: modem.accepted,
             refused: modem.refused,
             uncertain: modem.uncertain,
@@ -103,6 +204,8 @@ impl From<Modem> for ModemView {
             }),
             rungs: modem.rungs.iter().map(|&(rung, tried, worked)| (rung, RungView { tried, worked })).collect(),
             unmatched_reports: 0,
+            limits: None,
+            out_of_service: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `/v1/verifications`: a code to a number, and whether it came back.
 
+use super::messages::{slot, slot_if_held};
 use super::{ReasonView, created, id};
 use crate::domain::id::{MessageId, VerificationId};
 use crate::domain::message::{OnUncertain, Priority};
@@ -42,7 +43,8 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
         }
     }
     let location = format!("/v1/verifications/{}", verification.id);
-    Ok(created(location, View::from(accepted.value), accepted.replayed))
+    let next_slot_at = slot_if_held(&cx, verification.message, accepted.value.message).await?;
+    Ok(created(location, View { next_slot_at, ..View::from(accepted.value) }, accepted.replayed))
 }
 
 /// One verification; `?wait=` for news of it.
@@ -56,7 +58,8 @@ pub(crate) async fn show(
     let id = id(&path, VerificationId::parse)?;
     let wait = wait::asked(&Fields::of_query(&uri, wait::FIELDS)?)?;
     let view = cx.await_news(&caller, wait, |wait| cx.store.verification(caller.access(), id, wait)).await?;
-    Ok(Json(view.into()))
+    let next_slot_at = slot(&cx, view.verification.message, view.message).await?;
+    Ok(Json(View { next_slot_at, ..view.into() }))
 }
 
 /// Checks a code. Attempt and verdict are on disk before the answer.
@@ -282,6 +285,8 @@ pub(crate) struct View {
     attempts_left: u8,
     sends: u8,
     message: MessageLine,
+    /// While its message is queued and no SIM card has room for it: when one has.
+    next_slot_at: Option<String>,
     version: u32,
 }
 
@@ -321,6 +326,7 @@ impl From<VerificationView> for View {
             expires_at: v.expires.wall.to_string(),
             sends: v.sends,
             message: MessageLine { id: v.message.to_string(), status: message.map(|s| s.as_str()) },
+            next_slot_at: None,
             version: v.version,
         }
     }

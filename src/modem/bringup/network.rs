@@ -9,7 +9,7 @@ impl Known {
     /// IMS; failing that packet or EPS registration, which is worth a try. `None` if no registration is usable, or it is
     /// that of a foreign network that the SIM card must not use.
     pub(in crate::modem) fn registration(&self) -> Option<&'static str> {
-        if self.is_roaming() && !self.may_roam() {
+        if self.is_roaming() && !self.may_roam() || self.is_distrusted() {
             return None;
         }
         match self.circuit {
@@ -31,6 +31,17 @@ impl Known {
     /// Whether the network has refused the SIM card, and none has taken it.
     pub(in crate::modem) fn is_denied(&self) -> bool {
         self.circuit == Some(3) && !self.data_only()
+    }
+
+    /// Messages to several numbers failed over a doubtful registration: it counts for none until it changes.
+    pub(in crate::modem) fn distrust(&mut self) {
+        if self.is_doubtful() {
+            self.distrusted = Some([self.circuit, self.packet, self.eps]);
+        }
+    }
+
+    fn is_distrusted(&self) -> bool {
+        self.distrusted == Some([self.circuit, self.packet, self.eps]) && self.ims != Some(true)
     }
 
     /// Only a packet or EPS registration is usable.
@@ -61,6 +72,10 @@ impl Known {
             _ if self.is_roaming() => {
                 "it is registered in a foreign network, and its SIM card is not to send there: write allow_roaming = \
                  true into its [[sim_card]] if its plan bears the price"
+            }
+            _ if self.is_distrusted() => {
+                "it is registered for data only, and messages to several numbers failed: ask the operator for SMS over \
+                 SGs or IMS with this device; it is tried again when its registration changes"
             }
             Some(2) => "it is looking for a network; check antenna and place",
             Some(3) => "the network refused the SIM card: blocked, unpaid, or not allowed to roam here",
@@ -158,6 +173,7 @@ mod tests {
             smsc: None,
             ussd: None,
             ussd_pattern: None,
+            low_balance: None,
             allow_roaming: true,
             plan_allows_automated_sms: None,
             limits: Limits::default(),
@@ -189,6 +205,19 @@ mod tests {
         }
         assert!(known(Some(3), Some(3), Some(0)).is_denied());
         assert!(!known(Some(3), None, Some(1)).is_denied());
+    }
+
+    #[test]
+    fn l6_a_doubtful_registration_that_failed_counts_for_none_until_it_changes() {
+        let mut data_only = known(Some(0), Some(0), Some(1));
+        data_only.distrust();
+        assert_eq!(data_only.registration(), None);
+        assert!(data_only.unregistered().contains("several numbers"));
+        data_only.packet = Some(1);
+        assert!(data_only.registration().is_some());
+        let mut home = known(Some(1), Some(0), Some(1));
+        home.distrust();
+        assert!(home.registration().is_some(), "there is nothing doubtful about it");
     }
 
     #[test]

@@ -29,13 +29,15 @@ impl Driver {
 
     /// Whether it can send, now or after the message on the air.
     pub(super) fn can_send(&self) -> bool {
-        self.session.is_ready() && self.rest.until.is_none() && !self.recovery.wants_port()
+        let wanted = self.recovery.wants_port();
+        self.session.is_ready() && self.rest.until.is_none() && !self.balance.is_low() && !wanted
     }
 
     /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.
     pub(super) fn keep_claiming(&mut self) {
         let wanted = self.stopping().is_none()
             && !self.listening
+            && !self.balance.is_due(self.setting.clock.now().mono)
             && self.can_send()
             && (self.session.is_free() || self.session.is_on_air())
             && self.more_parts_done();

@@ -137,6 +137,9 @@ impl Driver {
         }
         self.count(&flight, result);
         self.tell(id, part, result);
+        if self.session.is_doubtful() {
+            self.recovery.forgive_refusals();
+        }
         self.recovery.handle_input(
             self.setting.clock.now().mono,
             match result {
@@ -156,7 +159,9 @@ impl Driver {
             self.next = None;
             self.claiming = None;
         }
+        self.doubt(&flight.claim, result);
         self.rest_after(result);
+        self.doubt_balance(result);
         let Flight { claim, begun, .. } = flight;
         let claim = match result {
             // It goes on with its next part, before any other: parts of one message stay together.
@@ -174,6 +179,25 @@ impl Driver {
         }
     }
 
+    /// A registration for data only may carry no messages. Whether it does, the sends say.
+    fn doubt(&mut self, claim: &Claim, result: PartResult) {
+        match result {
+            PartResult::NotSent(Reason::Cms(8..=111 | 331)) | PartResult::Uncertain(_)
+                if self.session.is_doubtful() =>
+            {
+                if !self.failed_to.contains(&claim.message.to) {
+                    self.failed_to.push(claim.message.to.clone());
+                }
+            }
+            PartResult::Accepted(_) => self.failed_to.clear(),
+            _ => {}
+        }
+        if self.failed_to.len() >= DOUBTED_AFTER {
+            self.failed_to.clear();
+            self.session.handle_input(self.setting.clock.now().mono, Input::Distrusted);
+        }
+    }
+
     fn tell(&self, id: MessageId, part: PartId, result: PartResult) {
         let part = part.part;
         match result {
@@ -181,10 +205,12 @@ impl Driver {
                 tracing::info!(message.id = %id, part, tp_mr = reference, "Submitted");
             }
             PartResult::NotSent(reason) => {
-                tracing::warn!(message.id = %id, part, reason = reason.code(), number = reason.number(), "Not sent");
+                let technology = self.session.view().technology;
+                tracing::warn!(message.id = %id, part, reason = reason.code(), number = reason.number(), technology, "Not sent");
             }
             PartResult::Uncertain(reason) => {
-                tracing::warn!(message.id = %id, part, reason = reason.code(), number = reason.number(), "Uncertain whether it was sent");
+                let technology = self.session.view().technology;
+                tracing::warn!(message.id = %id, part, reason = reason.code(), number = reason.number(), technology, "Uncertain whether it was sent");
             }
         }
     }
@@ -245,6 +271,8 @@ fn send_deadline(claim: &Claim, life: Duration) -> Duration {
 
 /// After the network's own deadline a report may take a while to come.
 const REPORT_MARGIN: Duration = Duration::from_secs(600);
+/// Numbers in a row to which nothing could be sent, until a doubtful registration is held for none.
+const DOUBTED_AFTER: usize = 3;
 /// A measured send time holds for so long.
 const MEASURED: Duration = Duration::from_secs(600);
 const SEND_MARGIN: Duration = Duration::from_secs(10);

@@ -12,7 +12,8 @@ pub(super) const ROWS: &[Row] = &[
         models: &[],
         quirks: Quirks {
             name: "virtual modem",
-            evidence: "Our own: it loses nothing, however fast it is spoken to",
+            evidence: "Our own: it loses nothing, however fast it is spoken to, and there is nothing to learn of it",
+            learns: false,
             prompt_delay: Duration::ZERO,
             command_gap: Duration::ZERO,
             boot_time: Duration::from_secs(5),

@@ -33,6 +33,12 @@ enum Stage {
 }
 
 impl Bearers {
+    /// As it was found out before.
+    pub(super) fn known(values: BTreeMap<SimCard, u8>) -> Self {
+        let trial = |(card, value)| (card, Trial { stage: Stage::Settled(value), left: Vec::new() });
+        Self(values.into_iter().map(trial).collect())
+    }
+
     /// The values over which messages went, by SIM card.
     pub(super) fn settled(&self) -> BTreeMap<SimCard, u8> {
         let settled = |(card, trial): (&SimCard, &Trial)| match trial.stage {
@@ -46,6 +52,11 @@ impl Bearers {
         (self.0.get(card)?.stage == Stage::Spent).then_some(NOT_OVER_LTE)
     }
 
+    /// Whether there is another value to be tried for it.
+    fn is_trying(&self, card: &SimCard) -> bool {
+        self.0.get(card).is_some_and(|trial| !matches!(trial.stage, Stage::Settled(_) | Stage::Spent))
+    }
+
     /// A message failed as it does where LTE can't carry it.
     fn failed(&mut self, card: &SimCard) {
         let trial = self.0.entry(card.clone()).or_insert_with(|| Trial { left: LADDER.to_vec(), ..Trial::default() });
@@ -54,12 +65,12 @@ impl Bearers {
         }
     }
 
-    fn sent(&mut self, card: &SimCard) {
-        if let Some(trial) = self.0.get_mut(card)
-            && let Stage::Waiting(value) = trial.stage
-        {
-            trial.stage = Stage::Settled(value);
-        }
+    /// A message went. The value that has just been found out, if it was.
+    fn sent(&mut self, card: &SimCard) -> Option<u8> {
+        let trial = self.0.get_mut(card)?;
+        let Stage::Waiting(value) = trial.stage else { return None };
+        trial.stage = Stage::Settled(value);
+        Some(value)
     }
 
     fn command(&self, card: &SimCard) -> Option<Command> {
@@ -103,13 +114,25 @@ impl Session {
     pub(super) fn judge_bearer(&mut self, outcome: PartResult) {
         let Some(card) = &self.known.sim_card else { return };
         match outcome {
-            PartResult::Accepted(_) => self.bearers.sent(card),
+            PartResult::Accepted(_) => {
+                if let Some(bearer) = self.bearers.sent(card) {
+                    self.emit(Event::GoesOver(bearer));
+                }
+            }
             PartResult::NotSent(Reason::Cms(38 | 41 | 50)) | PartResult::Uncertain(Reason::Cms(500))
                 if self.known.is_lte_only() =>
             {
                 self.bearers.failed(card);
             }
             _ => {}
+        }
+    }
+
+    /// While another way is tried for its messages, it has not failed yet.
+    pub(super) fn distrust(&mut self) {
+        if self.known.sim_card.as_ref().is_none_or(|card| !self.bearers.is_trying(card)) {
+            self.known.distrust();
+            self.emit(Event::Changed);
         }
     }
 

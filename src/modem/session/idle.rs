@@ -14,6 +14,8 @@ impl Session {
                 self.next_step(now, 0, 0);
             }
             Phase::BringUp { from, .. } if from > now => {}
+            Phase::BringUp { .. } if self.unlock.is_under_way() => self.go_on_unlocking(now),
+            Phase::BringUp { .. } if self.card.is_cycling() => self.go_on_cycling(now),
             Phase::BringUp { step, way, .. } => self.next_step(now, step, way),
             Phase::Up => self.be_idle(now),
             _ => {}
@@ -29,6 +31,9 @@ impl Session {
     }
 
     fn be_idle(&mut self, now: Mono) {
+        if self.go_on_with_service_code(now) {
+            return;
+        }
         if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
             self.ask(now, Command::indications(form), Asked::Routing);
         } else if let Some(command) = self.next_bearer() {
@@ -39,11 +44,17 @@ impl Session {
     }
 
     /// Whether nothing is in flight.
-    fn may_speak(&self) -> bool {
+    pub(super) fn may_speak(&self) -> bool {
         self.asked.is_none() && self.job.is_none() && self.engine.is_ready()
     }
 
     fn beat(&mut self, now: Mono) {
+        // Now and then it is asked for its card instead.
+        self.beats = self.beats.wrapping_add(1);
+        let due = self.beats.is_multiple_of(CARD_EVERY) && self.known.registration().is_some();
+        if due && self.ask_for_card(now) {
+            return;
+        }
         // What this model can't be asked is left out.
         let turn = (0..HEARTBEAT.len()).find_map(|skipped| {
             let name = HEARTBEAT[(self.next_heartbeat + skipped) % HEARTBEAT.len()];
@@ -65,6 +76,7 @@ impl Session {
     }
 
     pub(super) fn ask(&mut self, now: Mono, command: Command, asked: Asked) {
+        self.lists = command.name() == "AT+CMGL";
         self.asked = Some(asked);
         self.engine.handle_input(now, AtInput::Command(command));
         self.drain(now);
@@ -72,6 +84,7 @@ impl Session {
 
     pub(super) fn replied(&mut self, now: Mono, reply: Reply) {
         self.quiet_since = now;
+        self.lists_hang |= self.lists && reply.end == ReplyEnd::TimedOut;
         match self.asked.take() {
             Some(Asked::Step) => self.step_done(now, &reply),
             Some(Asked::Heartbeat(step)) => {
@@ -89,6 +102,10 @@ impl Session {
             Some(Asked::Acknowledgement) => self.acknowledgements.answered(&reply),
             // What it took before it takes no more: something has changed.
             Some(Asked::Routing) => self.rebooted |= matches!(reply.end, ReplyEnd::Final(_)) && !reply.is_ok(),
+            Some(Asked::Unlock) => self.unlock_replied(now, &reply),
+            Some(Asked::CardPower) => self.card_power_replied(now),
+            Some(Asked::Card) => self.card_replied(&reply),
+            Some(Asked::ServiceCode) => self.service_code_replied(now, &reply),
             None => {}
         }
     }
@@ -96,5 +113,7 @@ impl Session {
 
 /// How long a modem may be silent before it is asked something.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
+/// One heartbeat of so many asks for the SIM card.
+const CARD_EVERY: usize = 10;
 /// How often a modem without a network is asked whether it has one now.
 const REGISTRATION_EVERY: Duration = Duration::from_secs(5);

@@ -1,6 +1,7 @@
 //! What the modem says unasked, and what it keeps for us to fetch.
 
 use super::*;
+use crate::at::response::PinState;
 
 impl Session {
     pub(super) fn news(&mut self, now: Mono, urc: Urc) {
@@ -37,9 +38,18 @@ impl Session {
             {
                 self.rebooted = true;
                 self.acknowledgements.forget();
+                self.unlock.powered_up();
                 self.emit(Event::Notice("The modem has restarted by itself; it is set up again"));
                 self.emit(Event::Booted);
             }
+            // It was open, and is not: what there is to be done about it the bring-up knows.
+            Urc::Pin(state) if state != PinState::Ready && state != PinState::Second => {
+                if state == PinState::NotReady {
+                    self.unlock.powered_up();
+                }
+                self.rebooted |= matches!(self.phase, Phase::Up | Phase::Recovering);
+            }
+            Urc::Ussd(line) => self.service_news(now, line.as_str()),
             Urc::PowerDown => self.emit(Event::Notice("The modem says that it goes off; check its power supply")),
             Urc::StorageFull => {
                 self.emit(Event::Notice(

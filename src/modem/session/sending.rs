@@ -16,7 +16,7 @@ impl Session {
             pdu,
             length: job.pdu.tpdu_len(),
             prompt_deadline: PROMPT,
-            prompt_delay: self.quirks.prompt_delay,
+            prompt_delay: self.pace.delay(),
             not_after: job.not_after,
             send_deadline: job.send_deadline,
         };
@@ -43,8 +43,14 @@ impl Session {
             SubmitResult::Accepted { .. } | SubmitResult::Refused(_) => self.unsent_in_a_row = 0,
             SubmitResult::NotTransmitted(_) => {}
         }
-        let set_up_again = self.is_cured_by_setting_up(outcome);
+        let set_up_again = self.is_cured_by_setting_up(outcome) | self.card_failed(now, outcome);
         self.judge_bearer(outcome);
+        match (result, outcome) {
+            (SubmitResult::Accepted { reference: Some(_) }, _) => self.pace.clean(),
+            (SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted), _)
+            | (SubmitResult::Refused(_), PartResult::NotSent(Reason::Cms(304))) => self.pace.fault(),
+            _ => {}
+        }
         self.emit(Event::Outcome { token, result: outcome });
         self.count_reserved(result, outcome);
         if self.phase == Phase::Closed {

@@ -7,6 +7,9 @@ impl Session {
         // Nothing is taken over, least of all whose SIM card it was: another may be in it by now.
         self.known = self.nothing_known();
         self.rebooted = false;
+        self.unlock.forget();
+        self.card.interrupted();
+        self.service_code_is_lost();
         self.fetch_anew();
         self.go(Phase::BringUp { step: 0, way: 0, from: now, why: None, lost: 0 });
     }
@@ -19,6 +22,12 @@ impl Session {
         known
     }
 
+    /// What is configured is not tried out.
+    pub(super) fn new_pace(&self) -> Pace {
+        let learns = self.quirks.learns && self.configured.prompt_delay.is_none();
+        Pace::new(self.quirks.prompt_delay, learns)
+    }
+
     pub(super) fn step_done(&mut self, now: Mono, reply: &Reply) {
         let Phase::BringUp { step, way, why, lost, .. } = self.phase else { return };
         let mut known = self.known.clone();
@@ -27,10 +36,17 @@ impl Session {
             self.phase = Phase::BringUp { step, way, from: now, why, lost: lost + 1 };
             return;
         }
+        if known.sim_card.is_some() && known.card_query.is_none() {
+            known.card_query = (STEPS[step].ask)(&self.known, way);
+        }
         self.known = known;
         let next_step = Phase::BringUp { step: step + 1, way: 0, from: now, why: None, lost: 0 };
         self.phase = match next {
             Next::Step => next_step,
+            Next::Open if self.card_is_open(now) => next_step,
+            Next::Open => return,
+            Next::Unlock => return self.begin_unlock(now),
+            Next::Gone(gone) => return self.card_is_gone(now, gone),
             Next::Another => Phase::BringUp { step, way: way + 1, from: now, why, lost },
             Next::Degraded(words) => {
                 self.known.degraded.push(words);
@@ -71,7 +87,11 @@ impl Session {
     }
 
     fn bring_up_done(&mut self, now: Mono) {
-        self.quirks = self.known.quirks;
+        if self.quirks != self.known.quirks {
+            self.quirks = self.known.quirks;
+            self.lists_hang = false;
+            self.pace = self.new_pace();
+        }
         self.acknowledgements.prefer(self.quirks.acknowledgement);
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;

@@ -2,9 +2,9 @@
 
 use super::line::{Command, Form};
 use super::settings::{CELL, CharacterSet, REGISTRATIONS, Settings};
-use super::{Failure, Flow, VirtualModem};
+use super::{Failure, Flow, ModemOptions, VirtualModem};
 use crate::domain::time::Mono;
-use crate::simulator::faults::{Prefixes, UnknownAnswer, Unregistered};
+use crate::simulator::faults::{Cure, Prefixes, UnknownAnswer, Unregistered};
 
 impl VirtualModem {
     /// Runs one command. Its information lines are added to `lines`.
@@ -94,6 +94,11 @@ impl VirtualModem {
         Ok(())
     }
 
+    /// What the three registrations say.
+    pub(super) fn registrations(&mut self) -> [u8; 3] {
+        REGISTRATIONS.map(|name| self.registration(name))
+    }
+
     /// What a registration says.
     fn registration(&mut self, name: &str) -> u8 {
         let place = REGISTRATIONS.iter().position(|known| *known == name).unwrap_or(0);
@@ -115,7 +120,10 @@ impl VirtualModem {
             ("V", 0 | 1) => self.settings.verbose = value == 1,
             ("Q", 0 | 1) => self.settings.quiet = value == 1,
             ("Z" | "&F", _) => self.settings = Settings::default(),
-            ("I", 0..=9) => lines.extend([MANUFACTURER.into(), MODEL.into(), format!("Revision: {REVISION}")]),
+            ("I", 0..=9) => {
+                let ModemOptions { manufacturer, model, .. } = &self.options;
+                lines.extend([manufacturer.clone(), model.clone(), format!("Revision: {REVISION}")]);
+            }
             ("H", 0) | ("X", 0..=4) | ("&C" | "&D" | "&K" | "&S", 0..=3) | ("&W" | "L" | "M", _) => {}
             // No calls here: nobody answers, nobody is called.
             ("D" | "A", _) => return Err(Failure::Error),
@@ -135,8 +143,8 @@ impl VirtualModem {
         let mut say = |text: String| lines.push(text);
         match (command.name.as_str(), &command.form) {
             ("+CGMI" | "+CGMM" | "+CGMR" | "+CGSN" | "+CIMI" | "+GMI" | "+GMM" | "+GMR" | "+GSN", Form::Test) => {}
-            ("+CGMI" | "+GMI", Form::Run) => say(MANUFACTURER.into()),
-            ("+CGMM" | "+GMM", Form::Run) => say(MODEL.into()),
+            ("+CGMI" | "+GMI", Form::Run) => say(self.options.manufacturer.clone()),
+            ("+CGMM" | "+GMM", Form::Run) => say(self.options.model.clone()),
             ("+CGMR" | "+GMR", Form::Run) => say(REVISION.into()),
             ("+CGSN" | "+GSN", Form::Run) => say(self.identity.imei.clone()),
             ("+CGSN", Form::Set(_)) => say(format!("+CGSN: \"{}\"", self.identity.imei)),
@@ -145,6 +153,10 @@ impl VirtualModem {
                 say(self.identity.imsi.clone());
             }
             (name @ ("+CCID" | "+ICCID" | "+QCCID" | "^ICCID" | "+CICCID"), Form::Run | Form::Read) => {
+                self.card.contact(false)?;
+                if !self.card.is_open() && self.faults.iccid_locked.strike(&mut self.dice).is_some() {
+                    return Err(Failure::Cme(11));
+                }
                 // Its answer bears the shorter name.
                 let name = if name == "+CICCID" { "+ICCID" } else { name };
                 say(format!("{name}: {}", self.identity.iccid));
@@ -154,12 +166,13 @@ impl VirtualModem {
                 say(format!("+CNUM: ,\"{}\",145", self.identity.number));
             }
             ("+CPIN", Form::Test) | ("+CFUN", Form::Run) => {}
-            ("+CPIN", Form::Read) => say(format!("+CPIN: {}", self.card.word())),
+            ("+CPIN", Form::Read) => say(format!("+CPIN: {}", self.card.word()?)),
             ("+CPIN", Form::Set(_)) => {
-                self.card.enter(&self.options, first.unwrap_or_default())?;
-                self.look_for_network(now);
+                self.enter_pin(now, first.unwrap_or_default())?;
             }
-            ("+CPINR", Form::Run | Form::Set(_)) => say(format!("+CPINR: SIM PIN,{},3", self.card.tries)),
+            ("+CPINR", Form::Run | Form::Set(_)) if self.faults.pin_tries_hidden.strike(&mut self.dice).is_none() => {
+                say(format!("+CPINR: SIM PIN,{},3", self.card.tries));
+            }
             ("+CRSM", Form::Set(_)) => {
                 self.card.refusal(false)?;
                 say(self.card.file(&self.options, &values)?);
@@ -223,11 +236,15 @@ impl VirtualModem {
     }
 
     fn set_functionality(&mut self, now: Mono, level: u8) {
+        if level == 0 {
+            self.card_off();
+        }
         if level == 1 && !self.radio.is_on() {
             self.look_for_network(now);
         }
         self.radio.functionality = level;
         if level != 1 {
+            self.is_done(Cure::Radio);
             self.leave_network();
         }
     }
@@ -265,28 +282,10 @@ impl VirtualModem {
 
     pub(super) fn leave_network(&mut self) {
         if std::mem::take(&mut self.radio.registered) {
-            for line in self.settings.registration_urcs(self.registration_status()) {
+            for line in self.settings.registration_urcs([self.registration_status(); 3]) {
                 self.urc(line);
             }
         }
-    }
-
-    /// A prepaid balance for every code.
-    fn ussd(&mut self, now: Mono, values: &[&str]) -> Result<(), Failure> {
-        match values.first() {
-            Some(&"2") => {}
-            Some(n @ (&"0" | &"1")) => {
-                self.settings.set_number("+CUSD", n.as_bytes()[0] - b'0');
-                if values.get(1).is_some_and(|code| !code.is_empty()) {
-                    if !self.radio.registered {
-                        return Err(Failure::Cme(30));
-                    }
-                    self.answer_ussd(now);
-                }
-            }
-            _ => return Err(Failure::Cme(50)),
-        }
-        Ok(())
     }
 
     /// `26/11/23,01:35:26+00`
@@ -297,9 +296,6 @@ impl VirtualModem {
     }
 }
 
-/// The quirk row knows it by this name.
-const MANUFACTURER: &str = "otpgate";
-const MODEL: &str = "virtual";
 const REVISION: &str = concat!("otpgate ", env!("CARGO_PKG_VERSION"));
 /// Commands whose state is one number: name, the range as shown, the values taken.
 const NUMBERS: &[(&str, &str, &[u8])] = &[

@@ -16,6 +16,10 @@ pub struct Counts {
     pub prompts: u64,
     /// 0x1A received in edit mode, whatever became of the message.
     pub submits: u64,
+    /// PINs typed, right and wrong ones.
+    pub pins_typed: u64,
+    /// USSD codes that went out.
+    pub service_codes: u64,
     /// SMS-SUBMITs handed to the network.
     pub submitted: u64,
 }

@@ -1,7 +1,7 @@
 //! What commands set, and the card and radio that they act on.
 
 use super::{Failure, ModemOptions};
-use crate::simulator::faults::AnswerShape;
+use crate::simulator::faults::{AnswerShape, CardLoss};
 use std::collections::BTreeMap;
 
 /// What a power cycle puts back to its default.
@@ -93,13 +93,13 @@ impl Settings {
     }
 
     /// The lines that tell of registration, as far as they were asked for.
-    pub(super) fn registration_urcs(&self, status: u8) -> Vec<String> {
-        let report = |name: &&str| match self.number(name) {
+    pub(super) fn registration_urcs(&self, states: [u8; 3]) -> Vec<String> {
+        let report = |(name, status): (&&str, u8)| match self.number(name) {
             0 => None,
             1 => Some(format!("{name}: {status}")),
             _ => Some(format!("{name}: {status},{CELL}")),
         };
-        REGISTRATIONS.iter().filter_map(report).collect()
+        REGISTRATIONS.iter().zip(states).filter_map(report).collect()
     }
 }
 
@@ -109,6 +109,9 @@ pub(super) struct Card {
     pub(super) smsc: String,
     state: CardState,
     pub(super) tries: u8,
+    /// It has lost contact, until this.
+    pub(super) lost: Option<CardLoss>,
+    pub(super) busy: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,21 +124,28 @@ enum CardState {
 impl Card {
     pub(super) fn new(options: &ModemOptions) -> Self {
         let state = if options.pin.is_some() { CardState::Pin } else { CardState::Open };
-        Self { smsc: options.smsc.clone(), state, tries: 3 }
+        Self { smsc: options.smsc.clone(), state, tries: 3, lost: None, busy: false }
     }
 
     /// As after power-up. A blocked card stays blocked.
     pub(super) fn lock(&mut self, options: &ModemOptions) {
+        (self.lost, self.busy) = (None, false);
         if self.state != CardState::Puk && options.pin.is_some() {
             self.state = CardState::Pin;
         }
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.state == CardState::Open
+        self.state == CardState::Open && self.lost.is_none()
     }
 
-    pub(super) fn word(&self) -> &'static str {
+    /// What `AT+CPIN?` says.
+    pub(super) fn word(&self) -> Result<&'static str, Failure> {
+        self.contact(false)?;
+        Ok(self.state_word())
+    }
+
+    pub(super) fn state_word(&self) -> &'static str {
         match self.state {
             CardState::Open => "READY",
             CardState::Pin => "SIM PIN",
@@ -145,12 +155,13 @@ impl Card {
 
     /// `AT+CPIN=`: opens the card, or uses up a try.
     pub(super) fn enter(&mut self, options: &ModemOptions, pin: &str) -> Result<(), Failure> {
+        self.contact(false)?;
         match self.state {
             // TS 27.007 §8.3: not allowed when no PIN is asked for.
             CardState::Open => return Err(Failure::Cme(3)),
             CardState::Puk => return Err(Failure::Cme(12)),
             CardState::Pin if options.pin.as_deref() == Some(pin) => {
-                *self = Self { state: CardState::Open, tries: 3, smsc: std::mem::take(&mut self.smsc) };
+                (self.state, self.tries) = (CardState::Open, 3);
                 return Ok(());
             }
             CardState::Pin => {}
@@ -162,8 +173,20 @@ impl Card {
         Err(Failure::Cme(16))
     }
 
+    /// The error that a command gets while the card can't be spoken to.
+    pub(super) fn contact(&self, sms: bool) -> Result<(), Failure> {
+        match (self.lost, self.busy, sms) {
+            (Some(_), _, false) => Err(Failure::Cme(10)),
+            (Some(_), _, true) => Err(Failure::Cms(310)),
+            (None, true, false) => Err(Failure::Cme(14)),
+            (None, true, true) => Err(Failure::Cms(314)),
+            (None, false, _) => Ok(()),
+        }
+    }
+
     /// The error that a command which needs the card gets.
     pub(super) fn refusal(&self, sms: bool) -> Result<(), Failure> {
+        self.contact(sms)?;
         match (self.state, sms) {
             (CardState::Open, _) => Ok(()),
             (CardState::Pin, false) => Err(Failure::Cme(11)),

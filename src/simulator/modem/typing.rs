@@ -147,6 +147,7 @@ impl VirtualModem {
         if let Some(hang) = self.faults.hang.strike(&mut self.dice) {
             return self.hang(now, hang);
         }
+        self.lose_card();
         if self.faults.reboot.strike(&mut self.dice).is_some() {
             return self.reboot(now, Cure::Restart);
         }
