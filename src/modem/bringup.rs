@@ -106,8 +106,6 @@ pub(super) struct Known {
     pub(super) operator: Option<String>,
     pub(super) signal_dbm: Option<i16>,
     pub(super) degraded: Vec<&'static str>,
-    /// The SIM card is not there, or can't be read.
-    pub(super) card_missing: bool,
     tried_forms: usize,
     refused_pin_queries: u8,
 }
@@ -363,8 +361,6 @@ macro_rules! cme {
 }
 
 fn take_pin(known: &mut Known, reply: &Reply) -> Next {
-    // Where a person has to unlock it, it is there.
-    known.card_missing = reply.first().and_then(response::pin_state).is_none();
     let soon = Duration::from_secs(2);
     let later = Duration::from_secs(30);
     match (reply.first().and_then(response::pin_state), reply.end) {

@@ -86,8 +86,6 @@ pub enum Trouble {
     NoResult,
     /// It says that it fails: `+CMS ERROR: 300` or 302, for longer than a boot takes.
     Sick,
-    /// Its SIM card is gone, electrically.
-    SimCard,
     /// The network refuses every message to whomever, while it says that all is well (row L6).
     Refused,
     /// It has not been registered for long (row L7).
@@ -108,7 +106,6 @@ impl Trouble {
             Self::NeverLeaves => "several messages in a row never left it; pull it out and plug it in again",
             Self::NoResult => "it tells no result of its messages; pull it out and plug it in again",
             Self::Sick => "it says that it fails (300 or 302); pull it out and plug it in again",
-            Self::SimCard => "its SIM card can't be read any more; take it out and put it in again",
             Self::Refused => {
                 "the network takes no message over this SIM card, to whichever number: is it blocked or unpaid?"
             }
@@ -131,7 +128,7 @@ impl Trouble {
         match self {
             Self::NoResult | Self::Sick => Some(Rung::SetUp),
             Self::Silent | Self::Desynchronised | Self::Stalled | Self::NeverLeaves => Some(Rung::Reopen),
-            Self::SimCard | Self::Refused | Self::Unregistered => Some(Rung::Radio),
+            Self::Refused | Self::Unregistered => Some(Rung::Radio),
             Self::Unfit | Self::Boots => None,
         }
     }
@@ -157,8 +154,6 @@ pub enum Stage {
     /// Not far yet, or waiting for a person.
     #[default]
     Starting,
-    /// It has no SIM card, or can't read it.
-    CardMissing,
     /// Set up; without a network.
     Unregistered,
     /// Set up and registered.
@@ -291,8 +286,6 @@ pub struct Recovery {
     quarantines: usize,
     stage: Stage,
     stage_since: Mono,
-    /// It has been ready with a SIM card.
-    had_card: bool,
     /// Boots that nobody ordered.
     boots: VecDeque<Mono>,
     boot_expected: Mono,
@@ -301,7 +294,6 @@ pub struct Recovery {
     /// To whom the network refused messages in a row.
     refused: Vec<Msisdn>,
     sick_since: Option<Mono>,
-    card_cycles: VecDeque<Mono>,
     network_cycle: Option<Mono>,
     /// Why its USB device can't be reset.
     no_reset: Option<String>,
@@ -374,14 +366,12 @@ impl Recovery {
             quarantines: 0,
             stage: Stage::Starting,
             stage_since: never,
-            had_card: false,
             boots: VecDeque::new(),
             boot_expected: never,
             handed_over: None,
             silent_until: never,
             refused: Vec::new(),
             sick_since: None,
-            card_cycles: VecDeque::new(),
             network_cycle: None,
             no_reset: None,
             excused: never,
@@ -414,9 +404,23 @@ impl Recovery {
         }
     }
 
+    /// Its registration is doubtful, and given up for what the network refuses: that is no matter of the ladder's.
+    pub fn forgive_refusals(&mut self) {
+        self.refused.clear();
+    }
+
     /// What to do next; `None` when there is nothing before the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// What is to be told, while what is to be done must wait.
+    pub fn poll_note(&mut self) -> Option<Note> {
+        let at = self.outputs.iter().position(|output| matches!(output, Output::Note(_)))?;
+        match self.outputs.remove(at) {
+            Some(Output::Note(note)) => Some(note),
+            _ => None,
+        }
     }
 
     /// Whether nothing new may be begun on the port: it is to be closed, or the modem set up.
@@ -601,7 +605,6 @@ impl Recovery {
             (self.stage, self.stage_since) = (stage, now);
         }
         if stage == Stage::Ready {
-            self.had_card = true;
             match self.course {
                 Course::Trying { rung, trouble, .. } if !trouble.needs_a_message() => {
                     self.has_worked(now, rung, trouble)
@@ -644,8 +647,20 @@ impl Recovery {
         if let Some(operator) = &self.operator {
             self.ward.accepted(self.slot, operator, now);
         }
-        if let Course::Trying { rung, trouble, .. } = self.course {
-            self.has_worked(now, rung, trouble);
+        match (self.course, self.climb.last().copied()) {
+            (Course::Trying { rung, trouble, .. }, _) => self.has_worked(now, rung, trouble),
+            // While the next rung waited for its time, the last one has worked after all.
+            (Course::Due { trouble, .. }, last) => {
+                if self.port == Port::Closing {
+                    self.port = Port::Open;
+                    self.outputs.retain(|output| *output != Output::Close);
+                }
+                match last {
+                    Some(rung) => self.has_worked(now, rung, trouble),
+                    None => self.course = Course::Well,
+                }
+            }
+            _ => {}
         }
     }
 
@@ -654,14 +669,13 @@ impl Recovery {
             self.silent_until = now;
         }
         match reason {
-            Reason::Cms(300 | 302) => {
+            Reason::Cms(300 | 302) | Reason::Cme(100) => {
                 let since = *self.sick_since.get_or_insert(now);
                 let again = matches!(self.course, Course::Trying { trouble: Trouble::Sick, .. });
                 if again || now - since >= SICK_FOR {
                     self.trouble(now, Trouble::Sick);
                 }
             }
-            Reason::Cms(310 | 313) | Reason::Cme(0 | 10 | 13 | 100) => self.card_is_gone(now),
             // 42 and 47 say that it is to go slower.
             Reason::Cms(17 | 38 | 41 | 331) | Reason::Cme(30) => {
                 if !self.refused.contains(to) {
@@ -676,25 +690,12 @@ impl Recovery {
         }
     }
 
-    /// Three times an hour the radio may bring it back; after that only a person can.
-    fn card_is_gone(&mut self, now: Mono) {
-        self.card_cycles.retain(|at| now - *at < HOUR);
-        if self.card_cycles.len() < CARD_CYCLES {
-            self.trouble(now, Trouble::SimCard);
-        } else if self.hint.is_none() {
-            self.suspect(Trouble::SimCard.words());
-        }
-    }
-
     /// When the stage that has been reached becomes a trouble of its own.
     fn stage_due(&self) -> Option<Mono> {
         if self.port != Port::Open || matches!(self.course, Course::Due { .. }) {
             return None;
         }
         match self.stage {
-            Stage::CardMissing if self.had_card && self.card_cycles.len() < CARD_CYCLES => {
-                Some(self.stage_since + CARD_MISSING)
-            }
             Stage::Unregistered => Some(self.stage_since.max(self.network_cycle.unwrap_or_default()) + UNREGISTERED),
             _ => None,
         }
@@ -744,9 +745,6 @@ impl Recovery {
     }
 
     fn climb_above(&mut self, now: Mono, rung: Rung, trouble: Trouble) {
-        if trouble == Trouble::SimCard {
-            return self.begin(now, trouble);
-        }
         let next = Rung::ALL.get(rung as usize + 1).and_then(|above| self.usable_from(*above));
         match next {
             // What all suffer from no restart of one mends.
@@ -790,16 +788,8 @@ impl Recovery {
 
     fn proceed(&mut self, now: Mono) {
         if self.stage_due().is_some_and(|at| at <= now) {
-            match self.stage {
-                Stage::CardMissing => {
-                    self.stage_since = now;
-                    self.card_is_gone(now);
-                }
-                _ => {
-                    self.stage_since = now;
-                    self.trouble(now, Trouble::Unregistered);
-                }
-            }
+            self.stage_since = now;
+            self.trouble(now, Trouble::Unregistered);
         }
         match self.course {
             Course::Due { rung, trouble, since } if self.due_at(rung, trouble, since) <= now => {
@@ -852,9 +842,6 @@ impl Recovery {
         self.taken = Some(now);
         self.climb.push(rung);
         self.pause = PAUSE_FIRST;
-        if trouble == Trouble::SimCard {
-            self.card_cycles.push_back(now);
-        }
         if rung >= Rung::Radio {
             self.boot_expected = now + self.boot.time + BLINK;
         }
@@ -939,10 +926,6 @@ const LISTEN: Duration = Duration::from_secs(180);
 const SICK_FOR: Duration = Duration::from_secs(60);
 /// Numbers in a row to which the network takes nothing.
 const REFUSED_IN_A_ROW: usize = 3;
-/// A SIM card that is gone for so long does not come back by itself.
-const CARD_MISSING: Duration = Duration::from_secs(60);
-/// Radio cycles an hour for a SIM card's sake.
-const CARD_CYCLES: usize = 3;
 /// No network for so long may be the modem's fault.
 const UNREGISTERED: Duration = Duration::from_secs(600);
 /// From one radio cycle for the network's sake to the next.

@@ -556,7 +556,6 @@ impl Session {
     /// How far it has come.
     pub fn stage(&self) -> Stage {
         match self.phase {
-            Phase::BringUp { why: Some(_), .. } if self.known.card_missing => Stage::CardMissing,
             Phase::Up | Phase::Recovering if self.known.registration().is_some() => Stage::Ready,
             Phase::Up => Stage::Unregistered,
             Phase::Closed | Phase::Synchronising | Phase::BringUp { .. } | Phase::Recovering => Stage::Starting,

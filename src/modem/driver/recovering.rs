@@ -115,6 +115,10 @@ impl Driver {
             self.claiming = None;
         }
         if self.flight.is_some() || self.listening || self.granting.is_some() || goes_on {
+            while let Some(note) = self.recovery.poll_note() {
+                self.note(note);
+            }
+            self.show_recovery();
             return None;
         }
         let mut closed = None;

@@ -137,6 +137,9 @@ impl Driver {
         }
         self.count(&flight, result);
         self.tell(id, part, result);
+        if self.session.is_doubtful() {
+            self.recovery.forgive_refusals();
+        }
         self.recovery.handle_input(
             self.setting.clock.now().mono,
             match result {

@@ -118,7 +118,7 @@ fn s5_no_rung_while_a_message_may_be_on_the_air() {
     let mut bench = Bench::new(0, &Ward::default());
     bench.tell(Input::HandedOver);
     bench.pass(10);
-    bench.trouble(Trouble::SimCard);
+    bench.trouble(Trouble::Unregistered);
     bench.pass(160);
     assert_eq!(bench.took, []);
     bench.pass(60);

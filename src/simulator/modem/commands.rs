@@ -4,7 +4,7 @@ use super::line::{Command, Form};
 use super::settings::{CELL, CharacterSet, REGISTRATIONS, Settings};
 use super::{Failure, Flow, ModemOptions, VirtualModem};
 use crate::domain::time::Mono;
-use crate::simulator::faults::{Prefixes, UnknownAnswer, Unregistered};
+use crate::simulator::faults::{Cure, Prefixes, UnknownAnswer, Unregistered};
 
 impl VirtualModem {
     /// Runs one command. Its information lines are added to `lines`.
@@ -248,6 +248,7 @@ impl VirtualModem {
         }
         self.radio.functionality = level;
         if level != 1 {
+            self.is_done(Cure::Radio);
             self.leave_network();
         }
     }
