@@ -15,10 +15,7 @@ use std::time::Duration;
 pub struct Breaker {
     /// Numbers it failed on since its last success, for a reason of its own.
     refused: Vec<NumberHash>,
-    /// Numbers it failed on since its last success, for whatever reason but the number's.
-    failed: Vec<NumberHash>,
     open: Option<Open>,
-    unfit: bool,
 }
 
 /// A SIM card that is out of service.
@@ -43,8 +40,6 @@ pub enum Gate {
     Trial,
     /// None, before then.
     Until(Deadline),
-    /// None, until it is registered anew.
-    Unfit,
 }
 
 /// What a result has changed.
@@ -56,8 +51,6 @@ pub enum Change {
     Stays,
     /// It is back.
     Closed,
-    /// Its registration was doubtful, and it can't send indeed.
-    Unfit,
 }
 
 impl Breaker {
@@ -74,32 +67,25 @@ impl Breaker {
     /// Whether a message may go now.
     pub fn gate(&self, now: &Now) -> Gate {
         match &self.open {
-            _ if self.unfit => Gate::Unfit,
             None => Gate::Open,
             Some(open) if open.retry.passed(now) => Gate::Trial,
             Some(open) => Gate::Until(open.retry),
         }
     }
 
-    /// Takes in what became of a part. `doubtful`: its registration says that it may not be able to send at all.
+    /// Takes in what became of a part. `doubtful`: its registration says that it may not be able to send at all; what fails
+    /// then says nothing of the card.
     pub fn settled(&mut self, number: NumberHash, result: PartResult, doubtful: bool, now: &Now) -> Option<Change> {
         let (reason, blame) = match result {
             PartResult::Accepted(_) => {
                 self.refused.clear();
-                self.failed.clear();
-                self.unfit = false;
                 return self.open.take().map(|_| Change::Closed);
             }
             PartResult::NotSent(reason) => (reason, retry::blame(reason)),
-            // It went out, perhaps: that says nothing against the card, and something against its registration.
-            PartResult::Uncertain(reason) if retry::blame(reason) != Blame::Nobody => (reason, Blame::Network),
+            // It went out, perhaps.
             PartResult::Uncertain(_) => return None,
         };
-        if doubtful && blame != Blame::Nobody && is_enough(&mut self.failed, number) && !self.unfit {
-            self.unfit = true;
-            return Some(Change::Unfit);
-        }
-        if !matches!(blame, Blame::SimCard | Blame::PerhapsSimCard) {
+        if doubtful || !matches!(blame, Blame::SimCard | Blame::PerhapsSimCard) {
             return None;
         }
         let enough = is_enough(&mut self.refused, number);
@@ -118,12 +104,6 @@ impl Breaker {
             }
             None => None,
         }
-    }
-
-    /// It is registered anew, or beyond doubt.
-    pub fn registered(&mut self) {
-        self.unfit = false;
-        self.failed.clear();
     }
 }
 
@@ -236,22 +216,13 @@ mod tests {
     }
 
     #[test]
-    fn a_doubtful_registration_ends_after_three_failures_of_any_kind() {
-        let results = [refused(41), PartResult::Uncertain(Reason::NoResult), PartResult::NotSent(Reason::BareError)];
-        for doubtful in [false, true] {
+    fn what_fails_over_a_doubtful_registration_is_not_the_cards_fault() {
+        for (doubtful, gate) in [(true, Gate::Open), (false, Gate::Until(at(0).after(Duration::from_secs(600))))] {
             let mut breaker = Breaker::default();
-            for (n, result) in results.into_iter().enumerate() {
-                let change = breaker.settled([n as u8; 16], result, doubtful, &at(0));
-                assert_eq!(change, (doubtful && n == 2).then_some(Change::Unfit));
+            for n in 0..9 {
+                breaker.settled([n; 16], refused(28), doubtful, &at(0));
             }
-            assert_eq!(breaker.gate(&at(0)), if doubtful { Gate::Unfit } else { Gate::Open });
-            breaker.registered();
-            assert_eq!(breaker.gate(&at(0)), Gate::Open);
-        }
-        let mut breaker = Breaker::default();
-        for n in 0..9 {
-            let theirs = PartResult::NotSent([Reason::Cms(1), Reason::NotTransmitted, Reason::PortLost][n % 3]);
-            assert_eq!(breaker.settled([n as u8; 16], theirs, true, &at(0)), None, "not the network's");
+            assert_eq!(breaker.gate(&at(0)), gate);
         }
     }
 }

@@ -163,6 +163,11 @@ pub fn is_the_messages(reason: Reason) -> bool {
     class(reason) == Class::Permanent
 }
 
+/// Whether a refusal is its modem's own trouble: that rests, or is brought back, and the message is as good as untried.
+pub fn is_the_modems(reason: Reason) -> bool {
+    matches!(class(reason), Class::Wait { .. })
+}
+
 /// Which SIM cards besides an attempt's could take its message now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Others {

@@ -4,6 +4,7 @@
 //! What is preferred only is given [`PATIENCE`]; then whoever is free takes the message. So the favourite that just died, or
 //! that has a long queue, holds nothing up.
 
+use super::retry;
 use super::unassigned::NumberHash;
 use crate::config::Route;
 use crate::domain::equipment::SimCard;
@@ -60,11 +61,12 @@ pub struct Health {
 }
 
 impl Health {
-    /// Takes in what became of a part, unless that was the message's own fault.
+    /// Takes in what became of a part, unless that was the message's own fault, or the modem's: one that takes no message
+    /// must be given the next, or nobody would know that it is back.
     pub fn settled(&mut self, result: PartResult, now: Mono) {
         let failed = match result {
             PartResult::Accepted(_) => false,
-            PartResult::NotSent(reason) if super::retry::is_the_messages(reason) => return,
+            PartResult::NotSent(reason) if retry::is_the_messages(reason) || retry::is_the_modems(reason) => return,
             PartResult::NotSent(_) | PartResult::Uncertain(_) => true,
         };
         self.failures = (self.of_late(now) << 1) | u8::from(failed);
@@ -169,6 +171,8 @@ mod tests {
         }
         health.settled(PartResult::NotSent(Reason::Cms(1)), at(9));
         assert_eq!(health.trouble(at(9)), 3, "a wrong number says nothing of the card");
+        health.settled(PartResult::NotSent(Reason::NotTransmitted), at(9));
+        assert_eq!(health.trouble(at(9)), 3, "nor does a modem that took no message");
         for n in 10..18 {
             health.settled(PartResult::Accepted(None), at(n));
         }

@@ -13,7 +13,7 @@ use super::recovery::ward::{Tally, Ward};
 use super::recovery::{self, Recovery, Revival, Stage, Standing, Trouble};
 use super::session::{Event, Input, Job, Output, Session, StoredAt};
 use crate::config::SimCardConfig;
-use crate::dispatch::retry;
+use crate::dispatch::retry::{self, Blame};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::MessageId;
 use crate::domain::message::{IntentOf, PartId, PartResult};

@@ -497,7 +497,7 @@ impl Engine {
         match change {
             Change::Closed => tracing::info!(%sim_card, "{sentence}"),
             Change::Stays => tracing::warn!(%sim_card, "{sentence}"),
-            Change::Opened | Change::Unfit => {
+            Change::Opened => {
                 tracing::error!(%sim_card, "{sentence}");
                 let (kind, sim_card) = (EventKind::SimCardBarred, Some(sim_card.clone()));
                 self.note(NewEvent { kind, modem: None, sim_card, sentence, about: None }, now);

@@ -141,12 +141,8 @@ impl SimCards {
     /// This modem can send over this SIM card now, or can't. Says whether the card is to be put on record, since it was never
     /// seen before.
     pub(super) fn set_ready(&mut self, modem: Imei, sim_card: SimCard, readiness: Readiness, now: &Now) -> bool {
-        let was = self.ready.contains(&(modem.clone(), sim_card.clone()));
         let counts = self.policy.mode != Mode::Off;
         let card = self.card(&sim_card, now);
-        if readiness.ready && (!was || !readiness.doubtful && card.readiness.doubtful) {
-            card.breaker.registered();
-        }
         let first_seen = counts && readiness.ready && card.new_until.is_none();
         if first_seen {
             let known_for = card.first_sent.map_or(Duration::ZERO, |first| first.age(now));
@@ -206,7 +202,6 @@ impl SimCards {
         let change = card.breaker.settled(number, result, card.readiness.doubtful, now)?;
         let sentence = match (change, card.breaker.is_open()) {
             (Change::Opened | Change::Stays, Some(open)) => out_of_service(open),
-            (Change::Unfit, _) => UNFIT.to_owned(),
             _ => "A message went out over it again; it is in service.".to_owned(),
         };
         Some((change, sentence))
@@ -219,7 +214,6 @@ impl SimCards {
         let mode = self.policy.mode;
         let card = self.card(sim_card, now);
         match card.breaker.gate(now) {
-            Gate::Unfit => return Some(Held::Until(None)),
             Gate::Until(retry) => return Some(Held::Until(Some(retry.mono(now)))),
             Gate::Trial if ask.promises > 0 => return Some(Held::Until(None)),
             Gate::Trial | Gate::Open => {}
@@ -366,10 +360,7 @@ impl SimCards {
                 next_slot: hold.and_then(|hold| hold.until).map(wall),
                 is_new: card.new_until.is_some_and(|until| !until.passed(now)),
                 out_of_service: card.breaker.is_open().cloned(),
-                why: match card.breaker.gate(now) {
-                    Gate::Unfit => Some(UNFIT.to_owned()),
-                    _ => card.breaker.is_open().map(out_of_service),
-                },
+                why: card.breaker.is_open().map(out_of_service),
             }
         };
         self.cards.iter_mut().map(|(sim_card, card)| (sim_card.clone(), view(card))).collect()
@@ -435,9 +426,6 @@ fn age(part: &Part, now: &Now) -> Duration {
 
 /// A modem that is set up anew is back by then, as a rule; a code can wait no longer for a better SIM card.
 const COMES_BACK: Duration = Duration::from_secs(30);
-/// Why nothing is sent over a SIM card whose registration was doubtful.
-const UNFIT: &str = "It is registered for data only, and three numbers could not be reached over it: nothing is \
-                                sent until it registers anew. Ask the operator for SMS over LTE (SGs or IMS).";
 /// What is full is told once in so long.
 const TOLD: Duration = Duration::from_secs(3600);
 

@@ -184,8 +184,10 @@ impl Driver {
         let to = &claim.message.to;
         match result {
             PartResult::Accepted(_) => self.failed_to.clear(),
-            PartResult::NotSent(Reason::Cms(8..=111 | 331)) | PartResult::Uncertain(_)
-                if self.session.is_doubtful() && !self.failed_to.contains(to) =>
+            PartResult::NotSent(reason) | PartResult::Uncertain(reason)
+                if self.session.is_doubtful()
+                    && retry::blame(reason) != Blame::Nobody
+                    && !self.failed_to.contains(to) =>
             {
                 self.failed_to.push(to.clone());
             }

@@ -4,7 +4,7 @@
 //! here. A place that was read is held until then: it is not read again, and deleted once, so that what comes to lie
 //! there next is not taken for it.
 
-use super::sweep::Say;
+use super::sweep::{RECEIVED, Say};
 use super::*;
 use crate::at::command::InvalidCommand;
 use crate::at::response::PinState;
@@ -211,8 +211,8 @@ impl Session {
             }
             return;
         }
-        let found = response::stored_messages(&reply.lines).into_iter().find_map(|message| message.pdu);
-        match (fetch.what, found) {
+        let found = response::stored_messages(&reply.lines).into_iter().find(|message| message.status <= RECEIVED);
+        match (fetch.what, found.and_then(|message| message.pdu)) {
             (Stored::Known, _) if reply.is_ok() => {}
             (Stored::Known, _) => self.incoming.sweep.doubt(),
             (Stored::Report, Some(pdu)) => {

@@ -262,7 +262,7 @@ const SWEPT: &[&str] = &["SM", "ME", "SR"];
 /// `<stat>` of TS 27.005 §3.1: all messages.
 const ALL: u8 = 4;
 /// Up to here: received, unread or read; beyond: stored to be sent, and somebody's own.
-const RECEIVED: u8 = 1;
+pub(super) const RECEIVED: u8 = 1;
 /// Places of a storage that are looked through, at most.
 const MOST: u16 = 255;
 /// Where something stayed behind, or room is short.
