@@ -3,7 +3,7 @@
 //! [`App::start`] opens the store, starts a driver for each modem and the HTTP server; [`App::stop`] lets what is on the air
 //! end, then ends the server and the store, and returns when the last handle of the store is gone.
 
-use crate::config::{Config, ConfigError, Limits};
+use crate::config::{Config, ConfigError, Limits, Mode};
 use crate::dispatch::router::Routes;
 use crate::domain::id::{ClientId, KeyId};
 use crate::domain::secret::Secret;
@@ -359,7 +359,8 @@ fn policy(config: &Config) -> Policy {
     let limits = &config.sim_limits.limits;
     let here = Limits { time_zone: limits.time_zone.clone().or_else(|| Some(TimeZone::system())), ..limits.clone() };
     Policy {
-        mode: config.sim_limits.mode,
+        mode: config.sim_limits.mode.unwrap_or(Mode::Enforce),
+        virtual_cards: config.sim_limits.mode.is_some(),
         own: config.sim_cards.iter().map(|card| (card.iccid.clone(), card.limits.over(&here))).collect(),
         limits: here,
         routes: Routes::new(config.routes.clone()),

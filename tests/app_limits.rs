@@ -13,8 +13,9 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Real SIM cards with no limits but these.
-async fn house(modems: usize, mode: Mode, limits: Limits) -> House {
+/// SIM cards with no limits but these.
+async fn house(modems: usize, mode: impl Into<Option<Mode>>, limits: Limits) -> House {
+    let mode = mode.into();
     let set = move |config: &mut Config| {
         config.sim_limits.mode = mode;
         config.sim_limits.limits = Limits { time_zone: Some(jiff::tz::TimeZone::UTC), ..limits.clone() };
@@ -41,6 +42,19 @@ async fn slot(house: &House, id: MessageId) -> Option<Wall> {
 async fn card(house: &House, modem: usize) -> SimCardView {
     let sim_card = house.app().board().modems()[modem].sim_card.clone().unwrap();
     house.store().sim_cards().await.unwrap().remove(&sim_card).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn virtual_sim_cards_bear_anything_while_nothing_else_is_said() {
+    for (mode, sent) in [(None, 5), (Some(Mode::Enforce), 2)] {
+        let mut house = house(1, mode, Limits { per_minute: Some(2), ..Limits::default() }).await;
+        for n in 0..5 {
+            accept(&mut house, n).await;
+        }
+        sleep(5).await;
+        assert_eq!(house.all_copies().len(), sent, "{mode:?}");
+        house.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -329,9 +329,10 @@ const SETTINGS: &[Setting] = &[
         name: "sim_limits.mode",
         set: |c, v| {
             let mode = v.text().ok().and_then(Mode::parse);
-            mode.ok_or_else(|| "must be \"enforce\", \"shadow\" or \"off\"".to_owned()).map(|it| c.sim_limits.mode = it)
+            mode.ok_or_else(|| "must be \"enforce\", \"shadow\" or \"off\"".to_owned())
+                .map(|it| c.sim_limits.mode = Some(it))
         },
-        show: |c| quoted(c.sim_limits.mode.as_str()),
+        show: |c| quoted(c.sim_limits.mode.unwrap_or(Mode::Enforce).as_str()),
     },
     Setting {
         name: "sim_card",

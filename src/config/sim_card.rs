@@ -54,8 +54,8 @@ impl SimCardConfig {
 /// `[sim_limits]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimLimits {
-    /// What a limit that is reached does.
-    pub mode: Mode,
+    /// What a limit that is reached does. `None`: it holds messages back, but for virtual SIM cards, which bear anything.
+    pub mode: Option<Mode>,
     /// For each card that has none of its own.
     pub limits: Limits,
 }
@@ -74,7 +74,7 @@ impl SimLimits {
             billing_day: Some(1),
             time_zone: None,
         };
-        Self { mode: if simulated { Mode::Off } else { Mode::Enforce }, limits }
+        Self { mode: simulated.then_some(Mode::Off), limits }
     }
 }
 

@@ -262,9 +262,9 @@ fn each_sim_card_has_its_own_limits_and_the_default_where_it_says_nothing() {
     assert_eq!((limits.per_hour, limits.per_day, limits.per_minute), (Some(3), Some(7), Some(10)));
     assert_eq!((limits.per_month, limits.billing_day), (None, Some(1)));
     assert_eq!(limits.time_zone, Some(jiff::tz::TimeZone::UTC));
-    assert_eq!(config.sim_limits.mode, Mode::Enforce);
+    assert_eq!(config.sim_limits.mode, None, "enforced, but for virtual SIM cards");
     let simulate = Some(Simulate { modems: 1, air_time: Duration::ZERO });
-    assert_eq!(load("", &[], Flags { simulate, ..Flags::default() }).unwrap().config.sim_limits.mode, Mode::Off);
+    assert_eq!(load("", &[], Flags { simulate, ..Flags::default() }).unwrap().config.sim_limits.mode, Some(Mode::Off));
 }
 
 #[test]

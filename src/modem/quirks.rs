@@ -9,6 +9,8 @@ use std::time::Duration;
 /// What may differ from modem to modem. What no row says is a careful default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
+    /// Whether it is our own virtual modem, with no plan and no network behind its SIM card.
+    pub is_virtual: bool,
     /// The row's name, for people.
     pub name: &'static str,
     /// Where what the row says comes from, in words.
@@ -158,6 +160,7 @@ fn plain(name: &str) -> String {
 
 /// Any real model, to begin with.
 const ANY: Quirks = Quirks {
+    is_virtual: false,
     name: "unknown model",
     evidence: "A stick that got its PDU right behind the prompt answered it in the next command, and 100 ms cured it; \
                half of that is what most who measured settled on. MSM-based modems advertise mode 2 of CNMI and some \

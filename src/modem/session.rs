@@ -431,6 +431,11 @@ impl Session {
         Some(ModelName { manufacturer: text(manufacturer), model: text(model), revision: text(revision) })
     }
 
+    /// Whether it is one of our own virtual modems.
+    pub fn is_virtual(&self) -> bool {
+        self.quirks.is_virtual
+    }
+
     /// Whether a list of its storages is answered, as far as is known: some hang on it.
     pub fn bears_lists(&self) -> bool {
         !self.lists_hang && !self.quirks.cmgl_hangs

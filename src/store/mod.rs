@@ -619,6 +619,8 @@ pub struct Health {
 pub struct Policy {
     /// What a limit that is reached does.
     pub mode: Mode,
+    /// Whether that goes for virtual SIM cards, too.
+    pub virtual_cards: bool,
     /// The limits of a card that has none of its own.
     pub limits: Limits,
     /// Those of the cards that differ, whole.
@@ -637,7 +639,13 @@ impl Policy {
 impl Default for Policy {
     /// No limits and no routes.
     fn default() -> Self {
-        Self { mode: Mode::Off, limits: Limits::default(), own: BTreeMap::new(), routes: Routes::default() }
+        Self {
+            mode: Mode::Off,
+            virtual_cards: true,
+            limits: Limits::default(),
+            own: BTreeMap::new(),
+            routes: Routes::default(),
+        }
     }
 }
 
@@ -652,6 +660,8 @@ pub struct Readiness {
     pub operator: Option<String>,
     /// Whether it hears the network badly.
     pub weak_signal: bool,
+    /// Whether modem and SIM card are virtual ones: no plan is behind them, and no network that blocks.
+    pub is_virtual: bool,
 }
 
 impl Readiness {

@@ -141,8 +141,9 @@ impl SimCards {
     /// This modem can send over this SIM card now, or can't. Says whether the card is to be put on record, since it was never
     /// seen before.
     pub(super) fn set_ready(&mut self, modem: Imei, sim_card: SimCard, readiness: Readiness, now: &Now) -> bool {
-        let counts = self.policy.mode != Mode::Off;
+        let counts = self.policy.mode != Mode::Off && (self.policy.virtual_cards || !readiness.is_virtual);
         let card = self.card(&sim_card, now);
+        card.account.take_if(|_| readiness.ready && !counts);
         let first_seen = counts && readiness.ready && card.new_until.is_none();
         if first_seen {
             let known_for = card.first_sent.map_or(Duration::ZERO, |first| first.age(now));

@@ -113,7 +113,7 @@ impl House {
         config.country = Some(Country::US);
         config.drain = self.drain;
         // Virtual SIM cards bear anything; the tests of limits say what theirs bear.
-        config.sim_limits.mode = Mode::Off;
+        config.sim_limits.mode = Some(Mode::Off);
         config.sim_cards = self.sim_cards.clone();
         (self.configure)(&mut config);
         let modem =

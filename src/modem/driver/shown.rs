@@ -131,6 +131,7 @@ impl Driver {
             doubtful: self.session.is_doubtful(),
             operator: view.operator,
             weak_signal: view.signal_dbm.is_some_and(|dbm| dbm < WEAK_DBM),
+            is_virtual: self.session.is_virtual(),
         }
     }
 }

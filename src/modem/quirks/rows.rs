@@ -11,6 +11,7 @@ pub(super) const ROWS: &[Row] = &[
         manufacturer: &["otpgate"],
         models: &[],
         quirks: Quirks {
+            is_virtual: true,
             name: "virtual modem",
             evidence: "Our own: it loses nothing, however fast it is spoken to, and there is nothing to learn of it",
             learns: false,
