@@ -85,7 +85,6 @@ impl Gateway {
         for modem in modems {
             command.arg("--modem").arg(modem);
         }
-        // To the gateway these are real modems, whose SIM cards would bear ten messages a minute.
         command.args(flags).env("OTPGATE_COUNTRY", "US");
         let child = quiet(&mut command, dir, "serve").spawn().expect("otpgate serve starts");
         let mut gateway = Self { child, port, data };
