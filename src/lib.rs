@@ -53,10 +53,10 @@
 //! - [`modem`]: one modem. `session` is the machine in which AT and SMS meet, with `bringup` as data and `quirks` as rows; what
 //!   a model and a SIM card were seen to do is `learned` and kept. What the session can't mend it gives up by the trouble's
 //!   name, and `recovery` is the ladder that brings the modem back. The driver, the serial port, the USB device and the board
-//!   of what is known are the I/O around them. The driver pulls: it asks the store for
-//!   the next message when its modem is free, and for one ahead while it is on the air; it asks for none while its modem
-//!   rests after a refusal that was no message's fault. A SIM card's PIN is typed once the store has that on record, and only
-//!   if nothing that is on record speaks against it.
+//!   of what is known are the I/O around them. The driver pulls: it asks the store for the next message when its modem is
+//!   free, and for one ahead while it is on the air; it asks for none while its modem rests after a refusal that was no
+//!   message's fault. A SIM card's PIN is typed once the store has that on record, and only if nothing that is on record
+//!   speaks against it. What comes in is deleted from the modem once it is on record here.
 //! - [`otp`]: codes: derived, rendered into a text, read as people type them. Pure.
 //! - [`dispatch`]: what to do about an outcome: retry, resend, give up, believe that a number is unassigned; what a SIM card may
 //!   send (`quota`), whether it is in service (`breaker`), which is preferred (`router`). Pure. The order of sending is the
@@ -65,8 +65,8 @@
 //! - [`store`]: the only room that knows how things lie on disk. [`store::Store`] speaks in the domain's words; behind it
 //!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Operations are in
 //!   `requests` (callers), `sending` (modems), `evidence` (reports, late results: whose they are is decided there), `inbound`
-//!   and `opt_out` (what comes in) and `events` (what somebody may want to hear of). Why
-//!   sled 0.34: it was asked for, and is safe behind these rules; another engine can stand behind the same trait.
+//!   and `opt_out` (what comes in) and `events` (what somebody may want to hear of). Why sled 0.34: it was asked for, and is
+//!   safe behind these rules; another engine can stand behind the same trait.
 //! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource.
 //! - [`ops`]: what the process owes the machine: clocks, random numbers, logs, panics.
 //! - [`config`]: one table of settings, read from flags, environment and file.
