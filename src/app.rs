@@ -127,6 +127,9 @@ impl App {
 
         let (store, committer) = open_store(&config, &storage, kind, &random, &clock)?;
         store.set_inbound_rules(config.inbound.clone());
+        if let Some(every) = config.canary.every {
+            store.set_canaries(every, config.canary.within, config.canaries());
+        }
         let admin_key = match &storage {
             Storage::DataDir => ensure_admin_key(&store, &*random, &*clock, Some(&config.data_dir)).await?,
             Storage::Memory(..) => ensure_admin_key(&store, &*random, &*clock, None).await?,

@@ -4,6 +4,7 @@
 //! (`OTPGATE_` and the name in capitals), the environment over the file, the file over the defaults. What is not in the
 //! table is refused, with the nearest name that is.
 
+mod canary;
 #[doc(hidden)]
 pub mod fuzzing;
 mod route;
@@ -12,11 +13,14 @@ mod sim_card;
 mod source;
 mod values;
 
+pub use canary::Canary;
 pub use route::Route;
 pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits, balance_pattern};
 pub use values::Country;
 
+use crate::domain::equipment::SimCard;
 use crate::domain::inbound::InboundRules;
+use crate::domain::msisdn::Msisdn;
 use crate::http::Network;
 use source::Entry;
 use std::fmt;
@@ -57,6 +61,8 @@ pub struct Config {
     pub sim_cards: Vec<SimCardConfig>,
     /// What a SIM card's plan and network bear.
     pub sim_limits: SimLimits,
+    /// What SIM cards send to themselves.
+    pub canary: Canary,
     /// Which SIM cards numbers that begin alike go over.
     pub routes: Vec<Route>,
     /// Virtual modems instead of real ones.
@@ -194,6 +200,7 @@ impl Config {
             modems: Vec::new(),
             sim_cards: Vec::new(),
             sim_limits: SimLimits::defaults(simulate.is_some()),
+            canary: Canary::default(),
             routes: Vec::new(),
             simulate,
         }
@@ -271,6 +278,12 @@ impl Config {
         }
         if errors.is_empty() { Ok(()) } else { Err(ConfigError(errors)) }
     }
+
+    /// The SIM cards that send to themselves, with their numbers.
+    pub fn canaries(&self) -> Vec<(SimCard, Msisdn)> {
+        let own = |card: &SimCardConfig| Some((card.iccid.clone(), card.number.clone()?));
+        self.sim_cards.iter().filter_map(own).collect()
+    }
 }
 
 impl Loaded {
@@ -317,6 +330,13 @@ impl Loaded {
             self.warnings.push(
                 "many plans forbid automated messages, and networks block SIM cards for them; when you have asked your \
                  operator, write plan_allows_automated_sms into the card's [[sim_card]]"
+                    .to_owned(),
+            );
+        }
+        if config.canary.every.is_some() && config.canaries().is_empty() {
+            self.warnings.push(
+                "[canary]: no SIM card sends itself anything, for none has a number; write the card's own number into its \
+                 [[sim_card]]"
                     .to_owned(),
             );
         }

@@ -59,9 +59,9 @@
 //!   speaks against it. What comes in is deleted from the modem once it is on record here.
 //! - [`otp`]: codes: derived, rendered into a text, read as people type them. Pure.
 //! - [`dispatch`]: what to do about an outcome: retry, resend, give up, believe that a number is unassigned; what a SIM card may
-//!   send (`quota`), whether it is in service (`breaker`), which is preferred (`router`). Pure. The order of sending is the
-//!   store's, since the store hands out claims: one ordered queue for each set of SIM cards that may take a message. What a card
-//!   has sent is in the messages' own records, and counted from them at start.
+//!   send (`quota`), whether it is in service (`breaker`), which is preferred (`router`), whether it reaches itself (`canary`).
+//!   Pure. The order of sending is the store's, since the store hands out claims: one ordered queue for each set of SIM cards that
+//!   may take a message. What a card has sent is in the messages' own records, and counted from them at start.
 //! - [`store`]: the only room that knows how things lie on disk. [`store::Store`] speaks in the domain's words; behind it
 //!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Operations are in
 //!   `requests` (callers), `sending` (modems), `evidence` (reports, late results: whose they are is decided there), `inbound`

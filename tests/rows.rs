@@ -79,11 +79,7 @@ const ROWS: &[(&str, &str, Shown)] = &[
     ("L11", "the SIM card is gone", ByName),
     ("L12", "another SIM card", ByName),
     ("L13", "a prepaid card is empty", ByName),
-    (
-        "L14",
-        "the network filters silently",
-        Not("the virtual network has no filter by content; a ratio of reports is not kept yet"),
-    ),
+    ("L14", "the network filters silently", ByName),
     ("L15", "a foreign network", ByName),
     ("L16", "the clock is wrong", ByName),
     ("R1", "a storage is full", ByName),

@@ -407,6 +407,28 @@ fn what_comes_in_is_stored_and_announced() {
 }
 
 #[test]
+fn a_message_to_a_subscriber_comes_in_there_unless_it_is_filtered() {
+    let mut b = Bench::new();
+    b.set_up();
+    let to_itself = SUBMIT.replace("0B914151550501F0", "0B915155550501F0");
+    let sends = |b: &mut Bench| {
+        b.asks("AT+CMGS=22\r");
+        b.types(format!("{to_itself}\x1A").as_bytes());
+        b.wait(1000);
+        b.said()
+    };
+    let said = sends(&mut b);
+    assert!(said.contains("+CDS: ") && said.contains("+CMTI: \"SM\",1"), "{said}");
+    let read = b.asks("AT+CMGR=1\r");
+    assert!(read.starts_with("\r\n+CMGR: 0,,28\r\n07915155550500F0040B915155550501F00000"), "{read}");
+    assert!(read.ends_with("0AE8329BFD4697D9EC37\r\n\r\nOK\r\n"), "{read}");
+    b.set_faults(&["filtered=yes"]);
+    let said = sends(&mut b);
+    assert!(said.contains("+CDS: ") && !said.contains("+CMTI"), "{said}");
+    assert_eq!((b.copies.len(), b.simulator.network().counts().inbound), (2, 1));
+}
+
+#[test]
 fn a_full_storage_takes_nothing_until_there_is_room() {
     let mut b = Bench::with(ModemOptions { capacity: 2, ..ModemOptions::default() }, |_| {});
     b.set_up();

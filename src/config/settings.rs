@@ -335,6 +335,17 @@ const SETTINGS: &[Setting] = &[
         show: |c| quoted(c.sim_limits.mode.unwrap_or(Mode::Enforce).as_str()),
     },
     Setting {
+        name: "canary.every_hours",
+        set: |c, v| v.integer(1..=168).map(|it| c.canary.every = Some(Duration::from_secs(it * HOUR))),
+        show: |c| c.canary.every.map_or_else(|| "not set".to_owned(), |every| (every.as_secs() / HOUR).to_string()),
+    },
+    Setting {
+        name: "canary.within_minutes",
+        // Sent and come back before the next one is due.
+        set: |c, v| v.integer(1..=30).map(|it| c.canary.within = Duration::from_secs(it * MINUTE)),
+        show: |c| (c.canary.within.as_secs() / MINUTE).to_string(),
+    },
+    Setting {
         name: "sim_card",
         set: |c, v| match v {
             Value::TableOfList => {
@@ -466,7 +477,9 @@ fn reply(text: &str) -> Result<Option<String>, String> {
 }
 
 const WORDS: &str = "words of at most 40 characters, as in [\"STOP\"]";
-const DAY: u64 = 24 * 3600;
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
 
 /// A host name as it stands in `Host`, without a port.
 fn host(text: &str) -> Option<String> {

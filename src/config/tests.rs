@@ -98,6 +98,12 @@ fn what_is_wrong_is_told_with_line_and_remedy() {
         ),
         ("a mode", "[sim_limits]\nmode = \"on\"", "line 2: sim_limits.mode must be \"enforce\", \"shadow\" or \"off\""),
         ("a time zone", "[sim_limits]\ntime_zone = \"Mars\"", "line 2: sim_limits.time_zone must be a time zone"),
+        ("a canary", "[canary]\nevery_hours = 0", "line 2: canary.every_hours must be a whole number from 1 to 168"),
+        (
+            "a canary's way",
+            "[canary]\nwithin_minutes = 31",
+            "line 2: canary.within_minutes must be a whole number from 1",
+        ),
         ("list of non-tables", "modem = [1]", "line 1: modem must be written as a table [[modem]]"),
         ("type", "listen = 8480", "line 1: listen must be an address and a port"),
         ("no port", "listen = \"127.0.0.1\"", "line 1: listen must be an address and a port"),
@@ -289,6 +295,25 @@ fn a_plan_of_which_nothing_is_said_is_warned_of_once() {
 }
 
 #[test]
+fn canaries_are_off_until_somebody_asks_and_need_a_number() {
+    let card = "[[sim_card]]\niccid = \"8944000000000000000\"\n";
+    let number = "number = \"+447700900123\"\n";
+    let canary = "[canary]\nevery_hours = 24\n";
+    for (text, every, cards, told) in [
+        (String::new(), None, 0, 0),
+        (format!("{card}{number}"), None, 1, 0),
+        (format!("{card}{canary}"), Some(24), 0, 1),
+        (format!("{card}{number}{canary}"), Some(24), 1, 0),
+    ] {
+        let loaded = file(&text).unwrap();
+        let every = every.map(|hours: u64| Duration::from_secs(hours * 3600));
+        assert_eq!((loaded.config.canary.every, loaded.config.canaries().len()), (every, cards), "{text}");
+        assert_eq!(loaded.warnings.iter().filter(|w| w.starts_with("[canary]")).count(), told, "{text}");
+    }
+    assert_eq!(Config::defaults(None, &environment(&[])).canary.within, Duration::from_secs(600));
+}
+
+#[test]
 fn a_port_that_may_be_another_tomorrow_is_warned_of() {
     for (port, warnings) in [("/dev/ttyUSB0", 1), ("/dev/ttyACM3", 1), ("/dev/serial/by-id/x", 0), ("/tmp/ttyUSB0", 0)]
     {
@@ -322,6 +347,7 @@ fn the_sample_lists_every_setting_with_its_default() {
     let defaults = Config::defaults(None, &environment(&[]));
     // These have no default that could be written down; the sample shows an example.
     let examples = [
+        "canary.every_hours",
         "country",
         "data_dir",
         "master_key_file",

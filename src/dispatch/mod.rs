@@ -2,6 +2,7 @@
 
 pub mod breaker;
 pub mod calendar;
+pub mod canary;
 pub mod quota;
 pub mod retry;
 pub mod router;

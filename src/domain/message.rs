@@ -401,6 +401,11 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 impl Message {
+    /// Whether it is one that a SIM card sends to its own number: that card's alone, whatever becomes of it.
+    pub fn is_canary(&self) -> bool {
+        self.client == ClientId::GATEWAY && self.client_reference.as_deref() == Some(CANARY)
+    }
+
     /// The state in one word.
     pub fn status(&self) -> Status {
         match self.state {
@@ -495,6 +500,9 @@ impl Message {
         self.attempts.get(usize::from(id.attempt))?.parts.get(usize::from(id.part))
     }
 }
+
+/// The name that the gateway gives its own messages by which a SIM card is to reach itself.
+pub const CANARY: &str = "canary";
 
 /// A result does not come later than this after it was given up for uncertain: ports are listened to for 180 s.
 pub const RESULT_LIFE: Duration = Duration::from_secs(200);

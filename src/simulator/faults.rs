@@ -278,6 +278,8 @@ faults! {
     "R6" report_status: u8,
     /// No status report comes.
     "L14" report_lost: Yes,
+    /// The network takes the message and reports it as delivered, and nobody gets it.
+    "L14" filtered: Yes,
 }
 
 impl Faults {

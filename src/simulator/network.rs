@@ -1,5 +1,5 @@
 //! The virtual network: takes SMS-SUBMITs off the air, judges them with its own decoder, counts and keeps the copies it
-//! accepted, reports on them, and sends messages the other way.
+//! accepted, reports on them, and sends messages the other way, among them those to one of its own subscribers.
 //!
 //! Each modem has its own radio: messages of one modem follow each other, those of several overlap.
 
@@ -107,6 +107,8 @@ pub struct Orders {
     pub report_status: Option<u8>,
     /// No report comes.
     pub report_lost: bool,
+    /// It is accepted, and reported as if it were delivered, but nobody gets it.
+    pub filtered: bool,
     /// What the modem says half-way.
     pub halfway: Option<Collision>,
 }
@@ -211,6 +213,7 @@ enum Event {
     Halfway(usize, Collision),
     Arrived(usize, Submission),
     Report(usize, Vec<u8>),
+    Forwarded(usize, Vec<u8>),
 }
 
 impl Network {
@@ -281,8 +284,7 @@ impl Network {
     /// Sends `text` to the modem whose card has the number `to`; if `to` is empty, to the first one. Returns its index;
     /// a number that no card has gets nothing.
     pub fn inbound(&mut self, now: Mono, from: &str, to: &str, text: &str) -> Option<usize> {
-        let bare = |n: &str| n.trim_start_matches('+').to_owned();
-        let modem = self.subscribers.iter().position(|s| to.is_empty() || bare(&s.number) == bare(to))?;
+        let modem = if to.is_empty() { (!self.subscribers.is_empty()).then_some(0) } else { self.subscriber(to) }?;
         self.concat_reference = self.concat_reference.wrapping_add(1);
         for tpdu in Deliver::encode(from, text, self.wall(now), self.concat_reference) {
             self.counts.inbound += 1;
@@ -298,6 +300,10 @@ impl Network {
                 Event::Halfway(modem, collision) => self.down(modem, Downlink::Halfway(collision)),
                 Event::Arrived(modem, submission) => self.arrived(at, modem, submission),
                 Event::Report(modem, tpdu) => self.report(modem, tpdu, false),
+                Event::Forwarded(modem, tpdu) => {
+                    self.counts.inbound += 1;
+                    self.down(modem, Downlink::Deliver { tpdu, early: false });
+                }
             }
         }
     }
@@ -310,6 +316,12 @@ impl Network {
     /// When it wants [`Network::handle_timeout`] at the latest.
     pub fn next_timeout(&self) -> Option<Mono> {
         self.timers.next()
+    }
+
+    /// Whose card has this number.
+    fn subscriber(&self, number: &str) -> Option<usize> {
+        let bare = |n: &str| n.trim_start_matches('+').to_owned();
+        self.subscribers.iter().position(|s| bare(&s.number) == bare(number))
     }
 
     fn down(&mut self, modem: usize, downlink: Downlink) {
@@ -336,6 +348,10 @@ impl Network {
         self.counts.accepted += 1;
         self.inbox.add(&copy);
         self.output.push_back(NetworkOutput::Accepted(modem, copy));
+        if let Some(to) = self.subscriber(&submit.to.value).filter(|_| !orders.filtered) {
+            let forwarded = Deliver::forward(&self.subscribers[modem].number, &submit, &tpdu, self.wall(now));
+            self.timers.add(now + self.options.report_delay, Event::Forwarded(to, forwarded));
+        }
         let answer = Downlink::Answer { ticket, cause: None };
         match self.report_on(now, &submit, &orders) {
             Some(report) if orders.report_early => {

@@ -181,6 +181,18 @@ impl Deliver {
         };
         parts.iter().take(255).enumerate().map(write).collect()
     }
+
+    /// Writes what becomes of a part that goes on to another subscriber: its user data as it is. `tpdu`: that of `submit`.
+    pub fn forward(from: &str, submit: &Submit, tpdu: &[u8], at: Wall) -> Vec<u8> {
+        // First octet, TP-MR, length and type of TP-DA; two digits to an octet; TP-PID, TP-DCS, TP-VP.
+        let user_data = 4 + submit.to.value.len().div_ceil(2) + 2 + submit.validity.len();
+        let mut out = vec![0x04 | (submit.first_octet & 0x40)];
+        Address::parse(from).write(&mut out);
+        out.extend([submit.pid, submit.dcs]);
+        out.extend(timestamp(at));
+        out.extend(tpdu.get(user_data..).unwrap_or_default());
+        out
+    }
 }
 
 /// An SMS-STATUS-REPORT (§9.2.2.3).

@@ -139,6 +139,14 @@ impl BoxStore {
         }));
     }
 
+    /// From now on each of these SIM cards sends to its own number this often, and what takes longer to come back is an alarm.
+    pub fn set_canaries(&self, every: Duration, within: Duration, cards: Vec<(SimCard, Msisdn)>) {
+        drop(self.command(move |engine, now| {
+            engine.set_canaries(every, within, cards, now);
+            Ok(())
+        }));
+    }
+
     /// An operation of the HTTP side. Full means busy.
     fn request<T: Send + 'static>(
         &self,
@@ -273,7 +281,7 @@ impl Store for BoxStore {
     }
 
     fn sim_cards(&self) -> Answer<BTreeMap<SimCard, SimCardView>> {
-        self.request(|engine, now| Ok(engine.index.sim_cards.view(now)))
+        self.request(|engine, now| Ok(engine.sim_card_views(now)))
     }
 
     fn create_key(&self, new: ApiKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>> {

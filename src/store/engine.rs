@@ -4,6 +4,7 @@
 //! then are they answered. An operation that fails has changed nothing.
 
 use super::backend::Backend;
+use super::canary::Canaries;
 use super::events::EventLog;
 use super::evidence::{left_open, left_open_of};
 use super::expected::{Expected, TailHash, Unmatched};
@@ -63,6 +64,7 @@ pub(super) struct Engine {
     pub(super) inbound: InboundLog,
     pub(super) opt_outs: OptOuts,
     pub(super) rules: InboundRules,
+    pub(super) canaries: Canaries,
     /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) events: EventLog,
@@ -252,6 +254,7 @@ impl Engine {
             inbound: loaded.inbound,
             opt_outs: loaded.opt_outs,
             rules: InboundRules::default(),
+            canaries: Canaries::default(),
             pin_guards: loaded.pin_guards,
             events: loaded.events,
             lessons: loaded.lessons,
@@ -414,6 +417,11 @@ impl Engine {
         if self.low_space { Err(StoreError::Full) } else { Ok(()) }
     }
 
+    /// Whether nothing is sent, since the wall clock stands before what was reached already.
+    pub(super) fn is_clock_held(&self) -> bool {
+        self.held_until.is_some()
+    }
+
     pub(super) fn is_quarantined(&self) -> bool {
         self.vault.quarantined().is_some()
     }
@@ -463,6 +471,9 @@ impl Engine {
     pub(super) fn put_message(&mut self, message: Message, now: &Now) {
         if !message.text_needed(now) {
             self.delete(Key::Body(message.id));
+        }
+        if message.is_canary() {
+            self.canary_went(&message, now);
         }
         let number = self.number_hash(&message.to);
         self.index.put_message(&message, number, now);
@@ -595,6 +606,7 @@ impl Engine {
                 Timer::Verification(id) => self.verification_due(id, now),
                 Timer::Idempotency(id) => self.idempotency_due(id, now),
                 Timer::Inbound(id) => self.inbound_due(id, now),
+                Timer::Canary(place) => self.canary_due(place, now),
             }
             self.changes.keep();
         }

@@ -258,6 +258,10 @@ impl Engine {
         message.state = state;
         message.received = now.wall;
         message.sequence = self.inbound.next_sequence();
+        if state == InboundState::Received && self.takes_canary(&message, now) {
+            self.put_inbound(message, now);
+            return self.prune_inbound(now);
+        }
         let from = message.from.as_ref().map(|from| masked(from.reveal()));
         let sentence = match (&from, state) {
             (Some(from), InboundState::Incomplete) => {
@@ -314,7 +318,7 @@ impl Engine {
         InboundView { text: self.text_of_inbound(&message), pdus, message }
     }
 
-    fn text_of_inbound(&self, message: &Inbound) -> Option<Secret> {
+    pub(super) fn text_of_inbound(&self, message: &Inbound) -> Option<Secret> {
         let mut parts = vec![None; usize::from(message.total())];
         for part in &message.parts {
             if let Some(place) = parts.get_mut(usize::from(part.number).checked_sub(1)?) {

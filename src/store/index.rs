@@ -138,6 +138,8 @@ pub(super) enum Timer {
     Inbound(InboundId),
     /// An idempotency record ends.
     Idempotency([u8; 16]),
+    /// A SIM card's canary is due, or overdue.
+    Canary(u32),
 }
 
 impl Index {

@@ -6,6 +6,7 @@
 
 use crate::config::{Limits, Mode};
 use crate::dispatch::breaker::Open;
+use crate::dispatch::canary::Verdict as CanaryVerdict;
 use crate::dispatch::quota::{Used, Window};
 use crate::dispatch::router::Routes;
 use crate::domain::equipment::{Imei, SimCard};
@@ -693,6 +694,19 @@ pub struct SimCardView {
     pub out_of_service: Option<Open>,
     /// Why nothing is sent over it, in words: it is out of service, or registered for data only and could reach nobody.
     pub why: Option<String>,
+    /// Whether what it sends to its own number comes back. `None`: it sends nothing there.
+    pub canary: Option<CanaryView>,
+}
+
+/// A SIM card's canary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CanaryView {
+    /// What the last one came to since otpgate started. `None`: nothing yet.
+    pub verdict: Option<CanaryVerdict>,
+    /// What is wrong, and the remedy, if it failed.
+    pub why: Option<String>,
+    /// When the next one is due.
+    pub next: Wall,
 }
 
 /// A message that a modem may send. Given back when dropped, unless an intent was recorded for it.
@@ -828,6 +842,7 @@ pub struct LeftOpen {
 }
 
 pub mod backend;
+mod canary;
 pub mod committer;
 pub mod data_dir;
 mod engine;

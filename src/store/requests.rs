@@ -7,6 +7,7 @@ use super::{
     Accepted, Access, ApiKey, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Page,
     Resend, Scope, StoreError, Verdict, VerificationView,
 };
+use crate::domain::equipment::SimCard;
 use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
 use crate::domain::message::{Message, State};
 use crate::domain::msisdn::Msisdn;
@@ -361,6 +362,17 @@ impl Engine {
     }
 
     pub(super) fn take_in(&mut self, new: NewMessage, verification: Option<VerificationId>, now: &Now) -> Message {
+        self.take_in_over(None, new, verification, now)
+    }
+
+    /// Takes a message in that only this SIM card may send, if one is given.
+    pub(super) fn take_in_over(
+        &mut self,
+        only: Option<SimCard>,
+        new: NewMessage,
+        verification: Option<VerificationId>,
+        now: &Now,
+    ) -> Message {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let message = Message {
@@ -378,7 +390,7 @@ impl Engine {
             updated: now.wall,
             send_at: new.send_at,
             deadline: new.deadline,
-            state: State::Queued { not_before: new.send_at, only: None, because: None },
+            state: State::Queued { not_before: new.send_at, only, because: None },
             attempts: Vec::new(),
             avoid: Vec::new(),
             ever_uncertain: false,

@@ -137,8 +137,9 @@ impl Engine {
                 Event::Uncertain { part, reason, resend: retry::resend_uncertain(&message, now) }
             }
             PartResult::NotSent(reason) => {
-                // A part that is out binds the others to its SIM card.
-                let bound = message.attempts.iter().any(|a| a.sim_card == sim_card && a.is_resumable(message.parts));
+                // A part that is out binds the others to its SIM card, and so does what is to show whether that card works.
+                let bound = message.is_canary()
+                    || message.attempts.iter().any(|a| a.sim_card == sim_card && a.is_resumable(message.parts));
                 let number = self.number_hash(&message.to);
                 let mut another = |but: &[SimCard]| self.index.another_may_take(&message, number, &sim_card, but, now);
                 let others = match bound {

@@ -256,6 +256,11 @@ impl SimCards {
         self.ready.iter().any(|(_, ready)| ready == sim_card)
     }
 
+    /// Whether messages may go over this SIM card now, but for its limits.
+    pub(super) fn is_in_service(&self, sim_card: &SimCard) -> bool {
+        self.is_ready(sim_card) && self.cards.get(sim_card).is_some_and(|card| card.breaker.is_open().is_none())
+    }
+
     /// SIM cards that can send now.
     pub(super) fn ready(&self) -> BTreeSet<SimCard> {
         self.ready.iter().map(|(_, card)| card.clone()).collect()
@@ -362,6 +367,7 @@ impl SimCards {
                 is_new: card.new_until.is_some_and(|until| !until.passed(now)),
                 out_of_service: card.breaker.is_open().cloned(),
                 why: card.breaker.is_open().map(out_of_service),
+                canary: None,
             }
         };
         self.cards.iter_mut().map(|(sim_card, card)| (sim_card.clone(), view(card))).collect()

@@ -2,6 +2,7 @@
 
 use crate::gateway::Gateway;
 use otpgate::domain::message::{IntentOf, PartId, PartResult, ReportVerdict};
+use otpgate::domain::msisdn::Msisdn;
 use otpgate::domain::reason::Reason;
 use otpgate::domain::secret::Secret;
 use otpgate::http::Settings;
@@ -218,6 +219,36 @@ async fn l13_a_card_out_of_service_is_shown_with_what_waits_for_it() {
     assert_eq!((&told["retry_at"], &told["reason"], &told["failed_trials"]), (&retry_at, &reason, &json!(0)));
     assert!(told["text"].as_str().unwrap().contains("bars it"), "{told}");
     assert_eq!(modem["limits"], Value::Null, "nothing is counted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b4_whether_a_card_reaches_itself_is_shown() {
+    let (gateway, log) = (Gateway::start().await, crate::gateway::Log::begin());
+    let (modem, sim_card) = crate::gateway::equipment();
+    gateway.board.update(0, |view| view.sim_card = Some(sim_card.clone()));
+    gateway.store.set_ready(modem, sim_card.clone(), Readiness::yes()).await.unwrap();
+    let shown = async || gateway.call("GET /v1/modems", "").await.json()["items"][0]["canary"].clone();
+    assert_eq!(shown().await, Value::Null, "it is off");
+    let number = Msisdn::parse("+14155550177").unwrap();
+    let (every, within) = (Duration::from_secs(3600), Duration::from_secs(600));
+    gateway.store.set_canaries(every, within, vec![(sim_card, number)]);
+    let waits = shown().await;
+    assert_eq!((&waits["state"], &waits["at"], &waits["text"]), (&json!("waiting"), &Value::Null, &Value::Null));
+    assert!(waits["next_at"].as_str().unwrap().starts_with("2026-11-23T02:0"), "{waits}");
+    send(&gateway, PartResult::NotSent(Reason::Cms(1))).await;
+    let failed = shown().await;
+    assert_eq!(failed["state"], "failed");
+    let text = failed["text"].as_str().unwrap();
+    assert!(
+        text.contains("to its own number did not arrive: the modem or the network answered +CMS ERROR: 1 (")
+            && text.contains("[[sim_card]]"),
+        "{text}"
+    );
+    assert!(failed["at"].as_str().unwrap().starts_with("2026-11-23T02:"), "{failed}");
+    assert_eq!(log.with(text).len(), 1, "an error in the log");
+    assert!(log.with("4155550177").is_empty() && log.with("otpgate canary").is_empty());
+    let event = gateway.call("GET /v1/events?kind=canary.failed", "").await.json()["items"][0].clone();
+    assert_eq!((&event["sentence"], event["about"].is_null()), (&failed["text"], false));
 }
 
 #[tokio::test(start_paused = true)]

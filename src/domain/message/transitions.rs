@@ -122,7 +122,7 @@ impl Message {
                 let pause = pause.min(self.deadline.left(now).saturating_sub(LAST_TRY).max(pause.min(SHORTEST_PAUSE)));
                 self.state = State::Queued {
                     not_before: (!pause.is_zero()).then(|| now.after(pause)),
-                    only: under_way.then_some(sim_card),
+                    only: (under_way || self.is_canary()).then_some(sim_card),
                     because: Some(reason),
                 };
             }

@@ -1,13 +1,14 @@
 //! `/v1/modems`: what is known of each modem.
 
 use super::{List, ReasonView};
+use crate::dispatch::canary::Verdict;
 use crate::dispatch::quota::Used;
 use crate::domain::learned::{ModelTraits, SimCardTraits, Validity};
 use crate::http::Cx;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::modem::board::ModemView as Modem;
-use crate::store::{Scope, SimCardView};
+use crate::store::{self, Scope, SimCardView};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -23,7 +24,8 @@ pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<Li
         let of_card = modem.sim_card.as_ref().and_then(|card| sim_cards.get(card));
         let limits = of_card.and_then(LimitsView::of);
         let out_of_service = of_card.and_then(OutOfServiceView::of);
-        ModemView { unmatched_reports, limits, out_of_service, ..ModemView::from(modem) }
+        let canary = of_card.and_then(|card| card.canary.as_ref()).map(CanaryView::of);
+        ModemView { unmatched_reports, limits, out_of_service, canary, ..ModemView::from(modem) }
     };
     Ok(Json(List::new(cx.board.modems().into_iter().map(view).collect())))
 }
@@ -67,6 +69,8 @@ pub(crate) struct ModemView {
     limits: Option<LimitsView>,
     /// Why nothing is sent over its SIM card, though the modem could.
     out_of_service: Option<OutOfServiceView>,
+    /// Whether what its SIM card sends to its own number comes back. Nothing, where none is sent.
+    canary: Option<CanaryView>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +82,17 @@ struct LimitsView {
     full: Option<&'static str>,
     next_slot_at: Option<String>,
     new_sim_card: bool,
+}
+
+#[derive(Serialize)]
+struct CanaryView {
+    /// `waiting` until the first since the start has passed or failed.
+    state: &'static str,
+    /// Since when.
+    at: Option<String>,
+    /// What is wrong, and the remedy.
+    text: Option<String>,
+    next_at: String,
 }
 
 #[derive(Serialize)]
@@ -106,6 +121,18 @@ impl LimitsView {
             next_slot_at: card.next_slot.map(|at| at.to_string()),
             new_sim_card: card.is_new,
         })
+    }
+}
+
+impl CanaryView {
+    fn of(canary: &store::CanaryView) -> Self {
+        let (state, at) = match canary.verdict {
+            None => ("waiting", None),
+            Some(Verdict::Passed { at }) => ("passed", Some(at)),
+            Some(Verdict::Failed { at, .. }) => ("failed", Some(at)),
+        };
+        let at = at.map(|at| at.to_string());
+        Self { state, at, text: canary.why.clone(), next_at: canary.next.to_string() }
     }
 }
 
@@ -210,6 +237,7 @@ impl From<Modem> for ModemView {
             unmatched_reports: 0,
             limits: None,
             out_of_service: None,
+            canary: None,
         }
     }
 }

@@ -175,6 +175,7 @@ impl VirtualModem {
             report_reference: self.faults.report_reference.strike(&mut self.dice),
             report_status: self.faults.report_status.strike(&mut self.dice),
             report_lost: self.faults.report_lost.strike(&mut self.dice).is_some(),
+            filtered: self.faults.filtered.strike(&mut self.dice).is_some(),
             halfway: self.faults.collision.strike(&mut self.dice),
         };
         let mut aftermath = Aftermath::Normal;
