@@ -142,6 +142,23 @@ async fn l10_an_accepted_pin_is_typed_once_for_each_power_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn l10_a_stop_waits_for_the_answer_to_a_pin() {
+    let mut w = Locked::new(&[RIGHT]);
+    w.house.drain = MINUTE;
+    w.house.faults(0, &["pin_answer_lost=yes"]);
+    w.house.begin().await;
+    w.until_typed(0, 1).await;
+    w.house.stop().await;
+    // The card was found open meanwhile: that is as good as the answer.
+    w.house.faults(0, &[]);
+    w.house.simulator.power_cycle(0);
+    w.house.begin().await;
+    w.sends().await;
+    assert_eq!(w.typed(0), 2);
+    w.house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn l10_a_pin_whose_answer_was_lost_with_the_daemon_is_never_typed_again() {
     for pin in [RIGHT, WRONG] {
         let mut w = Locked::new(&[pin]);

@@ -387,6 +387,7 @@ impl Driver {
             Event::WantPin { token, imei, sim_card, tries_left } => self.want_pin(token, imei, sim_card, tries_left),
             Event::ServiceAnswered(text) => self.balance_told(text),
             Event::PinEnded { token, outcome } => self.pin_ended(token, outcome),
+            Event::PinUnseen { token } => drop(self.pin.take_if(|(of, _)| *of == token)),
             Event::Identified { imei, sim_card } => self.identified(imei, sim_card),
             Event::WantIntent { token } => self.want_intent(token),
             Event::Outcome { token, result } => self.ended(token, result),
@@ -429,10 +430,11 @@ impl Driver {
         }
     }
 
-    /// Whether it has been told to stop and nothing is on the air any more, or the time for that is over.
+    /// Whether it has been told to stop and nothing is on the air any more, or the time for that is over. A PIN whose answer
+    /// nobody sees is lost: it is waited for, too.
     fn is_done(&self) -> bool {
-        let on_air = self.flight.is_some() || self.listening;
-        self.stopping().is_some_and(|until| !on_air || self.setting.clock.now().mono >= until)
+        let under_way = self.flight.is_some() || self.listening || self.pin.is_some();
+        self.stopping().is_some_and(|until| !under_way || self.setting.clock.now().mono >= until)
     }
 
     fn stopping(&self) -> Option<Mono> {

@@ -170,12 +170,17 @@ pub enum Event {
     },
     /// What the network said to a service code; `None`: nothing, or it can't be told.
     ServiceAnswered(Option<Secret>),
-    /// What came of a PIN. Where nobody saw that, nothing is said.
+    /// What came of a PIN.
     PinEnded {
         /// Which question it answered.
         token: u64,
         /// What came of it.
         outcome: PinOutcome,
+    },
+    /// Nobody saw what came of a PIN, and nobody will.
+    PinUnseen {
+        /// Which question it answered.
+        token: u64,
     },
     /// What [`Session::view`] shows has changed.
     Changed,
@@ -691,7 +696,11 @@ impl Session {
                     self.job = None;
                     self.emit(Event::Outcome { token, result: PartResult::NotSent(Reason::NotTransmitted) });
                 }
-                self.asked = None;
+                match self.asked.take() {
+                    Some(Asked::ServiceCode) => self.service_code_is_lost(),
+                    Some(Asked::Fetch(fetch)) => self.incoming.fetch_again(fetch),
+                    _ => {}
+                }
             }
         }
     }

@@ -456,3 +456,38 @@ fn l13_a_code_is_not_dialled_while_a_message_is_on_the_air_and_ends_with_the_por
     assert_eq!(told(&wire).len(), 3);
     wire.still_sends();
 }
+
+/// The store has allowed it while the engine was finding back to its modem: nothing is typed then, and it is asked for again.
+#[test]
+fn l10_a_pin_that_is_allowed_at_the_wrong_moment_is_asked_for_again() {
+    let mut wire = locked(Some("1234"), &[]);
+    wire.pins.takes = secs(2);
+    wire.until("it asks for the PIN", secs(60), |wire| {
+        wire.events.iter().any(|(_, event)| matches!(event, Event::WantPin { .. }))
+    });
+    wire.pass(ms(1900));
+    wire.hear(b"\r\n> ");
+    wire.until_free(secs(60));
+    assert_eq!(ended(&wire), [PinOutcome::NotTyped, PinOutcome::Accepted]);
+    assert_eq!(wire.counts().pins_typed, 1);
+}
+
+/// A modem whose supply breaks down may come back without its card: that is no empty slot.
+#[test]
+fn l11_a_card_that_does_not_come_back_with_the_port_has_its_power_cycled() {
+    let mut wire = Wire::up();
+    wire.faults(&["card_lost=cfun@next:1"]);
+    wire.unplug();
+    wire.open(None);
+    wire.until_free(secs(180));
+    wire.still_sends();
+}
+
+#[test]
+fn l13_a_service_code_that_meets_a_stray_prompt_ends_and_the_modem_sends_on() {
+    let mut wire = Wire::up();
+    wire.dial("*100#");
+    wire.hear(b"\r\n+CME ERROR: 4\r\n\r\n> ");
+    wire.until_free(secs(120));
+    wire.still_sends();
+}

@@ -540,3 +540,16 @@ const A_REPORT: &[u8] = b"\r\n+CDS: 25\r\n07915155550500F006000B914151550501F062
 const BOOT: Duration = Duration::from_secs(2);
 /// How long after the news of a restart the result of a message on the air is waited for.
 const FORGOTTEN: Duration = Duration::from_secs(5);
+
+/// The first line of a report that was garbled reads like one in text mode. That is no restart, however often.
+#[test]
+fn t3_a_garbled_report_is_no_restart() {
+    let mut wire = Wire::up();
+    for _ in 0..3 {
+        wire.hear(b"\r\n+CDS: 2#\r\n07911326040000F0\r\n");
+        wire.pass_secs(15);
+        wire.until_free(secs(60));
+    }
+    assert!(!wire.events.iter().any(|(_, event)| matches!(event, Event::Booted)), "{:?}", wire.notices());
+    wire.still_sends();
+}

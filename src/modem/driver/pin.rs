@@ -91,8 +91,10 @@ impl Asked {
         let (sim_card, path) = file_of(self.sim_card.as_ref(), last, cards)?;
         let file = path.clone();
         let slot = self.slot;
-        let read = tokio::task::spawn_blocking(move || read_pin(&file, slot)).await;
-        let pin = read.unwrap_or_else(|_| Err(format!("the PIN file {} can't be read", path.display())))?;
+        // A pipe that nobody writes into, or a file server that is gone, must not hold the modem up.
+        let read = timeout(READ, tokio::task::spawn_blocking(move || read_pin(&file, slot))).await;
+        let unreadable = || Err(format!("{ASKS}, but its file {} can't be read", path.display()));
+        let pin = read.map_or_else(|_| unreadable(), |read| read.unwrap_or_else(|_| unreadable()))?;
         let entry = PinEntry {
             modem: self.modem,
             card_read: self.sim_card.is_some(),
@@ -192,6 +194,8 @@ const ASKS: &str = "the SIM card asks for its PIN";
 const LONGEST_FILE: u64 = 32;
 /// A file may lie on a disk that has gone.
 const WITHDRAWN: Duration = Duration::from_secs(5);
+/// How long reading a file may take.
+const READ: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

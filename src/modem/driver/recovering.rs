@@ -114,7 +114,8 @@ impl Driver {
             self.next = None;
             self.claiming = None;
         }
-        if self.flight.is_some() || self.listening || self.granting.is_some() || goes_on {
+        let under_way = self.flight.is_some() || self.listening || self.granting.is_some() || self.pin.is_some();
+        if under_way || goes_on {
             while let Some(note) = self.recovery.poll_note() {
                 self.note(note);
             }

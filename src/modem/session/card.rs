@@ -6,7 +6,7 @@ use crate::modem::bringup::Gone;
 /// What was seen of the card in this modem.
 #[derive(Debug, Default)]
 pub(super) struct CardWatch {
-    /// It was open since the port was opened.
+    /// It was open once.
     seen: bool,
     /// Since when it does not answer.
     gone: Option<Mono>,
@@ -24,9 +24,10 @@ enum Half {
 }
 
 impl CardWatch {
-    /// The port is another one.
+    /// The port is another one. A card that was open before is expected to be there still: a modem whose supply broke down
+    /// may come back without it.
     pub(super) fn forget(&mut self) {
-        *self = Self { cycled: std::mem::take(&mut self.cycled), ..Self::default() };
+        *self = Self { cycled: std::mem::take(&mut self.cycled), seen: self.seen, ..Self::default() };
     }
 
     /// What was begun is over.
@@ -95,6 +96,8 @@ impl Session {
     pub(super) fn card_is_open(&mut self, now: Mono) -> bool {
         let failed = self.card.failed && self.card.may_cycle(now);
         self.card.open();
+        // If it asks for its PIN again, it has lost its power: not every modem says that it has restarted.
+        self.unlock.powered_up();
         if failed {
             self.cycle_card(now);
         }

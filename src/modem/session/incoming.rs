@@ -37,11 +37,14 @@ impl Session {
                     self.emit(Event::Changed);
                 }
             }
-            // Also in the middle of the bring-up: what was set so far is gone. Text mode is no news before it was left.
-            Urc::Booted | Urc::TextMode
-                if matches!(self.phase, Phase::Up | Phase::Recovering)
-                    || urc == Urc::Booted && matches!(self.phase, Phase::BringUp { .. }) =>
-            {
+            // No news before it was left. Another program may have set it, or a report's first line was garbled: that is no
+            // restart.
+            Urc::TextMode if matches!(self.phase, Phase::Up | Phase::Recovering) => {
+                self.rebooted = true;
+                self.emit(Event::Notice("The modem speaks as in text mode; it is set up again"));
+            }
+            // Also in the middle of the bring-up: what was set so far is gone.
+            Urc::Booted if matches!(self.phase, Phase::Up | Phase::Recovering | Phase::BringUp { .. }) => {
                 self.rebooted = true;
                 self.acknowledgements.forget();
                 self.unlock.powered_up();
@@ -225,6 +228,10 @@ impl Session {
             // Some modems announce a report in another storage than the one it lies in.
             (Stored::Report, None) if self.look_among_reports(&fetch.at) => {}
             (_, None) => {
+                // It may not have been able to say so just now.
+                if !reply.is_ok() {
+                    self.incoming.sweep.doubt();
+                }
                 self.emit(Event::Notice("A message was announced, but is not where the modem said"));
             }
         }
@@ -396,6 +403,11 @@ impl Incoming {
         let sweep = std::mem::take(&mut self.sweep);
         let Self { all_three, no_chup, message_waits, .. } = *self;
         *self = Self { all_three, no_chup, message_waits, sweep, ..Self::default() };
+    }
+
+    /// It could not be said after all.
+    pub(super) fn fetch_again(&mut self, fetch: Fetch) {
+        self.fetches.push_front(fetch);
     }
 
     /// Some modems want all three storages named. Only the first can be that of reports.

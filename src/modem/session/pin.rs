@@ -123,7 +123,8 @@ impl Session {
 
     /// The answer to [`Event::WantPin`].
     pub(super) fn take_pin(&mut self, now: Mono, token: u64, answer: PinAnswer) {
-        let wanted = self.unlock.waits() && self.unlock.token == token && !self.rebooted && self.may_speak();
+        let current = self.unlock.waits() && self.unlock.token == token;
+        let wanted = current && !self.rebooted && self.may_speak();
         match answer {
             PinAnswer::Type(pin) => match Command::enter_pin(pin.reveal()) {
                 Ok(command) if wanted => {
@@ -132,7 +133,8 @@ impl Session {
                 }
                 _ => {
                     self.emit(Event::PinEnded { token, outcome: PinOutcome::NotTyped });
-                    self.step_again_if(wanted, now + ASK_AGAIN);
+                    // The engine may be finding back to its modem: then it is asked for once more.
+                    self.step_again_if(current, now + if wanted { ASK_AGAIN } else { SETTLES });
                 }
             },
             PinAnswer::Wait(words) => {
@@ -140,9 +142,17 @@ impl Session {
                     self.unlock.words = Some(words);
                     self.emit(Event::Changed);
                 }
-                self.step_again_if(wanted, now + ASK_AGAIN);
+                self.step_again_if(current, now + ASK_AGAIN);
             }
         }
+    }
+
+    /// Whatever was begun about a PIN is over. One that is typed has no end that anybody saw.
+    pub(super) fn forget_unlock(&mut self) {
+        if matches!(self.unlock.stage, Stage::Typed | Stage::Looking { .. }) {
+            self.emit(Event::PinUnseen { token: self.unlock.token });
+        }
+        self.unlock.forget();
     }
 
     pub(super) fn unlock_replied(&mut self, now: Mono, reply: &Reply) {
@@ -194,9 +204,11 @@ impl Session {
     fn pin_ended(&mut self, now: Mono, outcome: Option<PinOutcome>) {
         self.unlock.forget();
         self.unlock.taken = outcome == Some(PinOutcome::Accepted);
-        if let Some(outcome) = outcome {
-            self.emit(Event::PinEnded { token: self.unlock.token, outcome });
-        }
+        let token = self.unlock.token;
+        self.emit(match outcome {
+            Some(outcome) => Event::PinEnded { token, outcome },
+            None => Event::PinUnseen { token },
+        });
         self.stay_at_step(now + SETTLES, if self.unlock.taken { NOT_READY_YET } else { ASKS_FOR_PIN });
     }
 

@@ -7,7 +7,7 @@ impl Session {
         // Nothing is taken over, least of all whose SIM card it was: another may be in it by now.
         self.known = self.nothing_known();
         self.rebooted = false;
-        self.unlock.forget();
+        self.forget_unlock();
         self.card.interrupted();
         self.service_code_is_lost();
         self.fetch_anew();

@@ -154,6 +154,7 @@ impl Sweep {
                 if held(&at) {
                     *index += 1;
                     *left -= 1;
+                    self.will_go(&at.memory, 1);
                     return Some(Say::PassOver);
                 }
                 Say::Ask(Command::read_message(*index))
