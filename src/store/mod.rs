@@ -692,7 +692,7 @@ pub struct SimCardView {
     pub is_new: bool,
     /// Why it is out of service, if it is, and when it is tried again.
     pub out_of_service: Option<Open>,
-    /// Why nothing is sent over it, in words: it is out of service, or registered for data only and could reach nobody.
+    /// Why nothing is sent over it, in words: it is out of service.
     pub why: Option<String>,
     /// Whether what it sends to its own number comes back. `None`: it sends nothing there.
     pub canary: Option<CanaryView>,
