@@ -188,9 +188,9 @@ async fn l4_a_reset_that_does_nothing_is_not_believed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn l3_a_reset_that_makes_a_storage_of_it_is_waited_for_and_not_done_again() {
+async fn l3_a_reset_that_makes_a_storage_of_it_is_waited_for_and_not_done_a_third_time() {
     let mut house = two().await;
-    for expected in [(1, 1), (1, 1)] {
+    for expected in [(1, 1), (2, 2), (2, 2)] {
         house.faults(0, &["hang=restart@next:1", "mode_switch=60"]);
         until(&house, "noticed", 120, |view| view.recovery.is_some()).await;
         until(&house, "back", 500, |view| view.state.is_ready()).await;
@@ -277,6 +277,19 @@ async fn l7_with_no_other_to_show_that_it_is_the_modem_only_the_radio_is_cycled_
     assert_eq!((rung(&house, "restart"), rung(&house, "usb_reset")), ((0, 0), (0, 0)));
     house.faults(0, &[]);
     until(&house, "back", 120, |view| view.state.is_ready()).await;
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l15_the_radio_of_a_card_that_must_not_roam_is_left_as_it_is() {
+    let mut house = two().await;
+    house.faults(0, &["registration=5,5,5"]);
+    until(&house, "noticed", 330, |view| view.state == ModemState::Waiting).await;
+    // The other one sends in the same network.
+    assert_eq!(traffic(&mut house, 0, 1500).await, 0);
+    assert_eq!((view(&house, 0).rungs, view(&house, 0).opened), (Vec::new(), 1));
+    house.faults(0, &[]);
+    until(&house, "back", 330, |view| view.state.is_ready()).await;
     house.stop().await;
 }
 
@@ -369,6 +382,24 @@ async fn s5_nothing_is_done_to_a_modem_between_0x1a_and_180_s() {
     }
     assert!(sent >= 3, "{sent}");
     assert!(rung(&house, "set_up").0 >= 1 && rung(&house, "reopen").0 >= 1, "{:?}", view(&house, 0).rungs);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn t9_a_sim_card_that_is_never_ready_brings_its_modem_onto_the_ladder_and_into_quarantine() {
+    let house = two().await;
+    house.faults(0, &["card_busy=14400"]);
+    house.simulator.power_cycle(0);
+    let noticed = until(&house, "on the ladder", 400, |view| view.recovery.is_some()).await;
+    assert!(noticed >= Duration::from_secs(290), "{noticed:?}");
+    until(&house, "given up", 1500, |view| view.state == ModemState::Quarantined).await;
+    let shown = view(&house, 0);
+    assert!(shown.reason.as_ref().is_some_and(|why| why.contains("never gets ready")), "{shown:?}");
+    assert_eq!((rung(&house, "radio").0, rung(&house, "restart").0, rung(&house, "usb_reset").0), (1, 1, 1));
+    house.faults(0, &[]);
+    house.simulator.power_cycle(0);
+    until(&house, "back", 700, |view| view.state.is_ready()).await;
+    assert_eq!(view(&house, 0).recovery, None);
     house.stop().await;
 }
 

@@ -90,6 +90,8 @@ pub enum Trouble {
     Refused,
     /// It has not been registered for long (row L7).
     Unregistered,
+    /// It answers, and some step of its bring-up never ends.
+    Stuck,
     /// It refuses every message for what it is: 301 or 303.
     Unfit,
     /// It restarts by itself again and again (row L2).
@@ -112,6 +114,10 @@ impl Trouble {
             Self::Unregistered => {
                 "it has found no network for long; check antenna and place, and that the SIM card is not blocked or unpaid"
             }
+            Self::Stuck => {
+                "it never gets ready: it answers, but something that is needed to send is refused or never comes, of its SIM \
+                 card, its radio or its AT port; take the SIM card out and put it in again, and the modem too"
+            }
             Self::Unfit => {
                 "it refuses every message (301 or 303): check that this is its AT port and that no other program uses it; if \
                  both are so, it can't send messages"
@@ -128,7 +134,7 @@ impl Trouble {
         match self {
             Self::NoResult | Self::Sick => Some(Rung::SetUp),
             Self::Silent | Self::Desynchronised | Self::Stalled | Self::NeverLeaves => Some(Rung::Reopen),
-            Self::Refused | Self::Unregistered => Some(Rung::Radio),
+            Self::Refused | Self::Unregistered | Self::Stuck => Some(Rung::Radio),
             Self::Unfit | Self::Boots => None,
         }
     }
@@ -144,7 +150,7 @@ impl Trouble {
 
     /// Whether a machine that slept may have made it up.
     fn may_be_ours(self) -> bool {
-        matches!(self, Self::Silent | Self::Desynchronised | Self::Stalled)
+        matches!(self, Self::Silent | Self::Desynchronised | Self::Stalled | Self::Stuck)
     }
 }
 
@@ -154,6 +160,8 @@ pub enum Stage {
     /// Not far yet, or waiting for a person.
     #[default]
     Starting,
+    /// In its bring-up, it is waited for the modem itself.
+    Stuck,
     /// Set up; without a network.
     Unregistered,
     /// Set up and registered.
@@ -166,7 +174,10 @@ pub enum Input<'a> {
     /// The port was opened.
     Opened,
     /// It could not be opened.
-    NotOpened,
+    NotOpened {
+        /// Whether its device is there all the same: another program has it, or it may not be opened.
+        there: bool,
+    },
     /// It went away by itself.
     Lost,
     /// It was closed, as was wanted.
@@ -276,6 +287,8 @@ pub struct Recovery {
     opened: Mono,
     /// When it was missed first, and last.
     absent: Option<(Mono, Mono)>,
+    /// Since the last rung it was away for longer than a boot takes.
+    stayed_away: bool,
     lost: Option<Mono>,
     revival: Option<Revival>,
     course: Course,
@@ -358,6 +371,7 @@ impl Recovery {
             pause: PAUSE_FIRST,
             opened: never,
             absent: None,
+            stayed_away: false,
             lost: None,
             revival: None,
             course: Course::Well,
@@ -440,7 +454,7 @@ impl Recovery {
             Course::Due { rung, trouble, since } => {
                 (rung.as_str(), since, Some(self.due_at(rung, trouble, since)), trouble)
             }
-            Course::Trying { rung, trouble, taken } => (rung.as_str(), taken, None, trouble),
+            Course::Trying { rung, trouble, taken } => (rung.as_str(), taken, self.stage_due(), trouble),
             Course::Quarantined { trouble, since, until, .. } => ("quarantine", since, Some(until), trouble),
         };
         let words = [Some(trouble.words()), self.hint, self.no_reset.as_deref().filter(|_| self.is_quarantined())];
@@ -463,7 +477,7 @@ impl Recovery {
     pub fn handle_input(&mut self, now: Mono, input: Input<'_>) {
         match input {
             Input::Opened => self.is_open(now),
-            Input::NotOpened => self.is_not_there(now),
+            Input::NotOpened { there } => self.is_not_opened(now, there),
             Input::Lost => self.is_lost(now),
             Input::Closed => self.is_closed(now),
             Input::There(there) => self.is_there(now, there),
@@ -510,10 +524,7 @@ impl Recovery {
         self.revival = None;
         self.opened = now;
         self.has_come_to(now, Stage::Starting);
-        // A stick that comes back as a storage first, to be switched over, is not restarted again.
-        if self.absent.take().is_some_and(|(first, last)| last - first >= self.boot.time) {
-            self.changes_mode();
-        }
+        self.is_back();
         match self.lost.take() {
             // It went and came back by itself: it has booted, or as good as that.
             Some(lost) if now - lost <= BLINK => self.has_booted(now),
@@ -522,27 +533,43 @@ impl Recovery {
         }
     }
 
-    fn is_not_there(&mut self, now: Mono) {
+    fn is_not_opened(&mut self, now: Mono, there: bool) {
         self.port = Port::Closed;
-        let since = self.absent.map_or(now, |(first, _)| first);
-        self.absent = Some((since, now));
         self.open_at = now + self.pause;
         self.pause = (self.pause * 2).min(PAUSE_LAST);
+        // That another program has the port says nothing about the modem: the climb goes on when it can be opened.
+        if there {
+            return self.is_back();
+        }
+        let since = self.absent.map_or(now, |(first, _)| first);
+        self.absent = Some((since, now));
         // Nothing can be done to what is not there. When it is there again, it has had its power off.
         if now - since >= MODE_SWITCH && matches!(self.course, Course::Trying { .. } | Course::Due { .. }) {
-            self.changes_mode();
+            self.has_stayed_away(since);
             self.ward.is_done(self.slot);
             self.climb.clear();
             self.course = Course::Well;
         }
     }
 
-    /// It was away for long. If that was behind a restart of ours, the restart has made something else of it.
-    fn changes_mode(&mut self) {
-        if let (Course::Trying { rung, .. }, Some(model)) = (self.course, &self.model)
-            && rung.is_heavy()
+    /// Its device is there. A stick that comes back as a storage first, to be switched over, is not restarted for ever.
+    fn is_back(&mut self) {
+        if let Some((first, last)) = self.absent.take()
+            && last - first >= self.boot.time
         {
-            self.ward.count(model, rung, |count| count.changes_mode = true);
+            self.has_stayed_away(first);
+        }
+    }
+
+    /// It was away for long. If it left with a restart of ours, that may have made something else of it; if later, somebody
+    /// has pulled it out.
+    fn has_stayed_away(&mut self, since: Mono) {
+        if let (Course::Trying { rung, taken, .. }, Some(model)) = (self.course, &self.model)
+            && rung.is_heavy()
+            && (taken..=taken + LEAVES).contains(&since)
+        {
+            self.stayed_away = true;
+            self.ward.stayed_away(model, rung);
         }
     }
 
@@ -697,7 +724,12 @@ impl Recovery {
         }
         match self.stage {
             Stage::Unregistered => Some(self.stage_since.max(self.network_cycle.unwrap_or_default()) + UNREGISTERED),
-            _ => None,
+            Stage::Stuck => Some(self.stage_since + STUCK.max(self.boot.time)),
+            // A modem that answers and waits for a person is no longer brought back.
+            Stage::Starting if matches!(self.course, Course::Trying { .. }) => {
+                Some(self.stage_since.max(self.opened) + STUCK.max(self.boot.time))
+            }
+            Stage::Starting | Stage::Ready => None,
         }
     }
 
@@ -789,7 +821,11 @@ impl Recovery {
     fn proceed(&mut self, now: Mono) {
         if self.stage_due().is_some_and(|at| at <= now) {
             self.stage_since = now;
-            self.trouble(now, Trouble::Unregistered);
+            match self.stage {
+                Stage::Unregistered => self.trouble(now, Trouble::Unregistered),
+                Stage::Stuck => self.trouble(now, Trouble::Stuck),
+                Stage::Starting | Stage::Ready => self.is_left_to_a_person(),
+            }
         }
         match self.course {
             Course::Due { rung, trouble, since } if self.due_at(rung, trouble, since) <= now => {
@@ -841,6 +877,7 @@ impl Recovery {
         self.course = Course::Trying { rung, trouble, taken: now };
         self.taken = Some(now);
         self.climb.push(rung);
+        self.stayed_away = false;
         self.pause = PAUSE_FIRST;
         if rung >= Rung::Radio {
             self.boot_expected = now + self.boot.time + BLINK;
@@ -862,12 +899,22 @@ impl Recovery {
         self.ward.is_done(self.slot);
         if let Some(model) = &self.model {
             self.ward.count(model, rung, |count| count.worked += 1);
+            if !self.stayed_away {
+                self.ward.came_back(model, rung);
+            }
             for below in self.climb.iter().filter(|below| **below < rung) {
                 self.ward.count(model, *below, |count| count.in_vain += 1);
             }
         }
         self.course = Course::Held { rung, trouble, until: now + HELD };
         self.note(Note::Worked(rung, trouble));
+    }
+
+    /// What it waits for no rung brings.
+    fn is_left_to_a_person(&mut self) {
+        self.ward.is_done(self.slot);
+        self.climb.clear();
+        self.course = Course::Well;
     }
 
     fn quarantine(&mut self, now: Mono, trouble: Trouble) {
@@ -910,6 +957,8 @@ const PAUSE_LAST: Duration = Duration::from_secs(30);
 const STABLE: Duration = Duration::from_secs(60);
 /// How long a device that was reset may be away, until it was switched back from a storage.
 const MODE_SWITCH: Duration = Duration::from_secs(90);
+/// From a rung to the absence that came of it: a modem that restarts leaves the bus in that time.
+const LEAVES: Duration = Duration::from_secs(10);
 /// A device that is away no longer has lost its power, or was restarted; nobody has pulled it out.
 const BLINK: Duration = Duration::from_secs(10);
 /// Signs that a modem has restarted, within so long, are of one restart.
@@ -928,6 +977,8 @@ const SICK_FOR: Duration = Duration::from_secs(60);
 const REFUSED_IN_A_ROW: usize = 3;
 /// No network for so long may be the modem's fault.
 const UNREGISTERED: Duration = Duration::from_secs(600);
+/// A bring-up that waits for so long for the modem does not end by itself: SIM cards are busy for up to 40 s after a boot.
+const STUCK: Duration = Duration::from_secs(300);
 /// From one radio cycle for the network's sake to the next.
 const NETWORK_CYCLE: Duration = Duration::from_secs(1800);
 /// After a boot: until the next one on the hub may begin.
