@@ -387,7 +387,7 @@ async fn s5_nothing_is_done_to_a_modem_between_0x1a_and_180_s() {
 
 #[tokio::test(start_paused = true)]
 async fn t9_a_sim_card_that_is_never_ready_brings_its_modem_onto_the_ladder_and_into_quarantine() {
-    let house = two().await;
+    let mut house = two().await;
     house.faults(0, &["card_busy=14400"]);
     house.simulator.power_cycle(0);
     let noticed = until(&house, "on the ladder", 400, |view| view.recovery.is_some()).await;

@@ -248,6 +248,11 @@ impl Known {
         Self { configured, cards, quirks: configured.over(None, None), ..Self::default() }
     }
 
+    /// Whether it tells its message format when it is asked.
+    pub(super) fn tells_format(&self) -> bool {
+        self.barriers.contains(&Command::message_format())
+    }
+
     /// What is said about the SIM card that is in it.
     pub(super) fn card_settings(&self) -> Option<&SimCardConfig> {
         self.cards.iter().find(|card| Some(&card.iccid) == self.sim_card.as_ref())

@@ -86,8 +86,11 @@ impl Ports for SerialPorts {
 }
 
 fn explain(path: &str, error: tokio_serial::Error) -> io::Error {
+    // What is locked is said to be no device at all.
+    let locked = error.to_string().contains("exclusive lock");
     let error = io::Error::from(error);
     let advice = match error.kind() {
+        _ if locked => "another program has locked it; stop that one",
         io::ErrorKind::NotFound => "it is not there; is the modem plugged in?",
         io::ErrorKind::PermissionDenied => "no permission; add the user to the group dialout, or install the udev rule",
         _ if error.raw_os_error() == Some(rustix::io::Errno::BUSY.raw_os_error()) => {

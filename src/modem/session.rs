@@ -282,6 +282,8 @@ pub struct Session {
     phase: Phase,
     /// The job that the engine has, or listens for.
     job: Option<u64>,
+    /// It waits for what the modem says about its message format.
+    unchecked: Option<Job>,
     /// A former run's result, until it is known whose modem and SIM card it came from.
     heard: Option<SubmitResult>,
     /// An own job left and ended without its TP-MR: a `+CMGS:` that comes later may be that one's.
@@ -312,6 +314,8 @@ pub struct Session {
     rebooted: bool,
     revival: Option<Revival>,
     quiet_since: Mono,
+    /// When it was in PDU mode last, as far as is known.
+    in_pdu_mode: Mono,
     next_heartbeat: usize,
     beats: usize,
     outputs: VecDeque<Output>,
@@ -340,6 +344,7 @@ enum Phase {
 #[derive(Clone, Debug)]
 enum Asked {
     Step,
+    Format,
     Heartbeat(usize),
     /// A storage is to be chosen.
     Choose(String),
@@ -367,6 +372,7 @@ impl Session {
             known: Known::default(),
             phase: Phase::Closed,
             job: None,
+            unchecked: None,
             heard: None,
             astray: false,
             incoming: Incoming::default(),
@@ -389,6 +395,7 @@ impl Session {
             rebooted: false,
             revival: None,
             quiet_since: Mono::default(),
+            in_pdu_mode: Mono::default(),
             next_heartbeat: 0,
             beats: 0,
             outputs: VecDeque::new(),
@@ -496,6 +503,7 @@ impl Session {
         }
         self.drain(now);
         if self.phase == Phase::Closed {
+            self.withdraw_unchecked();
             self.job = None;
         }
         self.proceed(now);
@@ -699,6 +707,7 @@ impl Session {
             AtEvent::Noise { .. } => {}
             AtEvent::Refused(_) => {
                 // The engine was busy with something else after all: nothing has left.
+                self.withdraw_unchecked();
                 if let (Some(token), true) = (self.job, !self.engine.is_on_air()) {
                     self.job = None;
                     self.emit(Event::Outcome { token, result: PartResult::NotSent(Reason::NotTransmitted) });

@@ -553,3 +553,18 @@ fn t3_a_garbled_report_is_no_restart() {
     assert!(!wire.events.iter().any(|(_, event)| matches!(event, Event::Booted)), "{:?}", wire.notices());
     wire.still_sends();
 }
+
+/// A modem in text mode would take the PDU's length for a number, and its digits for a text with the code in it.
+#[test]
+fn t8_a_modem_that_has_restarted_without_a_word_is_given_no_pdu_in_text_mode() {
+    for idle in [12, 61, 150] {
+        let mut wire = Wire::up();
+        wire.pass_secs(idle);
+        wire.behind_its_back("AT+CMGF=1\r");
+        let token = wire.send("hello");
+        assert_eq!(wire.ended(token), NotSent(Reason::NotTransmitted), "{idle}");
+        assert_eq!(wire.counts().submitted, 0);
+        wire.until_free(secs(60));
+        wire.still_sends();
+    }
+}

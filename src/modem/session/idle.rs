@@ -93,6 +93,7 @@ impl Session {
         self.lists_hang |= self.lists && reply.end == ReplyEnd::TimedOut;
         match self.asked.take() {
             Some(Asked::Step) => self.step_done(now, &reply),
+            Some(Asked::Format) => self.format_told(now, &reply),
             Some(Asked::Heartbeat(step)) => {
                 let before = self.is_ready();
                 // No answer says nothing about what was asked.

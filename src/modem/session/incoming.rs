@@ -218,6 +218,10 @@ impl Session {
         match (fetch.what, found.and_then(|message| message.pdu)) {
             (Stored::Known, _) if reply.is_ok() => {}
             (Stored::Known, _) => self.incoming.sweep.doubt(),
+            // It read on in another storage, where this one has its own turn.
+            (Stored::Report, Some(pdu)) if fetch.at.memory == REPORTS && !is_report(&pdu) => {
+                self.emit(Event::Notice("Another message lies where a status report was announced; it is left there"));
+            }
             (Stored::Report, Some(pdu)) => {
                 if !is_report(&pdu) {
                     self.look_among_reports(&fetch.at);

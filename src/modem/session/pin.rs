@@ -176,12 +176,12 @@ impl Session {
                 }
             }
             Stage::Typed => match reply.end {
-                ReplyEnd::Final(FinalResult::Ok) => self.pin_ended(now, Some(PinOutcome::Accepted)),
                 // Incorrect password; or that was the last try.
                 ReplyEnd::Final(FinalResult::Cme(Some(12 | 16))) => self.pin_ended(now, Some(PinOutcome::Refused)),
                 ReplyEnd::PortLost => {}
+                // Also OK says nothing before the card is open: there are modems that say it to any PIN.
                 end => {
-                    let refused = matches!(end, ReplyEnd::Final(_));
+                    let refused = matches!(end, ReplyEnd::Final(result) if result != FinalResult::Ok);
                     self.unlock.stage = Stage::Looking { times: 0, refused };
                     self.stay_at_step(now + SETTLES, ASKS_FOR_PIN);
                 }
@@ -189,7 +189,10 @@ impl Session {
             Stage::Looking { times, refused } => match reply.first().and_then(response::pin_state) {
                 Some(PinState::Ready | PinState::Second) => self.pin_ended(now, Some(PinOutcome::Accepted)),
                 Some(PinState::Puk) => self.pin_ended(now, Some(PinOutcome::Refused)),
-                Some(PinState::Pin) => self.pin_ended(now, refused.then_some(PinOutcome::Refused)),
+                // Behind an OK it may say so for a moment yet.
+                Some(PinState::Pin) if refused || times >= SOON => {
+                    self.pin_ended(now, refused.then_some(PinOutcome::Refused));
+                }
                 _ if times < LOOKS => {
                     self.unlock.stage = Stage::Looking { times: times + 1, refused };
                     self.stay_at_step(now + SETTLES, ASKS_FOR_PIN);
@@ -237,8 +240,9 @@ const COUNTER: Duration = Duration::from_secs(10);
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 /// A card that has just taken its PIN is busy for a moment.
 const SETTLES: Duration = Duration::from_secs(1);
-/// How often it is asked what came of a PIN whose answer was lost.
-const LOOKS: u8 = 20;
+/// How often it is asked what came of a PIN: cards were seen busy for 40 s behind it.
+const LOOKS: u8 = 60;
+const SOON: u8 = 5;
 pub(super) const ASKS_FOR_PIN: &str = "the SIM card asks for its PIN";
 pub(super) const NOT_READY_YET: &str = "the SIM card is not ready yet";
 const PIN_NOT_KEPT: &str = "the SIM card took its PIN and asks for it again; it is not typed twice. Take the card out and put it in \

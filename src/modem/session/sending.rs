@@ -3,14 +3,51 @@
 use super::*;
 
 impl Session {
+    /// Begins to send. A modem that restarts without a word is in text mode again, and would send the PDU's digits to the
+    /// number "24": where nothing was said for a while, that is asked first.
     pub(super) fn submit(&mut self, now: Mono, job: Job) {
         let token = job.token;
-        let pdu = PduHex::new(job.pdu.hex(), job.pdu.tpdu_len());
-        let (true, Some(pdu)) = (self.is_free(), pdu) else {
+        if !self.is_free() {
             return self.emit(Event::Outcome { token, result: PartResult::NotSent(Reason::NotTransmitted) });
-        };
+        }
         self.job = Some(token);
         self.withheld = None;
+        if now >= self.in_pdu_mode + BURST && self.known.tells_format() {
+            self.unchecked = Some(job);
+            return self.ask(now, Command::message_format(), Asked::Format);
+        }
+        self.hand_to_engine(now, job);
+    }
+
+    /// What the modem says about its message format, before a message.
+    pub(super) fn format_told(&mut self, now: Mono, reply: &Reply) {
+        let Some(job) = self.unchecked.take() else { return };
+        if !self.rebooted && reply.is_ok() && reply.first().and_then(response::first_number) == Some(0) {
+            self.in_pdu_mode = now;
+            return self.hand_to_engine(now, job);
+        }
+        if matches!(reply.end, ReplyEnd::Final(_)) {
+            self.rebooted = true;
+            self.emit(Event::Notice("The modem is not in PDU mode any more; it is set up again"));
+        }
+        self.never_said(job);
+    }
+
+    /// The job that waits for the message format will not be said.
+    pub(super) fn withdraw_unchecked(&mut self) {
+        if let Some(job) = self.unchecked.take() {
+            self.never_said(job);
+        }
+    }
+
+    fn never_said(&mut self, job: Job) {
+        self.job = None;
+        self.emit(Event::Outcome { token: job.token, result: PartResult::NotSent(Reason::NotTransmitted) });
+    }
+
+    fn hand_to_engine(&mut self, now: Mono, job: Job) {
+        let token = job.token;
+        let Some(pdu) = PduHex::new(job.pdu.hex(), job.pdu.tpdu_len()) else { return self.never_said(job) };
         let submit = at::Submit {
             token,
             pdu,
@@ -21,6 +58,7 @@ impl Session {
             send_deadline: job.send_deadline,
         };
         self.engine.handle_input(now, AtInput::Submit(submit));
+        self.drain(now);
         self.emit(Event::Changed);
     }
 
@@ -29,6 +67,7 @@ impl Session {
         self.astray |= leaves_astray(result);
         self.quiet_since = now;
         self.sent = Some(now);
+        self.in_pdu_mode = now;
         self.incoming.said = 0;
         self.incoming.chosen = None;
         let outcome = self.part_result(result);
@@ -149,6 +188,8 @@ fn final_error(result: FinalResult) -> FinalError {
     }
 }
 
+/// So soon after a message the modem is believed to be in PDU mode still.
+const BURST: Duration = Duration::from_secs(10);
 /// How long the prompt may take.
 const PROMPT: Duration = Duration::from_secs(10);
 /// Messages in a row that never left, until the modem is set up anew, and until more is done about it.

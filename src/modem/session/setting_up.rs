@@ -95,6 +95,7 @@ impl Session {
         self.acknowledgements.prefer(self.quirks.acknowledgement);
         self.engine.set_config(config(self.quirks, &self.known));
         self.quiet_since = now;
+        self.in_pdu_mode = now;
         self.go(Phase::Up);
         self.begin_sweep();
         if let Some(sim_card) = self.known.sim_card.clone() {
