@@ -85,6 +85,38 @@ async fn l6_a_doubtful_registration_over_which_nothing_goes_is_given_up() {
     house.stop().await;
 }
 
+/// What failed over a doubtful registration is not held against the SIM card, the failure that gave it up included.
+#[tokio::test(start_paused = true)]
+async fn l6_the_failure_that_ends_a_doubtful_registration_is_not_the_cards_fault() {
+    let mut house = House::start(1).await;
+    house.simulator.set_faults(Some(0), &faults("registration=0,0,1"));
+    house.simulator.unplug(0);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    house.simulator.replug(0);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let mut doubtful = faults("registration=0,0,1");
+    doubtful.set_flag("network_refusal=28").unwrap();
+    house.simulator.set_faults(Some(0), &doubtful);
+    for n in 0..3 {
+        let id = house.accept(&format!("+1415555010{n}"), "lost").await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let _ = house.store().cancel_message(ME, id, None).await;
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(house.app().board().modems()[0].state, ModemState::Waiting);
+    house.simulator.set_faults(Some(0), &faults("network_refusal=28"));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for (n, opens) in [(3, false), (4, false), (5, true)] {
+        let id = house.accept(&format!("+1415555010{n}"), "lost").await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let _ = house.store().cancel_message(ME, id, None).await;
+        let cards = house.store().sim_cards().await.unwrap();
+        let open = cards.values().any(|card| card.out_of_service.is_some());
+        assert_eq!(open, opens, "after the failure to number {n}");
+    }
+    house.stop().await;
+}
+
 /// What was learned of a model is kept while nothing is sent, and taken over by the next run.
 #[tokio::test(start_paused = true)]
 async fn what_was_learned_of_a_model_outlives_the_run() {
