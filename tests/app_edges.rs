@@ -4,12 +4,19 @@ mod common;
 
 use common::{BEGIN, House, ME};
 use otpgate::domain::message::{Message, Status};
-use otpgate::modem::board::ModemState;
+use otpgate::modem::board::{Board, ModemState};
+use otpgate::modem::driver::{Order, Setting, drive};
+use otpgate::modem::learned::Learned;
+use otpgate::modem::port::{Opening, Ports};
+use otpgate::modem::quirks::Configured;
+use otpgate::modem::recovery::ward::Ward;
 use otpgate::ops::clock::Clock;
 use otpgate::simulator::faults::Faults;
 use otpgate::simulator::modem::ModemOptions;
 use otpgate::simulator::network::NetworkOptions;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 const NUMBER: &str = "+14155550100";
 
@@ -82,6 +89,74 @@ async fn l6_a_doubtful_registration_over_which_nothing_goes_is_given_up() {
     house.simulator.set_faults(Some(0), &Faults::default());
     let id = house.accept("+14155550109", "found").await;
     assert_eq!(house.settled(id, Duration::from_secs(60)).await.status(), Status::Delivered);
+    house.stop().await;
+}
+
+/// What failed over a doubtful registration is not held against the SIM card, the failure that gave it up included.
+#[tokio::test(start_paused = true)]
+async fn l6_the_failure_that_ends_a_doubtful_registration_is_not_the_cards_fault() {
+    let mut house = House::start(1).await;
+    house.simulator.set_faults(Some(0), &faults("registration=0,0,1"));
+    house.simulator.unplug(0);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    house.simulator.replug(0);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let mut doubtful = faults("registration=0,0,1");
+    doubtful.set_flag("network_refusal=28").unwrap();
+    house.simulator.set_faults(Some(0), &doubtful);
+    for n in 0..3 {
+        let id = house.accept(&format!("+1415555010{n}"), "lost").await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let _ = house.store().cancel_message(ME, id, None).await;
+    }
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(house.app().board().modems()[0].state, ModemState::Waiting);
+    house.simulator.set_faults(Some(0), &faults("network_refusal=28"));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    for (n, opens) in [(3, false), (4, false), (5, true)] {
+        let id = house.accept(&format!("+1415555010{n}"), "lost").await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let _ = house.store().cancel_message(ME, id, None).await;
+        let cards = house.store().sim_cards().await.unwrap();
+        let open = cards.values().any(|card| card.out_of_service.is_some());
+        assert_eq!(open, opens, "after the failure to number {n}");
+    }
+    house.stop().await;
+}
+
+/// A closed port is not looked after any longer once nobody is there to give orders.
+#[tokio::test(start_paused = true)]
+async fn a_driver_without_orders_ends_while_its_port_is_closed() {
+    struct NoPorts;
+    impl Ports for NoPorts {
+        fn open(&self, _: &str) -> Opening {
+            Box::pin(std::future::ready(Err(std::io::Error::other("there is none"))))
+        }
+    }
+    let mut house = House::start(1).await;
+    let setting = Setting {
+        slot: 0,
+        port: "none".to_owned(),
+        configured: Configured::default(),
+        sim_cards: Arc::new([]),
+        status_reports: true,
+        ports: Arc::new(NoPorts),
+        store: house.store(),
+        clock: house.clock.clone(),
+        board: Board::default(),
+        learned: Learned::default(),
+        ward: Ward::default(),
+        resume: Arc::default(),
+    };
+    let (orders, orders_in) = watch::channel(Order::Run);
+    let driver = tokio::spawn(drive(setting, orders_in));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!driver.is_finished());
+    drop(orders);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(driver.is_finished());
     house.stop().await;
 }
 

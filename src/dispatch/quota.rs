@@ -322,15 +322,17 @@ impl Account {
         ]
     }
 
-    /// When enough parts have left a window that slides. A message with more parts than that takes finds room when it is
-    /// empty: its parts are not sent apart.
+    /// When enough parts have left a window that slides. No message waits until more than half of it is free: where others
+    /// go out steadily, that is never. Its parts are not sent apart, so a longer one runs over, and those behind it wait for
+    /// that.
     fn slides_free(&self, length: Duration, limit: u32, ask: Ask, now: &Now) -> Option<Option<At>> {
         let limit = for_whom(limit, ask.urgent);
         if limit == 0 {
             return Some(None);
         }
         let used = self.since(length, now);
-        let too_many = (used + (ask.promised + ask.parts.min(limit)) as usize).checked_sub(limit as usize)?;
+        let too_many =
+            (used + (ask.promised + ask.parts.min(limit.div_ceil(2))) as usize).checked_sub(limit as usize)?;
         if too_many == 0 {
             return None;
         }

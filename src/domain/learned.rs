@@ -28,7 +28,7 @@ pub struct ModelTraits {
     pub report_form: Option<[u8; 5]>,
     /// Whether it wants acknowledged what comes directly.
     pub acknowledged: bool,
-    /// From a PDU to its result.
+    /// From a PDU to its result, where the network was quick.
     pub send_time: Option<Duration>,
     /// It did not answer when its storage was listed.
     pub lists_hang: bool,
@@ -111,14 +111,38 @@ impl ModelTraits {
         }
     }
 
-    /// Whether `self` says anything that `known` does not. A send time wavers: a quarter more or less is no news.
-    pub fn is_news_to(&self, known: Option<&Self>) -> bool {
-        let Some(known) = known else { return *self != Self::new(self.name.clone()) };
-        let near = match (self.send_time, known.send_time) {
-            (Some(now), Some(before)) => now.abs_diff(before) * 4 <= before,
-            (now, before) => now == before,
+    /// What is known, with what one more modem was seen to do. That can only add to it: two modems of which each knows
+    /// another half come to the same, whoever speaks last, and then to nothing new.
+    pub fn with(&self, seen: &Self) -> Self {
+        let (prompt_delay, prompt_delay_settled) = self.pause_with(seen);
+        Self {
+            name: self.name.clone(),
+            prompt_delay,
+            prompt_delay_settled,
+            report_form: self.report_form.or(seen.report_form),
+            acknowledged: self.acknowledged || seen.acknowledged,
+            // It wavers: a fifth less is no news, and more is the network's doing.
+            send_time: match (self.send_time, seen.send_time) {
+                (Some(known), Some(seen)) if seen * 5 >= known * 4 => Some(known),
+                (known, seen) => seen.or(known),
+            },
+            lists_hang: self.lists_hang || seen.lists_hang,
+        }
+    }
+
+    /// Where one lost something, the longer pause holds for all; until then, the shortest that went well.
+    fn pause_with(&self, seen: &Self) -> (Option<Duration>, bool) {
+        let (Some(known), Some(new)) = (self.prompt_delay, seen.prompt_delay) else {
+            let other = if self.prompt_delay.is_some() { self } else { seen };
+            return (other.prompt_delay, other.prompt_delay_settled);
         };
-        !near || Self { send_time: None, ..self.clone() } != Self { send_time: None, ..known.clone() }
+        let pause = match (self.prompt_delay_settled, seen.prompt_delay_settled) {
+            (true, true) => known.max(new),
+            (true, false) => known,
+            (false, true) => new,
+            (false, false) => known.min(new),
+        };
+        (Some(pause), self.prompt_delay_settled || seen.prompt_delay_settled)
     }
 }
 
@@ -145,16 +169,40 @@ mod tests {
         assert_eq!(v.after(Reason::Cms(198)), Validity::None);
     }
 
+    fn empty() -> ModelTraits {
+        ModelTraits::new(ModelName { manufacturer: "ACME".into(), model: "one".into(), revision: "1".into() })
+    }
+
     #[test]
     fn a_send_time_that_wavers_is_no_news() {
-        let name = ModelName { manufacturer: "ACME".into(), model: "one".into(), revision: "1".into() };
-        let empty = ModelTraits::new(name);
-        let taking = |ms| ModelTraits { send_time: Some(Duration::from_millis(ms)), ..empty.clone() };
-        assert!(!empty.is_news_to(None), "nothing is not worth keeping");
-        assert!(taking(2000).is_news_to(None) && taking(2000).is_news_to(Some(&empty)));
-        assert!(!taking(2400).is_news_to(Some(&taking(2000))));
-        assert!(taking(2600).is_news_to(Some(&taking(2000))));
-        let hangs = ModelTraits { lists_hang: true, ..taking(2000) };
-        assert!(hangs.is_news_to(Some(&taking(2000))));
+        let taking = |ms| ModelTraits { send_time: Some(Duration::from_millis(ms)), ..empty() };
+        let known = empty().with(&taking(2000));
+        assert_eq!(known, taking(2000));
+        for (seen, kept) in [(1700, 2000), (2400, 2000), (9000, 2000), (1500, 1500)] {
+            assert_eq!(known.with(&taking(seen)), taking(kept), "{seen}");
+        }
+        assert_eq!(known.with(&empty()), known);
+    }
+
+    #[test]
+    fn whichever_modem_speaks_last_the_same_is_known() {
+        let pause = |ms, settled| ModelTraits {
+            prompt_delay: Some(Duration::from_millis(ms)),
+            prompt_delay_settled: settled,
+            ..empty()
+        };
+        for (one, other, both) in [
+            (empty(), pause(12, true), pause(12, true)),
+            (pause(12, false), pause(6, false), pause(6, false)),
+            (pause(12, true), pause(6, false), pause(12, true)),
+            (pause(6, true), pause(12, true), pause(12, true)),
+        ] {
+            assert_eq!((one.with(&other), other.with(&one)), (both.clone(), both));
+        }
+        let one = ModelTraits { lists_hang: true, report_form: Some([2, 1, 0, 1, 0]), ..empty() };
+        let other = ModelTraits { acknowledged: true, ..pause(6, false) };
+        let both = one.with(&other);
+        assert_eq!(both, other.with(&one));
+        assert_eq!((both.with(&one), both.with(&other)), (both.clone(), both));
     }
 }

@@ -237,7 +237,11 @@ impl Driver {
                     }
                 }
                 Next::Reset => self.reset_device().await,
-                Next::Wait => self.wait_closed().await,
+                Next::Wait => {
+                    if self.wait_closed().await.is_some() {
+                        return;
+                    }
+                }
             }
         }
     }

@@ -70,9 +70,13 @@ impl Learned {
     pub fn take(&self, traits: Option<ModelTraits>) -> Vec<Lesson> {
         let mut known = self.lock();
         let mut lessons = Vec::new();
-        if let Some(traits) = traits.filter(|traits| traits.is_news_to(known.models.get(&traits.name))) {
-            known.models.insert(traits.name.clone(), traits.clone());
-            lessons.push(Lesson::Model(traits));
+        if let Some(seen) = traits {
+            let before = known.models.get(&seen.name).cloned().unwrap_or_else(|| ModelTraits::new(seen.name.clone()));
+            let traits = before.with(&seen);
+            if traits != before {
+                known.models.insert(traits.name.clone(), traits.clone());
+                lessons.push(Lesson::Model(traits));
+            }
         }
         for sim_card in std::mem::take(&mut known.unkept) {
             lessons.extend(known.sim_cards.get(&sim_card).cloned().map(Lesson::SimCard));
@@ -132,5 +136,25 @@ mod tests {
         assert!(learned.take(Some(traits.clone())).is_empty());
         assert_eq!(learned.model(&name("1")), Some(traits));
         assert_eq!(learned.model(&name("2")), None, "another firmware may do otherwise");
+    }
+
+    #[test]
+    fn two_modems_of_one_model_do_not_unlearn_what_the_other_knows() {
+        let name = ModelName { manufacturer: "ACME".into(), model: "one".into(), revision: "1".into() };
+        let idle = ModelTraits { lists_hang: true, ..ModelTraits::new(name.clone()) };
+        let busy = ModelTraits {
+            prompt_delay: Some(Duration::from_millis(12)),
+            prompt_delay_settled: true,
+            send_time: Some(Duration::from_secs(2)),
+            ..ModelTraits::new(name.clone())
+        };
+        let both = ModelTraits { lists_hang: true, ..busy.clone() };
+        let learned = Learned::default();
+        assert_eq!(learned.take(Some(idle.clone())), [Lesson::Model(idle.clone())]);
+        assert_eq!(learned.take(Some(busy.clone())), [Lesson::Model(both.clone())]);
+        for _ in 0..3 {
+            assert!(learned.take(Some(idle.clone())).is_empty() && learned.take(Some(busy.clone())).is_empty());
+        }
+        assert_eq!(learned.model(&name), Some(both));
     }
 }

@@ -414,9 +414,11 @@ impl Session {
         Self { bearers: Bearers::known(bearers), ..self }
     }
 
-    /// What this modem was seen to do. `None` before it has said its name, and of one of which nothing is to be learned.
+    /// What this modem was seen to do. `None` before it is set up, when it may have told half its name, and of one of which
+    /// nothing is to be learned.
     pub fn traits(&self) -> Option<ModelTraits> {
-        let name = self.model_name().filter(|_| self.quirks.learns && self.phase != Phase::Closed)?;
+        let is_set_up = matches!(self.phase, Phase::Up | Phase::Recovering);
+        let name = self.model_name().filter(|_| self.quirks.learns && is_set_up)?;
         Some(ModelTraits {
             prompt_delay: self.pace.good(),
             prompt_delay_settled: self.pace.is_settled(),

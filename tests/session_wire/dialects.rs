@@ -260,6 +260,17 @@ fn s12_the_pause_behind_the_prompt_gets_shorter_until_something_is_lost() {
 }
 
 #[test]
+fn nothing_is_learned_of_a_modem_that_has_told_half_its_name() {
+    let mut wire = named("ACME", "one");
+    wire.open(None);
+    wire.until("its model", secs(30), |wire| wire.session.model_name().is_some());
+    assert_eq!(wire.session.traits(), None);
+    wire.until_free(secs(30));
+    let traits = wire.session.traits().unwrap();
+    assert!(!traits.name.revision.is_empty() && traits.report_form.is_some(), "{traits:?}");
+}
+
+#[test]
 fn nothing_is_learned_of_a_virtual_modem_and_nothing_tried_where_the_pause_is_configured() {
     let mut wire = Wire::up();
     wire.still_sends();

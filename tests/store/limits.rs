@@ -12,6 +12,7 @@ on_both_stores! {
     a_restart_and_a_crash_keep_the_count
     what_is_claimed_has_its_room
     three_parts_do_not_start_where_two_are_left
+    a_long_message_finds_room_between_short_ones
     a_tenth_is_kept_for_codes
     a_message_to_somebody_new_is_parked_until_midnight
     another_sim_card_takes_what_finds_no_room
@@ -173,6 +174,19 @@ async fn three_parts_do_not_start_where_two_are_left(w: World) {
     assert!(w.has_nothing_for(&one).await);
     pass(DAY).await;
     assert_eq!(w.claim(&one).await.message.id, large);
+}
+
+async fn a_long_message_finds_room_between_short_ones(w: World) {
+    let (w, one) = held(w, policy(Limits { per_minute: Some(10), ..Limits::default() })).await;
+    for _ in 0..3 {
+        w.accept(w.plain()).await;
+        w.send(&one, accepted(1)).await;
+        pass(secs(25)).await;
+    }
+    let now = w.now();
+    let long = w.accept(NewMessage { parts: 8, deadline: now.after(HOUR), ..w.plain() }).await;
+    w.accept(NewMessage { deadline: now.after(DAY), ..w.plain() }).await;
+    assert_eq!(w.claim(&one).await.message.id, long, "it keeps the SIM card from nobody");
 }
 
 async fn a_tenth_is_kept_for_codes(w: World) {

@@ -84,8 +84,8 @@ impl Driver {
         self.tell_recovery(recovery::Input::Reset(reset.map_err(|error| error.to_string())));
     }
 
-    /// Waits, with the port closed, for the next moment, an order, or a person.
-    pub(super) async fn wait_closed(&mut self) {
+    /// Waits, with the port closed, for the next moment, an order, or a person. `Some`: nobody is there to give orders.
+    pub(super) async fn wait_closed(&mut self) -> Option<Closed> {
         let now = self.setting.clock.now().mono;
         let mut wake = self.recovery.next_timeout().unwrap_or(now + LOOK_AGAIN).max(now);
         if self.recovery.is_quarantined() {
@@ -96,10 +96,13 @@ impl Driver {
         let resume = self.setting.resume.clone();
         tokio::select! {
             biased;
-            _ = self.orders.changed() => {}
+            order = self.orders.changed() => if order.is_err() {
+                return Some(Closed::Stopped);
+            },
             () = resume.notified() => self.tell_recovery(recovery::Input::Resume),
             () = sleep_until(self.setting.clock.instant(wake)) => {}
         }
+        None
     }
 
     /// Does what the ladder wants of an open port, once nothing is in flight. `Some`: it is to be closed.

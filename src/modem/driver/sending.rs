@@ -159,10 +159,8 @@ impl Driver {
             self.next = None;
             self.claiming = None;
         }
-        self.doubt(&flight.claim, result);
-        self.rest_after(result);
-        self.doubt_balance(result);
         let Flight { claim, begun, .. } = flight;
+        let to = claim.message.to.clone();
         let claim = match result {
             // It goes on with its next part, before any other: parts of one message stay together.
             PartResult::Accepted(_) if part.part + 1 < claim.message.parts => {
@@ -172,16 +170,25 @@ impl Driver {
             _ => Some(claim),
         };
         // What was never recorded needs no outcome, and a cancel has recorded its own.
-        if begun && result != PartResult::NotSent(Reason::CanceledByCaller) {
+        if begun
+            && result != PartResult::NotSent(Reason::CanceledByCaller)
+            && let Some((_, sim_card)) = self.identity.clone()
+        {
             self.flush_outcome();
-            let Some(sim_card) = self.identity.as_ref().map(|(_, s)| s.clone()) else { return };
             self.outcome = Some(Ended { outcome: Outcome { message: id, part, sim_card, result }, _claim: claim });
         }
+        // What follows may take the modem out of use, and the store's knowledge that it is doubtful with it: first it is
+        // told what failed over that doubt.
+        if self.session.is_doubtful() && !matches!(result, PartResult::Accepted(_)) {
+            self.flush_outcome();
+        }
+        self.doubt(&to, result);
+        self.rest_after(result);
+        self.doubt_balance(result);
     }
 
     /// A registration for data only may carry no messages. Whether it does, the sends say.
-    fn doubt(&mut self, claim: &Claim, result: PartResult) {
-        let to = &claim.message.to;
+    fn doubt(&mut self, to: &Msisdn, result: PartResult) {
         match result {
             PartResult::Accepted(_) => self.failed_to.clear(),
             PartResult::NotSent(reason) | PartResult::Uncertain(reason)
