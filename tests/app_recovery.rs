@@ -373,6 +373,24 @@ async fn s5_nothing_is_done_to_a_modem_between_0x1a_and_180_s() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t9_a_sim_card_that_is_never_ready_brings_its_modem_onto_the_ladder_and_into_quarantine() {
+    let mut house = two().await;
+    house.faults(0, &["card_busy=14400"]);
+    house.simulator.power_cycle(0);
+    let noticed = until(&house, "on the ladder", 400, |view| view.recovery.is_some()).await;
+    assert!(noticed >= Duration::from_secs(290), "{noticed:?}");
+    until(&house, "given up", 1500, |view| view.state == ModemState::Quarantined).await;
+    let shown = view(&house, 0);
+    assert!(shown.reason.as_ref().is_some_and(|why| why.contains("never gets ready")), "{shown:?}");
+    assert_eq!((rung(&house, "radio").0, rung(&house, "restart").0, rung(&house, "usb_reset").0), (1, 1, 1));
+    house.faults(0, &[]);
+    house.simulator.power_cycle(0);
+    until(&house, "back", 700, |view| view.state.is_ready()).await;
+    assert_eq!(view(&house, 0).recovery, None);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn g10_a_machine_that_slept_takes_no_rung() {
     let mut house = two().await;
     tokio::time::advance(Duration::from_secs(8 * 3600)).await;

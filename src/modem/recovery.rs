@@ -90,6 +90,8 @@ pub enum Trouble {
     Refused,
     /// It has not been registered for long (row L7).
     Unregistered,
+    /// It answers, and some step of its bring-up never ends.
+    Stuck,
     /// It refuses every message for what it is: 301 or 303.
     Unfit,
     /// It restarts by itself again and again (row L2).
@@ -112,6 +114,10 @@ impl Trouble {
             Self::Unregistered => {
                 "it has found no network for long; check antenna and place, and that the SIM card is not blocked or unpaid"
             }
+            Self::Stuck => {
+                "it never gets ready: it answers, but something that is needed to send is refused or never comes, of its SIM \
+                 card, its radio or its AT port; take the SIM card out and put it in again, and the modem too"
+            }
             Self::Unfit => {
                 "it refuses every message (301 or 303): check that this is its AT port and that no other program uses it; if \
                  both are so, it can't send messages"
@@ -128,7 +134,7 @@ impl Trouble {
         match self {
             Self::NoResult | Self::Sick => Some(Rung::SetUp),
             Self::Silent | Self::Desynchronised | Self::Stalled | Self::NeverLeaves => Some(Rung::Reopen),
-            Self::Refused | Self::Unregistered => Some(Rung::Radio),
+            Self::Refused | Self::Unregistered | Self::Stuck => Some(Rung::Radio),
             Self::Unfit | Self::Boots => None,
         }
     }
@@ -144,7 +150,7 @@ impl Trouble {
 
     /// Whether a machine that slept may have made it up.
     fn may_be_ours(self) -> bool {
-        matches!(self, Self::Silent | Self::Desynchronised | Self::Stalled)
+        matches!(self, Self::Silent | Self::Desynchronised | Self::Stalled | Self::Stuck)
     }
 }
 
@@ -154,6 +160,8 @@ pub enum Stage {
     /// Not far yet, or waiting for a person.
     #[default]
     Starting,
+    /// In its bring-up, it is waited for the modem itself.
+    Stuck,
     /// Set up; without a network.
     Unregistered,
     /// Set up and registered.
@@ -440,7 +448,7 @@ impl Recovery {
             Course::Due { rung, trouble, since } => {
                 (rung.as_str(), since, Some(self.due_at(rung, trouble, since)), trouble)
             }
-            Course::Trying { rung, trouble, taken } => (rung.as_str(), taken, None, trouble),
+            Course::Trying { rung, trouble, taken } => (rung.as_str(), taken, self.stage_due(), trouble),
             Course::Quarantined { trouble, since, until, .. } => ("quarantine", since, Some(until), trouble),
         };
         let words = [Some(trouble.words()), self.hint, self.no_reset.as_deref().filter(|_| self.is_quarantined())];
@@ -697,7 +705,12 @@ impl Recovery {
         }
         match self.stage {
             Stage::Unregistered => Some(self.stage_since.max(self.network_cycle.unwrap_or_default()) + UNREGISTERED),
-            _ => None,
+            Stage::Stuck => Some(self.stage_since + STUCK.max(self.boot.time)),
+            // A modem that answers and waits for a person is no longer brought back.
+            Stage::Starting if matches!(self.course, Course::Trying { .. }) => {
+                Some(self.stage_since.max(self.opened) + STUCK.max(self.boot.time))
+            }
+            Stage::Starting | Stage::Ready => None,
         }
     }
 
@@ -789,7 +802,11 @@ impl Recovery {
     fn proceed(&mut self, now: Mono) {
         if self.stage_due().is_some_and(|at| at <= now) {
             self.stage_since = now;
-            self.trouble(now, Trouble::Unregistered);
+            match self.stage {
+                Stage::Unregistered => self.trouble(now, Trouble::Unregistered),
+                Stage::Stuck => self.trouble(now, Trouble::Stuck),
+                Stage::Starting | Stage::Ready => self.is_left_to_a_person(),
+            }
         }
         match self.course {
             Course::Due { rung, trouble, since } if self.due_at(rung, trouble, since) <= now => {
@@ -870,6 +887,13 @@ impl Recovery {
         self.note(Note::Worked(rung, trouble));
     }
 
+    /// What it waits for no rung brings.
+    fn is_left_to_a_person(&mut self) {
+        self.ward.is_done(self.slot);
+        self.climb.clear();
+        self.course = Course::Well;
+    }
+
     fn quarantine(&mut self, now: Mono, trouble: Trouble) {
         self.ward.is_done(self.slot);
         let stay = STAYS[self.quarantines.min(STAYS.len() - 1)];
@@ -928,6 +952,8 @@ const SICK_FOR: Duration = Duration::from_secs(60);
 const REFUSED_IN_A_ROW: usize = 3;
 /// No network for so long may be the modem's fault.
 const UNREGISTERED: Duration = Duration::from_secs(600);
+/// A bring-up that waits for so long for the modem does not end by itself: SIM cards are busy for up to 40 s after a boot.
+const STUCK: Duration = Duration::from_secs(300);
 /// From one radio cycle for the network's sake to the next.
 const NETWORK_CYCLE: Duration = Duration::from_secs(1800);
 /// After a boot: until the next one on the hub may begin.

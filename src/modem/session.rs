@@ -563,6 +563,12 @@ impl Session {
         match self.phase {
             Phase::Up | Phase::Recovering if self.known.registration().is_some() => Stage::Ready,
             Phase::Up => Stage::Unregistered,
+            // Of what a SIM card lacks all but this is a person's to mend, or the session's.
+            Phase::BringUp { step, why: Some(why), .. }
+                if STEPS[step].required && (STEPS[step].name != "SIM card" || why == pin::NOT_READY_YET) =>
+            {
+                Stage::Stuck
+            }
             Phase::Closed | Phase::Synchronising | Phase::BringUp { .. } | Phase::Recovering => Stage::Starting,
         }
     }

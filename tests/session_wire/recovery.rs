@@ -96,3 +96,37 @@ fn l6_how_far_it_has_come_is_told() {
     wire.pass_secs(30);
     assert_eq!(wire.session.stage(), Stage::Ready);
 }
+
+#[test]
+fn t9_a_bring_up_that_waits_for_the_modem_is_told_from_one_that_waits_for_a_person() {
+    let ready = "\r\n+CPIN: READY\r\n\r\nOK\r\n";
+    for (said, stage) in [
+        ("\r\n+CME ERROR: 14\r\n", Stage::Stuck),
+        ("\r\n+CME ERROR: 10\r\n", Stage::Starting),
+        ("\r\n+CME ERROR: 13\r\n", Stage::Starting),
+        ("\r\n+CME ERROR: 15\r\n", Stage::Starting),
+        ("\r\n+CPIN: SIM PIN\r\n\r\nOK\r\n", Stage::Starting),
+        ("\r\n+CPIN: SIM PUK\r\n\r\nOK\r\n", Stage::Starting),
+        ("\r\n+CPIN: PH-NET PIN\r\n\r\nOK\r\n", Stage::Starting),
+    ] {
+        let mut wire = Wire::new();
+        wire.mishear = vec![(ready, said)];
+        wire.open(None);
+        wire.pass_secs(30);
+        assert_eq!(wire.session.stage(), stage, "{said}");
+        wire.mishear.clear();
+    }
+    for fault in ["refuse_command=+CMGF=0", "mute_command=+CGSN"] {
+        let mut wire = Wire::new();
+        wire.faults(&[fault]);
+        wire.open(None);
+        wire.pass_secs(60);
+        for _ in 0..60 {
+            wire.pass_secs(1);
+            assert_eq!(wire.session.stage(), Stage::Stuck, "{fault}");
+        }
+        wire.faults(&[]);
+        wire.until_free(secs(60));
+        assert_eq!(wire.session.stage(), Stage::Ready, "{fault}");
+    }
+}

@@ -13,6 +13,8 @@ struct Bench {
     stays: Vec<u64>,
     /// It answers nothing, which takes a search to find out.
     dead: bool,
+    /// How far it comes once its port is open.
+    reaches: Stage,
 }
 
 impl Bench {
@@ -20,7 +22,14 @@ impl Bench {
         let mut ladder = Recovery::new(slot, "hub".to_owned(), ward.clone());
         ladder.know(Some("model".to_owned()), Boot { time: secs(30), changes_mode: false });
         ladder.operator(Some("operator".to_owned()));
-        let mut bench = Self { now: Mono::default(), ladder, took: Vec::new(), stays: Vec::new(), dead: false };
+        let mut bench = Self {
+            now: Mono::default(),
+            ladder,
+            took: Vec::new(),
+            stays: Vec::new(),
+            dead: false,
+            reaches: Stage::Ready,
+        };
         bench.tell(Input::Timeout);
         bench.tell(Input::Stage(Stage::Ready));
         bench
@@ -36,7 +45,7 @@ impl Bench {
                         self.now = self.now + secs(12);
                         self.ladder.handle_input(self.now, Input::Trouble { trouble: Trouble::Silent, closed: true });
                     } else {
-                        self.ladder.handle_input(self.now, Input::Stage(Stage::Ready));
+                        self.ladder.handle_input(self.now, Input::Stage(self.reaches));
                     }
                 }
                 Output::Close => self.ladder.handle_input(self.now, Input::Closed),
@@ -225,4 +234,47 @@ fn g10_who_slept_has_hung_nobody() {
     bench.tell(Input::Trouble { trouble: Trouble::Silent, closed: true });
     bench.pass(30);
     assert_eq!(bench.took, [], "the port is opened again, and that is all");
+}
+
+#[test]
+fn t9_a_bring_up_that_waits_for_the_modem_for_five_minutes_leads_it_up_to_quarantine() {
+    let mut bench = Bench::new(0, &Ward::default());
+    bench.reaches = Stage::Stuck;
+    bench.tell(Input::Stage(Stage::Stuck));
+    bench.pass(290);
+    assert_eq!((bench.took.len(), bench.ladder.standing()), (0, None));
+    bench.pass(20);
+    assert_eq!(bench.took, [(300, Rung::Radio)]);
+    let standing = bench.ladder.standing().unwrap();
+    assert!(standing.reason.contains("never gets ready"), "{standing:?}");
+    assert_eq!(standing.next_at, Some(Mono(secs(600))), "what was tried does not stay so for ever");
+    bench.pass(1000);
+    assert_eq!(bench.rungs(), [Rung::Radio, Rung::Restart, Rung::UsbReset]);
+    assert_eq!(bench.stays, [600]);
+    bench.pass(4 * 3600);
+    assert_eq!(bench.stays[..3], [600, 1800, 3600], "{:?}", bench.stays);
+}
+
+#[test]
+fn t9_a_slow_boot_is_no_bring_up_that_is_stuck() {
+    let mut bench = Bench::new(0, &Ward::default());
+    bench.ladder.know(Some("model".to_owned()), Boot { time: secs(400), changes_mode: false });
+    bench.tell(Input::Stage(Stage::Stuck));
+    bench.pass(390);
+    assert_eq!(bench.took, []);
+    bench.pass(20);
+    assert_eq!(bench.rungs(), [Rung::Radio]);
+}
+
+#[test]
+fn l10_a_modem_that_waits_for_a_person_after_a_rung_is_off_the_ladder() {
+    let mut bench = Bench::new(0, &Ward::default());
+    bench.reaches = Stage::Starting;
+    bench.tell(Input::Trouble { trouble: Trouble::Silent, closed: true });
+    bench.pass(60);
+    assert_eq!(bench.ladder.standing().map(|s| s.rung), Some("reopen"));
+    bench.pass(300);
+    assert_eq!(bench.ladder.standing(), None);
+    bench.pass(4 * 3600);
+    assert_eq!((bench.rungs(), bench.stays.len()), (vec![Rung::Reopen], 0));
 }

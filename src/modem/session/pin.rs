@@ -228,6 +228,6 @@ const SETTLES: Duration = Duration::from_secs(1);
 /// How often it is asked what came of a PIN whose answer was lost.
 const LOOKS: u8 = 20;
 pub(super) const ASKS_FOR_PIN: &str = "the SIM card asks for its PIN";
-const NOT_READY_YET: &str = "the SIM card is not ready yet";
+pub(super) const NOT_READY_YET: &str = "the SIM card is not ready yet";
 const PIN_NOT_KEPT: &str = "the SIM card took its PIN and asks for it again; it is not typed twice. Take the card out and put it in \
                             again, or switch the PIN off in a phone";
