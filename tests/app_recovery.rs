@@ -281,6 +281,19 @@ async fn l7_with_no_other_to_show_that_it_is_the_modem_only_the_radio_is_cycled_
 }
 
 #[tokio::test(start_paused = true)]
+async fn l15_the_radio_of_a_card_that_must_not_roam_is_left_as_it_is() {
+    let mut house = two().await;
+    house.faults(0, &["registration=5,5,5"]);
+    until(&house, "noticed", 330, |view| view.state == ModemState::Waiting).await;
+    // The other one sends in the same network.
+    assert_eq!(traffic(&mut house, 0, 1500).await, 0);
+    assert_eq!((view(&house, 0).rungs, view(&house, 0).opened), (Vec::new(), 1));
+    house.faults(0, &[]);
+    until(&house, "back", 330, |view| view.state.is_ready()).await;
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn l6_a_network_lost_and_found_without_a_word_is_noticed() {
     let mut house = two().await;
     house.faults(0, &["unregistered=quiet"]);

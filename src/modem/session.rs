@@ -562,6 +562,7 @@ impl Session {
     pub fn stage(&self) -> Stage {
         match self.phase {
             Phase::Up | Phase::Recovering if self.known.registration().is_some() => Stage::Ready,
+            Phase::Up if self.known.may_not_roam() => Stage::Starting,
             Phase::Up => Stage::Unregistered,
             // Of what a SIM card lacks all but this is a person's to mend, or the session's.
             Phase::BringUp { step, why: Some(why), .. }

@@ -130,3 +130,19 @@ fn t9_a_bring_up_that_waits_for_the_modem_is_told_from_one_that_waits_for_a_pers
         assert_eq!(wire.session.stage(), Stage::Ready, "{fault}");
     }
 }
+
+#[test]
+fn l15_a_card_that_must_not_roam_waits_for_a_person_and_not_for_a_network() {
+    for states in ["5,5,5", "0,5,5"] {
+        let mut wire = Wire::new();
+        wire.faults(&[&format!("registration={states}")]);
+        wire.open(None);
+        wire.pass_secs(30);
+        assert_eq!(wire.session.stage(), Stage::Starting, "{states}");
+        let mut wire = Wire::new().card(|card| card.allow_roaming = true);
+        wire.faults(&[&format!("registration={states}")]);
+        wire.open(None);
+        wire.pass_secs(30);
+        assert_eq!(wire.session.stage(), Stage::Ready, "{states}");
+    }
+}

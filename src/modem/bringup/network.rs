@@ -9,7 +9,7 @@ impl Known {
     /// IMS; failing that packet or EPS registration, which is worth a try. `None` if no registration is usable, or it is
     /// that of a foreign network that the SIM card must not use.
     pub(in crate::modem) fn registration(&self) -> Option<&'static str> {
-        if self.is_roaming() && !self.may_roam() || self.is_distrusted() {
+        if self.may_not_roam() || self.is_distrusted() {
             return None;
         }
         match self.circuit {
@@ -47,6 +47,11 @@ impl Known {
     /// Only a packet or EPS registration is usable.
     fn data_only(&self) -> bool {
         !is_usable(self.circuit) && (is_usable(self.eps) || is_usable(self.packet))
+    }
+
+    /// Whether it is registered, and in a foreign network that its SIM card must not use: a person's matter.
+    pub(in crate::modem) fn may_not_roam(&self) -> bool {
+        self.is_roaming() && !self.may_roam()
     }
 
     fn is_roaming(&self) -> bool {
