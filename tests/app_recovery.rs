@@ -188,9 +188,9 @@ async fn l4_a_reset_that_does_nothing_is_not_believed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn l3_a_reset_that_makes_a_storage_of_it_is_waited_for_and_not_done_again() {
+async fn l3_a_reset_that_makes_a_storage_of_it_is_waited_for_and_not_done_a_third_time() {
     let mut house = two().await;
-    for expected in [(1, 1), (1, 1)] {
+    for expected in [(1, 1), (2, 2), (2, 2)] {
         house.faults(0, &["hang=restart@next:1", "mode_switch=60"]);
         until(&house, "noticed", 120, |view| view.recovery.is_some()).await;
         until(&house, "back", 500, |view| view.state.is_ready()).await;

@@ -15,7 +15,7 @@ pub trait Ports: Send + Sync + 'static {
     /// Opens one. An error says why, for the person at the box.
     fn open(&self, name: &str) -> Opening;
 
-    /// Whether there is a device of this name. Asked only for a sign that one was plugged in anew.
+    /// Whether there is a device of this name. Asked where a port can't be opened, and for a sign that one was plugged in anew.
     fn is_there(&self, name: &str) -> bool {
         let _ = name;
         true

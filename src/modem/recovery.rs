@@ -174,7 +174,10 @@ pub enum Input<'a> {
     /// The port was opened.
     Opened,
     /// It could not be opened.
-    NotOpened,
+    NotOpened {
+        /// Whether its device is there all the same: another program has it, or it may not be opened.
+        there: bool,
+    },
     /// It went away by itself.
     Lost,
     /// It was closed, as was wanted.
@@ -284,6 +287,8 @@ pub struct Recovery {
     opened: Mono,
     /// When it was missed first, and last.
     absent: Option<(Mono, Mono)>,
+    /// Since the last rung it was away for longer than a boot takes.
+    stayed_away: bool,
     lost: Option<Mono>,
     revival: Option<Revival>,
     course: Course,
@@ -366,6 +371,7 @@ impl Recovery {
             pause: PAUSE_FIRST,
             opened: never,
             absent: None,
+            stayed_away: false,
             lost: None,
             revival: None,
             course: Course::Well,
@@ -471,7 +477,7 @@ impl Recovery {
     pub fn handle_input(&mut self, now: Mono, input: Input<'_>) {
         match input {
             Input::Opened => self.is_open(now),
-            Input::NotOpened => self.is_not_there(now),
+            Input::NotOpened { there } => self.is_not_opened(now, there),
             Input::Lost => self.is_lost(now),
             Input::Closed => self.is_closed(now),
             Input::There(there) => self.is_there(now, there),
@@ -518,10 +524,7 @@ impl Recovery {
         self.revival = None;
         self.opened = now;
         self.has_come_to(now, Stage::Starting);
-        // A stick that comes back as a storage first, to be switched over, is not restarted again.
-        if self.absent.take().is_some_and(|(first, last)| last - first >= self.boot.time) {
-            self.changes_mode();
-        }
+        self.is_back();
         match self.lost.take() {
             // It went and came back by itself: it has booted, or as good as that.
             Some(lost) if now - lost <= BLINK => self.has_booted(now),
@@ -530,27 +533,43 @@ impl Recovery {
         }
     }
 
-    fn is_not_there(&mut self, now: Mono) {
+    fn is_not_opened(&mut self, now: Mono, there: bool) {
         self.port = Port::Closed;
-        let since = self.absent.map_or(now, |(first, _)| first);
-        self.absent = Some((since, now));
         self.open_at = now + self.pause;
         self.pause = (self.pause * 2).min(PAUSE_LAST);
+        // That another program has the port says nothing about the modem: the climb goes on when it can be opened.
+        if there {
+            return self.is_back();
+        }
+        let since = self.absent.map_or(now, |(first, _)| first);
+        self.absent = Some((since, now));
         // Nothing can be done to what is not there. When it is there again, it has had its power off.
         if now - since >= MODE_SWITCH && matches!(self.course, Course::Trying { .. } | Course::Due { .. }) {
-            self.changes_mode();
+            self.has_stayed_away(since);
             self.ward.is_done(self.slot);
             self.climb.clear();
             self.course = Course::Well;
         }
     }
 
-    /// It was away for long. If that was behind a restart of ours, the restart has made something else of it.
-    fn changes_mode(&mut self) {
-        if let (Course::Trying { rung, .. }, Some(model)) = (self.course, &self.model)
-            && rung.is_heavy()
+    /// Its device is there. A stick that comes back as a storage first, to be switched over, is not restarted for ever.
+    fn is_back(&mut self) {
+        if let Some((first, last)) = self.absent.take()
+            && last - first >= self.boot.time
         {
-            self.ward.count(model, rung, |count| count.changes_mode = true);
+            self.has_stayed_away(first);
+        }
+    }
+
+    /// It was away for long. If it left with a restart of ours, that may have made something else of it; if later, somebody
+    /// has pulled it out.
+    fn has_stayed_away(&mut self, since: Mono) {
+        if let (Course::Trying { rung, taken, .. }, Some(model)) = (self.course, &self.model)
+            && rung.is_heavy()
+            && (taken..=taken + LEAVES).contains(&since)
+        {
+            self.stayed_away = true;
+            self.ward.stayed_away(model, rung);
         }
     }
 
@@ -858,6 +877,7 @@ impl Recovery {
         self.course = Course::Trying { rung, trouble, taken: now };
         self.taken = Some(now);
         self.climb.push(rung);
+        self.stayed_away = false;
         self.pause = PAUSE_FIRST;
         if rung >= Rung::Radio {
             self.boot_expected = now + self.boot.time + BLINK;
@@ -879,6 +899,9 @@ impl Recovery {
         self.ward.is_done(self.slot);
         if let Some(model) = &self.model {
             self.ward.count(model, rung, |count| count.worked += 1);
+            if !self.stayed_away {
+                self.ward.came_back(model, rung);
+            }
             for below in self.climb.iter().filter(|below| **below < rung) {
                 self.ward.count(model, *below, |count| count.in_vain += 1);
             }
@@ -934,6 +957,8 @@ const PAUSE_LAST: Duration = Duration::from_secs(30);
 const STABLE: Duration = Duration::from_secs(60);
 /// How long a device that was reset may be away, until it was switched back from a storage.
 const MODE_SWITCH: Duration = Duration::from_secs(90);
+/// From a rung to the absence that came of it: a modem that restarts leaves the bus in that time.
+const LEAVES: Duration = Duration::from_secs(10);
 /// A device that is away no longer has lost its power, or was restarted; nobody has pulled it out.
 const BLINK: Duration = Duration::from_secs(10);
 /// Signs that a modem has restarted, within so long, are of one restart.

@@ -60,7 +60,8 @@ impl Driver {
                 }
             }
             Err(error) => {
-                self.tell_recovery(recovery::Input::NotOpened);
+                let there = self.setting.ports.is_there(&self.setting.port);
+                self.tell_recovery(recovery::Input::NotOpened { there });
                 let why = error.to_string();
                 let known = self.setting.board.modems().get(self.setting.slot).and_then(|v| v.reason.clone());
                 if known.as_ref() != Some(&why) {

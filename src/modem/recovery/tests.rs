@@ -1,3 +1,4 @@
+use super::ward::Count;
 use super::*;
 
 fn secs(seconds: u64) -> Duration {
@@ -15,6 +16,17 @@ struct Bench {
     dead: bool,
     /// How far it comes once its port is open.
     reaches: Stage,
+    /// What a restart does to it. Without a word: nothing.
+    restart: Option<Restarted>,
+    /// Its port can't be opened; whether its device is there.
+    unopened: Option<bool>,
+}
+
+#[derive(Clone, Copy)]
+enum Restarted {
+    Works,
+    /// After so many seconds it goes away, and then its port can't be opened; whether its device is there.
+    Goes(u64, bool),
 }
 
 impl Bench {
@@ -29,6 +41,8 @@ impl Bench {
             stays: Vec::new(),
             dead: false,
             reaches: Stage::Ready,
+            restart: None,
+            unopened: None,
         };
         bench.tell(Input::Timeout);
         bench.tell(Input::Stage(Stage::Ready));
@@ -39,9 +53,19 @@ impl Bench {
         self.ladder.handle_input(self.now, input);
         while let Some(output) = self.ladder.poll_output() {
             match output {
-                Output::Open(_) => {
+                Output::Open(_) if self.unopened.is_some() => {
+                    let there = self.unopened.unwrap();
+                    self.ladder.handle_input(self.now, Input::NotOpened { there });
+                }
+                Output::Open(revival) => {
+                    let restart = self.restart.filter(|_| revival == Some(Revival::Restart));
+                    self.dead &= !matches!(restart, Some(Restarted::Works));
                     self.ladder.handle_input(self.now, Input::Opened);
-                    if self.dead {
+                    if let Some(Restarted::Goes(after, there)) = restart {
+                        self.now = self.now + secs(after);
+                        self.unopened = Some(there);
+                        self.ladder.handle_input(self.now, Input::Lost);
+                    } else if self.dead {
                         self.now = self.now + secs(12);
                         self.ladder.handle_input(self.now, Input::Trouble { trouble: Trouble::Silent, closed: true });
                     } else {
@@ -277,4 +301,49 @@ fn l10_a_modem_that_waits_for_a_person_after_a_rung_is_off_the_ladder() {
     assert_eq!(bench.ladder.standing(), None);
     bench.pass(4 * 3600);
     assert_eq!((bench.rungs(), bench.stays.len()), (vec![Rung::Reopen], 0));
+}
+
+/// A modem that hangs is restarted, which does this to it; later it is there and well, and peace holds. What the ladder
+/// said meanwhile, and whether it believes that a restart makes a storage of this model.
+fn restarts(bench: &mut Bench, ward: &Ward, restart: Restarted) -> (Option<&'static str>, bool) {
+    (bench.dead, bench.restart) = (true, Some(restart));
+    bench.tell(Input::Trouble { trouble: Trouble::Silent, closed: true });
+    bench.pass(230);
+    let rung = bench.ladder.standing().map(|s| s.rung);
+    (bench.dead, bench.unopened) = (false, None);
+    bench.pass(800);
+    (rung, ward.tally("model").of(Rung::Restart).changes_mode)
+}
+
+#[test]
+fn l3_a_port_that_is_busy_behind_a_restart_makes_no_storage_of_its_model_and_ends_no_climb() {
+    let ward = Ward::default();
+    let mut bench = Bench::new(0, &ward);
+    for _ in 0..3 {
+        assert_eq!(restarts(&mut bench, &ward, Restarted::Goes(2, true)), (Some("restart"), false));
+    }
+    assert_eq!(ward.tally("model").of(Rung::Restart), Count { tried: 3, worked: 3, in_vain: 0, changes_mode: false });
+}
+
+#[test]
+fn l3_who_is_pulled_out_after_a_restart_is_no_storage() {
+    let ward = Ward::default();
+    let mut bench = Bench::new(0, &ward);
+    for _ in 0..3 {
+        assert_eq!(restarts(&mut bench, &ward, Restarted::Goes(20, false)), (None, false));
+    }
+    assert_eq!(ward.tally("model").of(Rung::Restart).tried, 3);
+}
+
+#[test]
+fn l3_an_absence_behind_a_restart_is_believed_the_second_time_and_forgotten_when_a_restart_works() {
+    let ward = Ward::default();
+    let mut bench = Bench::new(0, &ward);
+    let goes = Restarted::Goes(2, false);
+    for (restart, believed) in [(goes, false), (Restarted::Works, false), (goes, false), (goes, true)] {
+        assert_eq!(restarts(&mut bench, &ward, restart), (None, believed));
+    }
+    let tried = ward.tally("model").of(Rung::Restart).tried;
+    restarts(&mut bench, &ward, goes);
+    assert_eq!((tried, ward.tally("model").of(Rung::Restart).tried), (4, 4));
 }

@@ -2,7 +2,7 @@
 
 use super::Rung;
 use crate::domain::time::Mono;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ struct State {
     /// By operator and modem: when a message was taken last.
     accepted: BTreeMap<(String, usize), Mono>,
     tallies: BTreeMap<String, Tally>,
+    /// Rungs behind which a device of this model stayed away for long, once: somebody may have pulled it out.
+    suspected: BTreeSet<(String, Rung)>,
 }
 
 /// How often a model's rungs were tried, and what came of it.
@@ -34,7 +36,7 @@ pub struct Count {
     pub worked: u32,
     /// How often it was not, and a higher rung helped: only then it was the rung's fault and not the modem's end.
     pub in_vain: u32,
-    /// The device stayed away for long behind it, as one that comes back as a storage first.
+    /// The device stayed away for long behind it, twice, as one that comes back as a storage first.
     pub changes_mode: bool,
 }
 
@@ -75,6 +77,19 @@ impl Ward {
 
     pub(super) fn count(&self, model: &str, rung: Rung, change: impl FnOnce(&mut Count)) {
         change(&mut self.lock().tallies.entry(model.to_owned()).or_default().0[rung as usize]);
+    }
+
+    /// A device stayed away for long behind this rung. Believed to be the rung's doing the second time.
+    pub(super) fn stayed_away(&self, model: &str, rung: Rung) {
+        if !self.lock().suspected.insert((model.to_owned(), rung)) {
+            self.count(model, rung, |count| count.changes_mode = true);
+        }
+    }
+
+    /// This rung has worked, and the device was not away for long.
+    pub(super) fn came_back(&self, model: &str, rung: Rung) {
+        self.lock().suspected.remove(&(model.to_owned(), rung));
+        self.count(model, rung, |count| count.changes_mode = false);
     }
 
     /// From when on this modem may be reset: two at a time on one hub could take its power away from both, and who
