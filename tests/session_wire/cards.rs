@@ -138,7 +138,7 @@ fn l10_a_card_that_takes_its_pin_and_asks_again_is_not_given_it_twice() {
     wire.open(None);
     wire.pass_secs(600);
     assert_eq!(wire.counts().pins_typed, 1);
-    waits_for(&wire, "took its PIN and asks for it again");
+    waits_for(&wire, "AnswerNeverSeen");
 }
 
 #[test]
