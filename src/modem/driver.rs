@@ -130,8 +130,6 @@ struct Driver {
     stage: Stage,
     /// What the board shows of the ladder.
     shown_recovery: Option<(Option<Standing>, Option<Tally>)>,
-    /// Reports and messages that came before it was known from which SIM card.
-    early: Vec<Event>,
     /// Reports and messages on their way to the disk, and where the modem keeps them until then.
     keeping: JoinSet<receiving::Keeping>,
     /// Whether the session was told that a message is ready.
@@ -213,7 +211,6 @@ impl Driver {
             last_card: None,
             told_reason: None,
             rest: Rest::default(),
-            early: Vec::new(),
             keeping: JoinSet::new(),
             unlocking: JoinSet::new(),
             pin: None,
@@ -278,7 +275,6 @@ impl Driver {
         self.withdraw_pin().await;
         self.flight = None;
         self.identity = None;
-        self.early.clear();
         self.keeping.detach_all();
         self.next = None;
         self.claiming = None;
@@ -407,12 +403,6 @@ impl Driver {
             // A bare OK may belong to anything.
             Event::Heard(PartResult::Accepted(None)) => {}
             Event::Heard(result) => self.late_result(result, false),
-            Event::Report { .. } | Event::Inbound { .. } if self.identity.is_none() => {
-                // Whose it is will be known when the SIM card is.
-                if self.early.len() < EARLY_KEPT {
-                    self.early.push(event);
-                }
-            }
             Event::Report { reference, recipient, status, verdict, stored } => {
                 if let Some((_, sim_card)) = self.identity.clone() {
                     self.keep_report(Report { sim_card, reference, recipient, status, verdict }, stored);
@@ -508,5 +498,4 @@ async fn claim(claiming: &mut Option<Answer<Claim>>) -> Result<Claim, StoreError
 const START_ANEW: Duration = Duration::from_secs(1);
 const WRITE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
-const EARLY_KEPT: usize = 100;
 const LISTEN: Duration = Duration::from_secs(10);

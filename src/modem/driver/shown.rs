@@ -19,7 +19,6 @@ impl Driver {
         self.identity = Some((imei, sim_card));
         self.take_lessons();
         self.show();
-        std::mem::take(&mut self.early).into_iter().for_each(|report| self.take(report));
     }
 
     /// What hangs on the card follows its ICCID by itself. That it is another one is told, also if it was changed while
