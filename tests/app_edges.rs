@@ -65,20 +65,24 @@ async fn e330_a_message_refused_for_want_of_a_service_centre_is_sent_over_the_sa
     house.stop().await;
 }
 
-/// Registered for data only, and nothing gets through to three numbers: what comes after waits for another registration.
-#[tokio::test(start_paused = true)]
-async fn l6_a_doubtful_registration_over_which_nothing_goes_is_given_up() {
-    let mut house = House::start(1).await;
-    house.simulator.set_faults(Some(0), &faults("registration=0,0,1"));
+/// One modem that came up so.
+async fn registered_for_data_only() -> House {
+    let house = House::start(1).await;
+    house.faults(0, &["registration=0,0,1"]);
     house.simulator.unplug(0);
     tokio::time::sleep(Duration::from_secs(2)).await;
     house.simulator.replug(0);
     tokio::time::sleep(Duration::from_secs(30)).await;
+    house
+}
+
+/// Registered for data only, and nothing gets through to three numbers: what comes after waits for another registration.
+#[tokio::test(start_paused = true)]
+async fn l6_a_doubtful_registration_over_which_nothing_goes_is_given_up() {
+    let mut house = registered_for_data_only().await;
     let modem = house.app().board().modems().remove(0);
     assert!(modem.doubtful && modem.state.is_ready(), "{modem:?}");
-    let mut wrong = faults("registration=0,0,1");
-    wrong.set_flag("network_refusal=28").unwrap();
-    house.simulator.set_faults(Some(0), &wrong);
+    house.faults(0, &["registration=0,0,1", "network_refusal=28"]);
     for n in 0..3 {
         house.accept(&format!("+1415555010{n}"), "lost").await;
     }
@@ -95,15 +99,8 @@ async fn l6_a_doubtful_registration_over_which_nothing_goes_is_given_up() {
 /// What failed over a doubtful registration is not held against the SIM card, the failure that gave it up included.
 #[tokio::test(start_paused = true)]
 async fn l6_the_failure_that_ends_a_doubtful_registration_is_not_the_cards_fault() {
-    let mut house = House::start(1).await;
-    house.simulator.set_faults(Some(0), &faults("registration=0,0,1"));
-    house.simulator.unplug(0);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    house.simulator.replug(0);
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    let mut doubtful = faults("registration=0,0,1");
-    doubtful.set_flag("network_refusal=28").unwrap();
-    house.simulator.set_faults(Some(0), &doubtful);
+    let mut house = registered_for_data_only().await;
+    house.faults(0, &["registration=0,0,1", "network_refusal=28"]);
     for n in 0..3 {
         let id = house.accept(&format!("+1415555010{n}"), "lost").await;
         tokio::time::sleep(Duration::from_secs(5)).await;

@@ -1,5 +1,8 @@
 //! Whose trouble each error number is, against the reference tables, read in place: `OTPGATE_REFERENCE` names the folder.
 
+#[path = "common/csv.rs"]
+mod csv;
+
 use otpgate::dispatch::retry::class_word;
 use otpgate::domain::reason::Reason;
 use std::fs;
@@ -18,9 +21,8 @@ fn every_number_of_the_reference_tables_has_its_class() {
         [("cms-errors.csv", 4, Reason::Cms as fn(u16) -> Reason), ("cme-errors.csv", 3, Reason::Cme)]
     {
         let text = fs::read_to_string(folder.join(file)).unwrap();
-        for line in text.lines().skip(1) {
-            let fields = csv_fields(line);
-            let Ok(number) = fields[0].parse() else { panic!("{file}: {line}") };
+        for fields in csv::rows(&text) {
+            let Ok(number) = fields[0].parse() else { panic!("{file}: {fields:?}") };
             let reason = reason(number);
             let by_table = match fields[column].as_str() {
                 "permanent" | "request-bug" => "permanent",
@@ -56,17 +58,4 @@ fn exception(reason: Reason) -> Option<&'static str> {
         Reason::Cme(5..=7 | 10..=16 | 40..=48) => "modem",
         _ => return None,
     })
-}
-
-fn csv_fields(line: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut quoted = false;
-    for c in line.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(String::new()),
-            c => fields.last_mut().unwrap().push(c),
-        }
-    }
-    fields
 }

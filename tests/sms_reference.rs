@@ -1,5 +1,8 @@
 //! The codec against tables and PDUs that others published, read in place: `OTPGATE_REFERENCE` names the folder.
 
+#[path = "common/csv.rs"]
+mod csv;
+
 use otpgate::at::response;
 use otpgate::sms::gsm7::{ESCAPE, Tables};
 use otpgate::sms::pdu::{
@@ -22,7 +25,7 @@ fn every_table_of_the_gsm_alphabet() {
             continue;
         };
         let language: u8 = rest[..2].parse().unwrap();
-        let rows = csv(&fs::read_to_string(&path).unwrap());
+        let rows = csv::rows(&fs::read_to_string(&path).unwrap());
         match kind {
             "locking" => check_locking(&name, language, &rows),
             _ => check_single(&name, language, &rows),
@@ -71,7 +74,7 @@ fn check_single(name: &str, language: u8, rows: &[Vec<String>]) {
 #[test]
 fn every_value_of_tp_status() {
     let Some(folder) = reference() else { return };
-    let rows = csv(&fs::read_to_string(folder.join("tp-status.csv")).unwrap());
+    let rows = csv::rows(&fs::read_to_string(folder.join("tp-status.csv")).unwrap());
     assert_eq!(rows.len(), 256);
     for row in rows {
         let status = TpSt(row[0].parse().unwrap());
@@ -276,22 +279,6 @@ fn to_hex(octets: &[u8]) -> String {
 fn character(code_point: &str) -> String {
     let point = code_point.strip_prefix("U+").and_then(|hex| u32::from_str_radix(hex, 16).ok());
     point.and_then(char::from_u32).unwrap_or(' ').to_string()
-}
-
-/// The rows behind the heading. Quoted fields hold no line breaks in these files.
-fn csv(text: &str) -> Vec<Vec<String>> {
-    let fields = |line: &str| {
-        let (mut fields, mut quoted) = (vec![String::new()], false);
-        for c in line.chars() {
-            match c {
-                '"' => quoted = !quoted,
-                ',' if !quoted => fields.push(String::new()),
-                c => fields.last_mut().unwrap().push(c),
-            }
-        }
-        fields
-    };
-    text.lines().skip(1).map(fields).collect()
 }
 
 fn pdus(folder: &Path) -> Vec<Value> {

@@ -384,9 +384,9 @@ fn take_pin(known: &mut Known, reply: &Reply) -> Next {
         // Modems that have just booted answer 14 (busy) for up to 40 s.
         _ if is_not_supported(reply) => {
             known.refused_pin_queries += 1;
-            Next::Again(soon, "the SIM card is not ready yet")
+            Next::Again(soon, NOT_READY_YET)
         }
-        _ => Next::Again(soon, "the SIM card is not ready yet"),
+        _ => Next::Again(soon, NOT_READY_YET),
     }
 }
 
@@ -429,6 +429,7 @@ const OTHER_CHARACTER_SET: &str =
 const NO_PDU_MODE: &str = "it does not take messages as PDUs (AT+CMGF=0); is this its AT port?";
 /// Refused queries for the PIN, 2 s apart, until the modem is believed not to know it.
 const PIN_QUERIES: u8 = 20;
+pub(super) const NOT_READY_YET: &str = "the SIM card is not ready yet";
 const ASKS_FOR_PUK: &str = "the SIM card is blocked and asks for its PUK, which otpgate never types; its operator tells the PUK: \
                             enter it in a phone, with a new PIN";
 const LOCKED_TO_CARD: &str =

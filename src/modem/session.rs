@@ -19,7 +19,7 @@ mod setting_up;
 mod sweep;
 mod ussd;
 
-use super::bringup::{HEARTBEAT, Known, Next, STEPS};
+use super::bringup::{HEARTBEAT, Known, NOT_READY_YET, Next, STEPS};
 use super::quirks::{Configured, Quirks, Reset};
 use crate::at::response;
 pub use crate::at::response::StoredAt;
@@ -581,7 +581,7 @@ impl Session {
             Phase::Up => Stage::Unregistered,
             // Of what a SIM card lacks all but this is a person's to mend, or the session's.
             Phase::BringUp { step, why: Some(why), .. }
-                if STEPS[step].required && (STEPS[step].name != "SIM card" || why == pin::NOT_READY_YET) =>
+                if STEPS[step].required && (STEPS[step].name != "SIM card" || why == NOT_READY_YET) =>
             {
                 Stage::Stuck
             }

@@ -4,7 +4,7 @@
 //! with each byte written, and once more when the wire is dropped.
 
 use otpgate::at::response::StoredAt;
-use otpgate::config::{Limits, SimCardConfig};
+use otpgate::config::SimCardConfig;
 use otpgate::domain::equipment::SimCard;
 use otpgate::domain::message::PartResult;
 use otpgate::domain::msisdn::Msisdn;
@@ -152,18 +152,7 @@ impl Wire {
     /// With what is said about the SIM card in the modem. Before the port is opened.
     pub(crate) fn card(mut self, say: impl FnOnce(&mut SimCardConfig)) -> Self {
         let iccid = SimCard::new(&self.simulator.modems()[0].identity().iccid);
-        let mut card = SimCardConfig {
-            iccid,
-            number: None,
-            pin_file: None,
-            smsc: None,
-            ussd: None,
-            ussd_pattern: None,
-            low_balance: None,
-            allow_roaming: false,
-            plan_allows_automated_sms: None,
-            limits: Limits::default(),
-        };
+        let mut card = SimCardConfig::new(iccid);
         say(&mut card);
         self.session = Session::new(Configured::default()).with_sim_cards([card].into());
         self

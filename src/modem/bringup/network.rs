@@ -161,7 +161,7 @@ const DATA_ONLY: &str = "it is registered for data only: over LTE messages need 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Limits, SimCardConfig};
+    use crate::config::SimCardConfig;
     use crate::domain::equipment::SimCard;
 
     fn known(circuit: Option<u8>, packet: Option<u8>, eps: Option<u8>) -> Known {
@@ -171,18 +171,7 @@ mod tests {
     /// It may roam.
     fn free(known: Known) -> Known {
         let iccid = SimCard::new("8901");
-        let card = SimCardConfig {
-            iccid: iccid.clone(),
-            number: None,
-            pin_file: None,
-            smsc: None,
-            ussd: None,
-            ussd_pattern: None,
-            low_balance: None,
-            allow_roaming: true,
-            plan_allows_automated_sms: None,
-            limits: Limits::default(),
-        };
+        let card = SimCardConfig { allow_roaming: true, ..SimCardConfig::new(iccid.clone()) };
         Known { sim_card: Some(iccid), cards: [card].into(), ..known }
     }
 

@@ -244,6 +244,5 @@ const SETTLES: Duration = Duration::from_secs(1);
 const LOOKS: u8 = 60;
 const SOON: u8 = 5;
 pub(super) const ASKS_FOR_PIN: &str = "the SIM card asks for its PIN";
-pub(super) const NOT_READY_YET: &str = "the SIM card is not ready yet";
 const PIN_NOT_KEPT: &str = "the SIM card took its PIN and asks for it again; it is not typed twice. Take the card out and put it in \
                             again, or switch the PIN off in a phone";
