@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::balance_pattern;
 use crate::domain::amount::Amount;
-use crate::domain::event::{EventKind, NewEvent};
+use crate::domain::event::EventKind;
 
 /// What is known of the balance, and when it is asked for.
 #[derive(Default)]
@@ -94,17 +94,13 @@ impl Driver {
                 tracing::warn!(modem.slot = slot, %sim_card, "No amount was found in the network's answer by ussd_pattern; dial the code in a phone and compare");
             }
             (Some(balance), _) => {
-                self.balance.due =
-                    Some(self.setting.clock.now().mono + if self.is_low(balance, &card) { HOUR } else { DAY });
                 self.setting.board.update(slot, |view| view.balance = Some(balance.to_string()));
                 self.weigh(balance, &card);
+                let again = if self.balance.is_low() { HOUR } else { DAY };
+                self.balance.due = Some(self.setting.clock.now().mono + again);
             }
         }
         self.show();
-    }
-
-    fn is_low(&self, balance: Amount, card: &SimCardConfig) -> bool {
-        card.low_balance.is_some_and(|mark| balance < mark)
     }
 
     fn weigh(&mut self, balance: Amount, card: &SimCardConfig) {
@@ -117,13 +113,7 @@ impl Driver {
                     "The balance of SIM card {sim_card} is low; it takes no more messages until it is topped up"
                 );
                 tracing::error!(modem.slot = slot, "{sentence}");
-                tokio::spawn(self.setting.store.note(NewEvent {
-                    kind: EventKind::SimCardLowBalance,
-                    modem: self.identity.as_ref().map(|(imei, _)| imei.clone()),
-                    sim_card: Some(sim_card.clone()),
-                    sentence,
-                    about: None,
-                }));
+                self.log_event(EventKind::SimCardLowBalance, sentence);
                 self.next = None;
                 self.claiming = None;
             }

@@ -177,7 +177,8 @@ impl Driver {
         }
     }
 
-    fn log_event(&self, kind: EventKind, sentence: String) {
+    /// Logs what somebody may want to hear of this modem and its SIM card.
+    pub(super) fn log_event(&self, kind: EventKind, sentence: String) {
         let sim_card = self.identity.as_ref().map(|(_, sim_card)| sim_card.clone());
         let event = NewEvent { kind, modem: self.last_here.clone(), sim_card, sentence, about: None };
         tokio::spawn(self.setting.store.note(event));
