@@ -35,15 +35,16 @@ impl Driver {
 
     /// Keeps one message ahead: pulls when the modem is free, or while it is on the air; lets go when it can't send.
     pub(super) fn keep_claiming(&mut self) {
+        let now = self.setting.clock.now().mono;
         // What comes in holds a message up for a moment only: another modem would not be faster.
-        let receiving = self.is_receiving(self.setting.clock.now().mono);
+        let receiving = self.is_receiving(now);
         let wanted = self.stopping().is_none()
             && !self.listening
-            && !self.balance.is_due(self.setting.clock.now().mono)
+            && !self.balance.is_due(now)
             && self.can_send()
             && (self.session.is_free() || self.session.is_on_air() || receiving)
             && self.more_parts_done();
-        let overdue = self.is_overdue(self.setting.clock.now().mono);
+        let overdue = self.is_overdue(now);
         match (&self.identity, wanted && !overdue) {
             (Some((imei, sim_card)), true) if self.claiming.is_none() && self.next.is_none() => {
                 self.claiming = Some(self.setting.store.claim(imei.clone(), sim_card.clone()));
