@@ -76,22 +76,17 @@ impl Engine {
 
     /// A page of the log, newest first.
     pub(super) fn event_page(&self, query: &EventQuery) -> Page<LoggedEvent, EventId> {
-        let mut page = Page { items: Vec::new(), next: None };
         let fits = |line: &&Line| {
             query.kind.is_none_or(|kind| kind == line.kind)
                 && query.since.is_none_or(|t| line.at >= t)
                 && query.until.is_none_or(|t| line.at < t)
         };
-        for line in self.events.newest_first(query.before).filter(fits) {
-            if page.items.len() == query.limit {
-                page.next = page.items.last().map(|event: &LoggedEvent| event.id);
-                break;
-            }
-            if let Ok(Some(Record::Event(event))) = self.get(Key::Event(line.id)) {
-                page.items.push(event);
-            }
-        }
-        page
+        let lines = self.events.newest_first(query.before).filter(fits);
+        let events = lines.filter_map(|line| match self.get(Key::Event(line.id)) {
+            Ok(Some(Record::Event(event))) => Some(event),
+            _ => None,
+        });
+        Page::first_of(events, query.limit, |event| event.id)
     }
 
     /// Forgets some of what the log need not keep.

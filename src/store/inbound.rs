@@ -169,15 +169,8 @@ impl Engine {
                 && query.since.is_none_or(|t| line.received >= t)
                 && query.until.is_none_or(|t| line.received < t)
         };
-        let mut page = Page { items: Vec::new(), next: None };
-        for line in self.inbound.newest_first(query.before).filter(fits) {
-            if page.items.len() == query.limit {
-                page.next = page.items.last().map(|view: &InboundView| view.message.id);
-                break;
-            }
-            page.items.extend(self.inbound(line.id));
-        }
-        page
+        let lines = self.inbound.newest_first(query.before).filter(fits);
+        Page::first_of(lines.filter_map(|line| self.inbound(line.id).ok()), query.limit, |view| view.message.id)
     }
 
     /// Forgets some of what need not be kept.

@@ -499,6 +499,17 @@ pub struct Page<T, Id = MessageId> {
     pub next: Option<Id>,
 }
 
+impl<T, Id> Page<T, Id> {
+    /// The first of these, `limit` at most. None is read beyond the one that shows that there are more.
+    fn first_of(all: impl Iterator<Item = T>, limit: usize, id: impl Fn(&T) -> Id) -> Self {
+        let mut items: Vec<T> = all.take(limit.saturating_add(1)).collect();
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(id);
+        Self { items, next }
+    }
+}
+
 /// An API key, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {

@@ -122,18 +122,12 @@ impl Engine {
 
     /// A page of the list, newest first.
     pub(super) fn opt_out_page(&self, query: &OptOutQuery) -> Page<OptOut, OptOutId> {
-        let mut page = Page { items: Vec::new(), next: None };
         let end = query.before.unwrap_or(OptOutId(u128::MAX));
-        for (_, key) in self.opt_outs.by_id.range(..end).rev() {
-            if page.items.len() == query.limit {
-                page.next = page.items.last().map(|opt_out: &OptOut| opt_out.id);
-                break;
-            }
-            if let Ok(Some(Record::OptOut(opt_out))) = self.get(Key::OptOut(*key)) {
-                page.items.push(opt_out);
-            }
-        }
-        page
+        let listed = self.opt_outs.by_id.range(..end).rev().filter_map(|(_, key)| match self.get(Key::OptOut(*key)) {
+            Ok(Some(Record::OptOut(opt_out))) => Some(opt_out),
+            _ => None,
+        });
+        Page::first_of(listed, query.limit, |opt_out| opt_out.id)
     }
 
     /// Refuses what is not to be sent to a number on the list.
