@@ -105,9 +105,9 @@ struct UsedView {
 struct OutOfServiceView {
     text: String,
     /// What the network said last.
-    reason: Option<ReasonView>,
-    since: Option<String>,
-    retry_at: Option<String>,
+    reason: ReasonView,
+    since: String,
+    retry_at: String,
     failed_trials: u8,
 }
 
@@ -138,13 +138,13 @@ impl CanaryView {
 
 impl OutOfServiceView {
     fn of(card: &SimCardView) -> Option<Self> {
-        let (text, open) = (card.why.clone()?, card.out_of_service.as_ref());
+        let (text, open) = card.why.clone().zip(card.out_of_service.as_ref())?;
         Some(Self {
             text,
-            reason: open.map(|open| open.reason.into()),
-            since: open.map(|open| open.since.to_string()),
-            retry_at: open.map(|open| open.retry.wall.to_string()),
-            failed_trials: open.map_or(0, |open| open.trials),
+            reason: open.reason.into(),
+            since: open.since.to_string(),
+            retry_at: open.retry.wall.to_string(),
+            failed_trials: open.trials,
         })
     }
 }
