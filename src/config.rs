@@ -11,17 +11,16 @@ mod route;
 mod settings;
 mod sim_card;
 mod source;
-mod values;
 
 pub use canary::Canary;
 pub use route::Route;
 pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits, balance_pattern};
-pub use values::Country;
 
+use crate::domain::country::Country;
 use crate::domain::equipment::SimCard;
 use crate::domain::inbound::InboundRules;
 use crate::domain::msisdn::Msisdn;
-use crate::http::Network;
+use crate::domain::network::Network;
 use source::Entry;
 use std::fmt;
 use std::fs::File;

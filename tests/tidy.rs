@@ -268,7 +268,11 @@ const IMPURE: &[&str] = &[
     "hyper",
     "rustix",
     "std::fs",
-    "std::net",
+    // An address is a value; these act.
+    "TcpListener",
+    "TcpStream",
+    "UdpSocket",
+    "ToSocketAddrs",
     "std::env",
     "std::process",
     "std::thread",

@@ -3,9 +3,9 @@
 use super::route::{self, Route};
 use super::sim_card::{self, SimCardConfig};
 use super::source::{Value, nearest};
-use super::values::Country;
 use super::{Config, Mode, Modem};
 use crate::domain::amount::Amount;
+use crate::domain::country::Country;
 use crate::domain::equipment::SimCard;
 use crate::domain::inbound::OptOutCovers;
 use crate::domain::msisdn::Msisdn;

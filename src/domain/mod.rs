@@ -1,6 +1,7 @@
 //! The vocabulary: ids, numbers, time, messages, verifications. Pure, and known to every other room.
 
 pub mod amount;
+pub mod country;
 pub mod equipment;
 pub mod event;
 pub mod id;
@@ -8,6 +9,7 @@ pub mod inbound;
 pub mod learned;
 pub mod message;
 pub mod msisdn;
+pub mod network;
 pub mod pin;
 pub mod reason;
 pub mod secret;

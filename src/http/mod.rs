@@ -16,11 +16,12 @@ mod simulator;
 mod v1;
 mod wait;
 
-pub use address::{Connection, Network};
+pub use address::Connection;
 pub use auth::{new_secret, secret_sha256};
 pub use server::serve;
 pub use simulator::{SimulatorHandle, simulator_router};
 
+use crate::domain::network::Network;
 use crate::modem::board::Board;
 use crate::ops::clock::Clock;
 use crate::ops::random::Random;

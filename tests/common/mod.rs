@@ -7,7 +7,8 @@
 pub(crate) mod wire;
 
 use otpgate::app::{App, Storage, World};
-use otpgate::config::{Config, Country, Environment, Mode, Modem, SimCardConfig};
+use otpgate::config::{Config, Environment, Mode, Modem, SimCardConfig};
+use otpgate::domain::country::Country;
 use otpgate::domain::id::{ClientId, MessageId, VerificationId};
 use otpgate::domain::message::{Message, OnUncertain, Priority, Status};
 use otpgate::domain::msisdn::Msisdn;

@@ -1,4 +1,4 @@
-//! A setting that has rules of its own.
+//! Countries.
 
 use std::fmt;
 
