@@ -29,7 +29,7 @@ use crate::store::data_dir::{DataDir, DataDirError};
 use crate::store::masters::Masters;
 use crate::store::memory_backend::{Disk, MemoryBackend};
 use crate::store::vault::StoreKind;
-use crate::store::{ApiKey, Policy, Scope, Store, StoreError};
+use crate::store::{ApiKey, KeySettings, Policy, Scope, Store, StoreError};
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -412,6 +412,7 @@ async fn make_admin_key(
         created: now,
         expires: None,
         revoked: None,
+        settings: KeySettings::default(),
     };
     store.create_key(key, None).await.map_err(StartError::AdminKey)?;
     Ok(secret)

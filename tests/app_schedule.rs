@@ -177,7 +177,7 @@ impl Play {
         let (to, begins) = (format!("+1206555010{}", self.dice.below(3)), format!("C{n}"));
         let life = Duration::from_secs(self.dice.one(&[40, 120, 300]) as u64);
         let new = self.house.code(&to, &begins, life);
-        assert!(matches!(new.message.body, Body::Code { .. }));
+        assert!(matches!(new.message.body, Body::Code(_)));
         let message = new.message.id;
         let code = Code { id: new.id, to: to.clone(), begins: begins.clone(), approvals: 0, unanswered: false };
         match self.house.store().create_verification(new, None).await {

@@ -8,6 +8,7 @@ use otpgate::domain::msisdn::Msisdn;
 use otpgate::domain::reason::Reason;
 use otpgate::domain::secret::Secret;
 use otpgate::domain::time::Wall;
+use otpgate::domain::verification::Origin;
 use otpgate::domain::verification::VerificationState;
 use otpgate::ops::clock::{Clock, VirtualClock};
 use otpgate::ops::random::SeededRandom;
@@ -202,17 +203,18 @@ async fn crash(house: House) -> House {
 
 async fn verify(house: &House, n: u128, to: &str) -> VerificationId {
     let expires = house.clock.now().after(Duration::from_secs(600));
-    let body = Body::Code { before: Secret::new("code "), after: Secret::new("") };
+    let body = Body::code("code ", "");
     let message = NewMessage { body, priority: Priority::Otp, deadline: expires, ..house.message(to, "code 123456") };
     let code = NewCode::Derived { length: 6, nonce: [n as u8; 16] };
     let id = VerificationId(n);
-    let new = NewVerification { id, purpose: None, brand: None, metadata: None, code, expires, message };
+    let origin = Origin::default();
+    let new = NewVerification { id, purpose: None, brand: None, metadata: None, code, expires, origin, message };
     house.app.store().create_verification(new, None).await.unwrap();
     id
 }
 
 async fn resend(house: &House, id: VerificationId) {
-    let body = Body::Code { before: Secret::new("code "), after: Secret::new("") };
+    let body = Body::code("code ", "");
     let message = house.message(TO, "code").id;
     house.app.store().resend(ME, id, Resend { message, body, fresh: false }, None).await.unwrap();
 }

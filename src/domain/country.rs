@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A country: two letters of ISO 3166-1.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country([u8; 2]);
 
 impl Country {

@@ -1,7 +1,7 @@
 //! A verification: one number, one purpose, one code, and what became of it. Every change is in
 //! [`Verification::apply`].
 
-use super::id::{ClientId, MessageId, VerificationId};
+use super::id::{ClientId, KeyId, MessageId, VerificationId};
 use super::msisdn::Msisdn;
 use super::reason::Reason;
 use super::time::{Deadline, Now, Wall};
@@ -41,6 +41,50 @@ pub struct Verification {
     pub sends: u8,
     /// Goes up with each change.
     pub version: u32,
+    /// How it was asked for.
+    pub origin: Origin,
+}
+
+/// How a verification was asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// With which API key. `None`: from before this was kept.
+    pub key: Option<KeyId>,
+    /// In which dialect.
+    pub entrance: Entrance,
+    /// From which address.
+    pub address: Option<String>,
+    /// Whether it was to be sent although an older code was still good.
+    pub forced: bool,
+    /// What its texts are made of: a resend is written from this.
+    pub wording: Wording,
+}
+
+/// The dialect of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Entrance {
+    /// Our own.
+    #[default]
+    Native,
+    /// MyOTP.App's.
+    MyOtp,
+}
+
+/// What a verification's texts are made of, beside brand, purpose and code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wording {
+    /// The template's name. `None`: the built-in one.
+    pub template: Option<String>,
+    /// The language, as a BCP 47 tag. `None`: that of the number's country.
+    pub locale: Option<String>,
+    /// What is to be paid; the code is good for that amount only.
+    pub amount: Option<String>,
+    /// Who is to be paid; the code is good for that payee only.
+    pub payee: Option<String>,
+    /// The web host that the code is bound to.
+    pub host: Option<String>,
+    /// The hash of the Android app that the text is addressed to.
+    pub app: Option<String>,
 }
 
 /// How a code comes about.

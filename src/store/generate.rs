@@ -2,8 +2,9 @@
 
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
-use super::{ApiKey, Body, KeptPdu, OptOut, Permission, RecoveryTally, Scope};
+use super::{ApiKey, Body, KeptPdu, KeyLimits, KeySettings, OptOut, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
+use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
 use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
@@ -17,7 +18,7 @@ use crate::domain::pin::{PinEnd, PinHistory, PinHolder, TriedPin};
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
-use crate::domain::verification::{CodeSource, Verification, VerificationState};
+use crate::domain::verification::{CodeSource, Entrance, Origin, Verification, VerificationState, Wording};
 use crate::modem::recovery::ward::Count;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -79,7 +80,7 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
 pub(crate) fn verification() -> impl Strategy<Value = Verification> {
     let who = (verification_id(), client_id(), msisdn(), message_id());
     let what = (option::of("[a-z0-9_-]{1,32}"), option::of(text(32)), option::of(text(300)), code(), on_uncertain());
-    let how = (verification_state(), any::<u8>(), wall(), wall(), deadline(), any::<u8>(), any::<u32>());
+    let how = (verification_state(), any::<u8>(), wall(), wall(), deadline(), any::<u8>(), any::<u32>(), origin());
     (who, what, how).prop_map(|(who, what, how)| Verification {
         id: who.0,
         client: who.1,
@@ -97,7 +98,34 @@ pub(crate) fn verification() -> impl Strategy<Value = Verification> {
         expires: how.4,
         sends: how.5,
         version: how.6,
+        origin: how.7,
     })
+}
+
+fn origin() -> impl Strategy<Value = Origin> {
+    let word = || option::of(text(16));
+    let wording = (word(), word(), word(), word(), word(), word());
+    let entrance = select([Entrance::Native, Entrance::MyOtp].as_slice());
+    (option::of(any::<u128>()), entrance, word(), any::<bool>(), wording).prop_map(
+        |(key, entrance, address, forced, w)| {
+            let wording = Wording { template: w.0, locale: w.1, amount: w.2, payee: w.3, host: w.4, app: w.5 };
+            Origin { key: key.map(KeyId), entrance, address, forced, wording }
+        },
+    )
+}
+
+fn key_settings() -> impl Strategy<Value = KeySettings> {
+    let networks = vec(select(["10.0.0.0/8", "::1/128"].as_slice()).prop_map(|n| n.parse().expect("a block")), 0..3);
+    let countries =
+        btree_set(select(["DE", "US"].as_slice()).prop_map(|c| Country::parse(c).expect("a country")), 0..3);
+    let limits = (option::of(any::<u32>()), option::of(any::<u32>()), option::of(any::<u32>()));
+    let words = || vec(text(16), 0..3);
+    (networks, countries, limits, any::<bool>(), words(), option::of(text(32)), words(), words()).prop_map(
+        |(networks, countries, (per_minute, per_hour, per_day), conceal, templates, brand, hosts, apps)| {
+            let limits = KeyLimits { per_minute, per_hour, per_day };
+            KeySettings { networks, countries, limits, conceal, templates, brand, hosts, apps }
+        },
+    )
 }
 
 /// An API key.
@@ -105,7 +133,7 @@ pub(crate) fn api_key() -> impl Strategy<Value = ApiKey> {
     let who = (any::<u128>().prop_map(KeyId), client_id(), text(64), any::<[u8; 32]>());
     let scopes = btree_set(select(Scope::ALL.as_slice()), 0..=Scope::ALL.len());
     let permissions = btree_set(select(Permission::ALL.as_slice()), 0..=Permission::ALL.len());
-    let when = (wall(), option::of(wall()), option::of(wall()));
+    let when = (wall(), option::of(wall()), option::of(wall()), key_settings());
     (who, scopes, permissions, when).prop_map(|(who, scopes, permissions, when)| ApiKey {
         id: who.0,
         client: who.1,
@@ -116,16 +144,14 @@ pub(crate) fn api_key() -> impl Strategy<Value = ApiKey> {
         created: when.0,
         expires: when.1,
         revoked: when.2,
+        settings: when.3,
     })
 }
 
 /// A text, whole or with its gap.
 pub(crate) fn body() -> impl Strategy<Value = Body> {
     let secret = |most| text(most).prop_map(Secret::new);
-    prop_oneof![
-        secret(600).prop_map(Body::Text),
-        (secret(60), secret(60)).prop_map(|(before, after)| Body::Code { before, after }),
-    ]
+    prop_oneof![secret(600).prop_map(Body::Text), vec(secret(60), 2..4).prop_map(Body::Code),]
 }
 
 /// What was made under an idempotency key.

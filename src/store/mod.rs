@@ -9,6 +9,7 @@ use crate::dispatch::breaker::Open;
 use crate::dispatch::canary::Verdict as CanaryVerdict;
 use crate::dispatch::quota::{Used, Window};
 use crate::dispatch::router::Routes;
+use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
 use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
@@ -18,10 +19,11 @@ use crate::domain::message::{
     IntentOf, Message, OnUncertain, PartId, PartResult, Priority, Refused, ReportVerdict, Status,
 };
 use crate::domain::msisdn::Msisdn;
+use crate::domain::network::Network;
 use crate::domain::pin::{PinOutcome, PinRefused};
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Mono, Wall};
-use crate::domain::verification::{Verification, VerificationRefused, VerificationState};
+use crate::domain::verification::{Origin, Verification, VerificationRefused, VerificationState};
 use crate::modem::recovery::ward::Count;
 use crate::otp::challenge::Form;
 use keyring::MasterId;
@@ -302,13 +304,15 @@ pub struct NewMessage {
 pub enum Body {
     /// A text as it is.
     Text(Secret),
-    /// A text with a gap for the code, which is put in when the PDU is built.
-    Code {
-        /// What stands before the code.
-        before: Secret,
-        /// What stands after it.
-        after: Secret,
-    },
+    /// A text in pieces: between each two of them the code is put in when the PDU is built.
+    Code(Vec<Secret>),
+}
+
+impl Body {
+    /// A text in which the code stands once.
+    pub fn code(before: impl Into<Secret>, after: impl Into<Secret>) -> Self {
+        Self::Code(vec![before.into(), after.into()])
+    }
 }
 
 /// A verification to be taken in, with the message that carries its code.
@@ -326,6 +330,8 @@ pub struct NewVerification {
     pub code: NewCode,
     /// When it expires.
     pub expires: Deadline,
+    /// How it was asked for.
+    pub origin: Origin,
     /// The message; its body is [`Body::Code`].
     pub message: NewMessage,
 }
@@ -531,6 +537,40 @@ pub struct ApiKey {
     pub expires: Option<Wall>,
     /// When it was revoked.
     pub revoked: Option<Wall>,
+    /// What else holds for it.
+    pub settings: KeySettings,
+}
+
+/// What holds for one key beyond its scopes. By default nothing does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeySettings {
+    /// From where it may be used. Empty: from anywhere.
+    pub networks: Vec<Network>,
+    /// Whose numbers it may send to. Empty: those of the countries that the gateway serves.
+    pub countries: BTreeSet<Country>,
+    /// How much it may send.
+    pub limits: KeyLimits,
+    /// Whether its caller is not to learn that a number is blocked or has opted out.
+    pub conceal: bool,
+    /// The templates that it may use, the one that it uses unasked first. Empty: all, and the built-in one unasked.
+    pub templates: Vec<String>,
+    /// The name that its texts show if a request gives none.
+    pub brand: Option<String>,
+    /// Web hosts that its codes may be bound to.
+    pub hosts: Vec<String>,
+    /// Hashes of Android apps that its texts may be addressed to.
+    pub apps: Vec<String>,
+}
+
+/// How many messages and verifications a key may send. `None`: as many as it wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyLimits {
+    /// In any 60 seconds.
+    pub per_minute: Option<u32>,
+    /// In any 60 minutes.
+    pub per_hour: Option<u32>,
+    /// In any 24 hours.
+    pub per_day: Option<u32>,
 }
 
 /// What a key may do.

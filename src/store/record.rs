@@ -7,7 +7,7 @@ use super::envelope::OVERHEAD;
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
 use super::pin_guard::PinGuard;
-use super::shape::Disk;
+use super::shape::{Disk, Grown};
 use super::{ApiKey, Body, RecoveryTally};
 use crate::dispatch::breaker::Open;
 use crate::domain::equipment::SimCard;
@@ -253,9 +253,9 @@ impl Record {
         match self {
             Self::Message(m) => encode(m),
             Self::Body(b) => encode(b),
-            Self::Verification(v) => encode(v),
+            Self::Verification(v) => encode_grown(v),
             Self::SuppliedCode(c) => encode(c),
-            Self::ApiKey(k) => encode(k),
+            Self::ApiKey(k) => encode_grown(k),
             Self::Idempotency(i) => encode(i),
             Self::SimCard(c) => encode(c),
             Self::Recovery(t) => encode(t),
@@ -273,9 +273,9 @@ impl Record {
         let record = match key {
             Key::Message(_) => Self::Message(decode(bytes)?),
             Key::Body(_) => Self::Body(decode(bytes)?),
-            Key::Verification(_) => Self::Verification(decode(bytes)?),
+            Key::Verification(_) => Self::Verification(decode_grown(bytes)?),
             Key::SuppliedCode(_) => Self::SuppliedCode(decode(bytes)?),
-            Key::ApiKey(_) => Self::ApiKey(decode(bytes)?),
+            Key::ApiKey(_) => Self::ApiKey(decode_grown(bytes)?),
             Key::Idempotency(_) => Self::Idempotency(decode(bytes)?),
             Key::SimCard(_) => Self::SimCard(decode(bytes)?),
             Key::Recovery(_) => Self::Recovery(decode(bytes)?),
@@ -296,7 +296,14 @@ where
 {
     // With room for the largest record from the start, growing leaves no copy of a text behind.
     let room = Vec::with_capacity(MAX_VALUE);
-    Zeroizing::new(postcard::to_extend(&value.shape(), room).expect("the shapes hold nothing that postcard refuses"))
+    Zeroizing::new(postcard::to_extend(&value.shape(), room).expect(NOTHING_REFUSED))
+}
+
+fn encode_grown<T: Grown>(value: &T) -> Zeroizing<Vec<u8>>
+where
+    T::Shape: Serialize,
+{
+    Zeroizing::new(value.write_more(std::mem::take(&mut *encode(value))).expect(NOTHING_REFUSED))
 }
 
 fn decode<T: Disk>(bytes: &[u8]) -> Option<T>
@@ -306,6 +313,17 @@ where
     let (shape, rest) = postcard::take_from_bytes(bytes).ok()?;
     rest.is_empty().then(|| T::from_shape(shape))?
 }
+
+fn decode_grown<T: Grown>(bytes: &[u8]) -> Option<T>
+where
+    T::Shape: DeserializeOwned,
+{
+    let (shape, more) = postcard::take_from_bytes(bytes).ok()?;
+    let mut value = T::from_shape(shape)?;
+    value.read_more(more)?.is_empty().then_some(value)
+}
+
+const NOTHING_REFUSED: &str = "the shapes hold nothing that postcard refuses";
 
 /// No value on disk is larger, its header and tag included: sled keeps larger ones in files that it never syncs.
 pub const MAX_VALUE: usize = 4096;
@@ -337,7 +355,8 @@ mod tests {
     use crate::domain::msisdn::Msisdn;
     use crate::domain::reason::Reason;
     use crate::domain::time::{BootId, BootTime, Wall};
-    use crate::store::generate;
+    use crate::domain::verification::Origin;
+    use crate::store::{KeySettings, generate};
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -350,6 +369,23 @@ mod tests {
             prop_assert_eq!(Record::decode(key, &plain), Some(record));
             prop_assert_eq!(Record::decode(key, &plain[..plain.len() - 1]), None, "cut short");
             prop_assert_eq!(Record::decode(key, &[&plain[..], &[0]].concat()), None, "something behind it");
+        }
+
+        /// One that was written before the record grew ends where its first shape does.
+        #[test]
+        fn what_an_older_record_lacks_has_its_default(v in generate::verification(), k in generate::api_key()) {
+            let (verification, key) = (Key::Verification(v.id), Key::ApiKey(k.id));
+            let older = Verification { origin: Origin::default(), ..v.clone() };
+            prop_assert_eq!(Record::decode(verification, &encode(&v)), Some(Record::Verification(older)));
+            let older = ApiKey { settings: KeySettings::default(), ..k.clone() };
+            prop_assert_eq!(Record::decode(key, &encode(&k)), Some(Record::ApiKey(older)));
+        }
+
+        #[test]
+        fn a_text_with_one_gap_reads_as_it_was_first_written(before in ".{0,20}", after in ".{0,20}") {
+            let id = MessageId(1);
+            let first = postcard::to_allocvec(&(1u8, &before, &after)).expect("a text");
+            prop_assert_eq!(Record::decode(Key::Body(id), &first), Some(Record::Body(Body::code(before, after))));
         }
 
         #[test]

@@ -57,7 +57,7 @@ impl Engine {
         self.refuse_unassigned(&new.message.to, now)?;
         self.refuse_opted_out(&new.message.to, true)?;
         fits(&new.message.body)?;
-        let NewVerification { id, purpose, brand, metadata, code, expires, message } = new;
+        let NewVerification { id, purpose, brand, metadata, code, expires, origin, message } = new;
         let (client, to, on_uncertain) = (message.client, message.to.clone(), message.on_uncertain);
         self.supersede(client, &to, purpose.as_deref(), now);
         let code = match code {
@@ -84,6 +84,7 @@ impl Engine {
             on_uncertain,
             sends: 1,
             version: 1,
+            origin,
         };
         self.put_verification(verification.clone(), now);
         self.take_in(message, Some(id), now);

@@ -286,9 +286,10 @@ impl Engine {
     fn text_of(&self, message: &Message) -> Option<Secret> {
         match (self.get(Key::Body(message.id)).ok()??, message.verification) {
             (Record::Body(Body::Text(text)), _) => Some(text),
-            (Record::Body(Body::Code { before, after }), Some(id)) => {
+            (Record::Body(Body::Code(pieces)), Some(id)) => {
                 let code = self.code_of(&self.verification_record(id).ok()?)?;
-                Some(Secret::new(format!("{}{}{}", before.reveal(), code.reveal(), after.reveal())))
+                let pieces: Vec<&str> = pieces.iter().map(Secret::reveal).collect();
+                Some(Secret::new(pieces.join(code.reveal())))
             }
             _ => None,
         }

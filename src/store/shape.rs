@@ -1,15 +1,16 @@
 //! How the domain's values look on disk.
 //!
 //! The domain knows no serde: what is on disk must not change because a field was renamed. Here stands each value's
-//! shape, in postcard's terms: fields in this order, variants numbered in this order. A variant may be appended;
-//! anything else, a new field too, is a new version of the envelope.
+//! shape, in postcard's terms: fields in this order, variants numbered in this order. A variant may be appended, and a
+//! record may grow at its end ([`Grown`]); anything else is a new version of the envelope.
 
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Made, SimCardRecord};
-use super::{ApiKey, Body, Permission, RecoveryTally, Scope};
+use super::{ApiKey, Body, KeyLimits, KeySettings, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
+use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
 use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
@@ -19,11 +20,12 @@ use crate::domain::message::{
     Attempt, Message, OnUncertain, Part, PartReport, PartState, Priority, ReportState, ReportVerdict, State,
 };
 use crate::domain::msisdn::Msisdn;
+use crate::domain::network::Network;
 use crate::domain::pin::{PinEnd, PinHistory, PinHolder, TriedPin};
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
-use crate::domain::verification::{CodeSource, Verification, VerificationState};
+use crate::domain::verification::{CodeSource, Entrance, Origin, Verification, VerificationState, Wording};
 use crate::modem::recovery::ward::Count;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
@@ -52,6 +54,49 @@ macro_rules! fields {
             }
             fn from_shape(shape: $shape) -> Option<Self> {
                 Some(Self { $($field: Disk::from_shape(shape.$field)?),* })
+            }
+        }
+    };
+}
+
+/// A value whose record has grown: behind its shape stand further fields, one after the other. An older record ends before
+/// them, and what it lacks has its default.
+pub(super) trait Grown: Disk {
+    /// Writes them behind the shape.
+    fn write_more(&self, record: Vec<u8>) -> postcard::Result<Vec<u8>>;
+    /// Reads as many as there are, and gives what is left. `None`: they can't be read.
+    fn read_more<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]>;
+}
+
+/// A struct as [`fields`] has it that has grown by these, in this order.
+macro_rules! grown {
+    ($name:ident as $shape:ident { $($field:ident: $type:ty),* $(,)? } then { $($more:ident: $late:ty),* $(,)? }) => {
+        #[derive(Serialize, Deserialize)]
+        pub(super) struct $shape { $($field: <$type as Disk>::Shape),* }
+
+        impl Disk for $name {
+            type Shape = $shape;
+            fn shape(&self) -> $shape {
+                $shape { $($field: self.$field.shape()),* }
+            }
+            fn from_shape(shape: $shape) -> Option<Self> {
+                Some(Self { $($field: Disk::from_shape(shape.$field)?,)* $($more: <$late>::default()),* })
+            }
+        }
+
+        impl Grown for $name {
+            fn write_more(&self, record: Vec<u8>) -> postcard::Result<Vec<u8>> {
+                $(let record = postcard::to_extend(&self.$more.shape(), record)?;)*
+                Ok(record)
+            }
+            fn read_more<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+                let mut rest = bytes;
+                $(if !rest.is_empty() {
+                    let shape;
+                    (shape, rest) = postcard::take_from_bytes(rest).ok()?;
+                    self.$more = <$late as Disk>::from_shape(shape)?;
+                })*
+                Some(rest)
             }
         }
     };
@@ -135,6 +180,8 @@ through! {
     Msisdn: Sealed, |m| Sealed(m.reveal_e164().into()), |e164| Msisdn::parse(e164.0.reveal()).ok();
     Imei: String, |imei| imei.as_str().to_owned(), |text| Some(Self::new(text));
     SimCard: String, |card| card.as_str().to_owned(), |text| Some(Self::new(text));
+    Network: String, |network| network.to_string(), |text| text.parse().ok();
+    Country: String, |country| country.as_str().to_owned(), |code| Self::parse(&code).ok();
     Scope: String, |scope| scope.as_str().to_owned(), |word| Self::parse(&word);
     EventKind: String, |kind| kind.as_str().to_owned(), |word| Self::parse(&word);
     Permission: String, |permission| permission.as_str().to_owned(), |word| Self::parse(&word);
@@ -205,9 +252,32 @@ variants!(PartState as PartStateShape {
 fields!(PartReport as PartReportShape { status: u8, verdict: ReportVerdict, at: Wall });
 variants!(ReportVerdict as ReportVerdictShape { Delivered, Unconfirmed, StillTrying, Failed, GaveUp });
 
-variants!(Body as BodyShape { Text(text: Secret), Code { before: Secret, after: Secret } });
+/// The second is how a text with one gap was written first.
+#[derive(Serialize, Deserialize)]
+pub(super) enum BodyShape {
+    Text(Sealed),
+    OneGap { before: Sealed, after: Sealed },
+    Code(Vec<Sealed>),
+}
 
-fields!(Verification as VerificationShape {
+impl Disk for Body {
+    type Shape = BodyShape;
+    fn shape(&self) -> BodyShape {
+        match self {
+            Self::Text(text) => BodyShape::Text(text.shape()),
+            Self::Code(pieces) => BodyShape::Code(pieces.shape()),
+        }
+    }
+    fn from_shape(shape: BodyShape) -> Option<Self> {
+        Some(match shape {
+            BodyShape::Text(text) => Self::Text(text.0),
+            BodyShape::OneGap { before, after } => Self::Code(vec![before.0, after.0]),
+            BodyShape::Code(pieces) => Self::Code(Disk::from_shape(pieces)?),
+        })
+    }
+}
+
+grown!(Verification as VerificationShape {
     id: VerificationId,
     client: ClientId,
     to: Msisdn,
@@ -224,6 +294,24 @@ fields!(Verification as VerificationShape {
     on_uncertain: OnUncertain,
     sends: u8,
     version: u32,
+} then {
+    origin: Origin,
+});
+fields!(Origin as OriginShape {
+    key: Option<KeyId>,
+    entrance: Entrance,
+    address: Option<String>,
+    forced: bool,
+    wording: Wording,
+});
+variants!(Entrance as EntranceShape { Native, MyOtp });
+fields!(Wording as WordingShape {
+    template: Option<String>,
+    locale: Option<String>,
+    amount: Option<String>,
+    payee: Option<String>,
+    host: Option<String>,
+    app: Option<String>,
 });
 variants!(CodeSource as CodeSourceShape {
     Derived { length: u8, generation: u32, nonce: [u8; 16] },
@@ -238,7 +326,7 @@ variants!(VerificationState as VerificationStateShape {
     Canceled(reason: Reason),
 });
 
-fields!(ApiKey as ApiKeyShape {
+grown!(ApiKey as ApiKeyShape {
     id: KeyId,
     client: ClientId,
     name: String,
@@ -248,7 +336,20 @@ fields!(ApiKey as ApiKeyShape {
     created: Wall,
     expires: Option<Wall>,
     revoked: Option<Wall>,
+} then {
+    settings: KeySettings,
 });
+fields!(KeySettings as KeySettingsShape {
+    networks: Vec<Network>,
+    countries: BTreeSet<Country>,
+    limits: KeyLimits,
+    conceal: bool,
+    templates: Vec<String>,
+    brand: Option<String>,
+    hosts: Vec<String>,
+    apps: Vec<String>,
+});
+fields!(KeyLimits as KeyLimitsShape { per_minute: Option<u32>, per_hour: Option<u32>, per_day: Option<u32> });
 
 fields!(IdempotencyRecord as IdempotencyRecordShape { fingerprint: [u8; 16], made: Made, until: Deadline });
 variants!(Made as MadeShape {

@@ -14,6 +14,7 @@ use otpgate::domain::message::{Message, OnUncertain, Priority, Status};
 use otpgate::domain::msisdn::Msisdn;
 use otpgate::domain::secret::Secret;
 use otpgate::domain::time::Wall;
+use otpgate::domain::verification::Origin;
 use otpgate::ops::clock::{Clock, VirtualClock};
 use otpgate::ops::random::SeededRandom;
 use otpgate::simulator::Simulator;
@@ -223,8 +224,9 @@ impl House {
             metadata: None,
             code: NewCode::Derived { length: 6, nonce },
             expires: now.after(life),
+            origin: Origin::default(),
             message: NewMessage {
-                body: Body::Code { before: Secret::new(format!("{before} ")), after: Secret::new("") },
+                body: Body::code(format!("{before} "), ""),
                 parts: 1,
                 priority: Priority::Otp,
                 deadline: now.after(life),

@@ -15,7 +15,7 @@ use otpgate::store::committer::BoxStore;
 use otpgate::store::keyring::Keyring;
 use otpgate::store::memory_backend::{Disk, MemoryBackend};
 use otpgate::store::vault::StoreKind;
-use otpgate::store::{ApiKey, Claim, Permission, Scope, Store};
+use otpgate::store::{ApiKey, Claim, KeySettings, Permission, Scope, Store};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
@@ -104,6 +104,7 @@ impl Gateway {
             created: now,
             expires: None,
             revoked: None,
+            settings: KeySettings::default(),
         };
         self.store.create_key(key, None).await.unwrap();
         secret

@@ -150,7 +150,7 @@ async fn a_record_that_is_too_large_is_refused_alone(w: World) {
     assert_eq!(large.await, Err(StoreError::TooLarge));
     let sound = sound.await.unwrap().value.id;
     let mut large = w.code();
-    large.message.body = Body::Code { before: Secret::new("x".repeat(5_000)), after: Secret::new("") };
+    large.message.body = Body::code("x".repeat(5_000), "");
     assert_eq!(w.store().create_verification(large, None).await, Err(StoreError::TooLarge));
     assert_eq!(w.store().health().queued, 1);
     assert_eq!(w.send(&modem(1), accepted(1)).await, sound);

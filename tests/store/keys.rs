@@ -2,7 +2,7 @@
 
 use super::*;
 use otpgate::domain::id::KeyId;
-use otpgate::store::{ApiKey, Idempotency, Scope};
+use otpgate::store::{ApiKey, Idempotency, KeySettings, Scope};
 
 on_both_stores! {
     a_key_is_believed_until_it_is_revoked
@@ -25,6 +25,7 @@ fn api_key(w: &World, n: u8, scope: Scope) -> ApiKey {
         created: w.now().wall,
         expires: None,
         revoked: None,
+        settings: KeySettings::default(),
     }
 }
 

@@ -26,7 +26,7 @@ use otpgate::domain::message::{
 use otpgate::domain::msisdn::Msisdn;
 use otpgate::domain::secret::Secret;
 use otpgate::domain::time::{Now, Wall};
-use otpgate::domain::verification::Verification;
+use otpgate::domain::verification::{Origin, Verification};
 use otpgate::ops::clock::{Clock, VirtualClock};
 use otpgate::ops::random::SeededRandom;
 use otpgate::store::backend::{Backend, Change, SLOT, Slot};
@@ -305,6 +305,7 @@ impl World {
             metadata: None,
             code: NewCode::Derived { length: 6, nonce: [9; 16] },
             expires,
+            origin: Origin::default(),
             message: NewMessage {
                 body: code_body(),
                 priority: Priority::Otp,
@@ -478,7 +479,7 @@ pub(crate) fn bob() -> Msisdn {
 }
 
 pub(crate) fn code_body() -> Body {
-    Body::Code { before: Secret::new("Your code is "), after: Secret::new(".") }
+    Body::code("Your code is ", ".")
 }
 
 /// The code in a claimed text.

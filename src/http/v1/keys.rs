@@ -8,7 +8,7 @@ use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx};
 use crate::ops::random;
-use crate::store::{ApiKey, Permission, Rotation, Scope, StoreError};
+use crate::store::{ApiKey, KeySettings, Permission, Rotation, Scope, StoreError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -106,6 +106,7 @@ async fn prove(cx: &Context, fields: &Fields, secret_sha256: [u8; 32]) -> Result
         created: now,
         expires,
         revoked: None,
+        settings: KeySettings::default(),
     })
 }
 

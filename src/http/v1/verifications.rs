@@ -4,8 +4,7 @@ use super::messages::{slot, slot_if_held};
 use super::{ReasonView, created, id};
 use crate::domain::id::{MessageId, VerificationId};
 use crate::domain::message::{OnUncertain, Priority};
-use crate::domain::secret::Secret;
-use crate::domain::verification::VerificationState;
+use crate::domain::verification::{Origin, VerificationState};
 use crate::http::auth::Caller;
 use crate::http::idempotency::{idempotency, mark};
 use crate::http::input::{Fields, Payload};
@@ -187,6 +186,7 @@ fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Probl
         metadata,
         code,
         expires,
+        origin: Origin { key: Some(caller.key.id), ..Origin::default() },
         message,
     };
     Ok(Proved { new, lifted })
@@ -194,7 +194,7 @@ fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Probl
 
 fn text(brand: Option<&Brand>, life: Duration) -> Body {
     let Template { before, after } = Template::new(brand, life);
-    Body::Code { before: Secret::new(before), after: Secret::new(after) }
+    Body::code(before, after)
 }
 
 fn life(cx: &Context, caller: &Caller, fields: &Fields, lifted: &mut Vec<Permission>) -> Result<Duration, Problem> {
