@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     /// The master key can't be changed.
     MasterKey,
     LastAdminKey,
+    KeyEnded,
+    AddressNotAllowed,
     BodyTooLarge,
     HeadTooLarge,
     UnsupportedMediaType,
@@ -143,6 +145,7 @@ impl From<StoreError> for Problem {
                 Kind::LastAdminKey,
                 "No other admin key lasts as long as this one, so it can't be revoked; create another one first, without `expires_at`.",
             ),
+            StoreError::KeyEnded => Self::new(Kind::KeyEnded, "This API key was revoked or has expired; create a new one."),
             StoreError::MasterKey(why) => Self::new(Kind::MasterKey, why),
             StoreError::TooLarge => {
                 Self::new(Kind::BodyTooLarge, "The record would be larger than the store takes; send less.")
@@ -277,6 +280,8 @@ impl Kind {
             Self::AlreadyShown => ("already_shown", S::CONFLICT, "The secret was shown once already"),
             Self::MasterKey => ("master_key", S::CONFLICT, "The master key stays"),
             Self::LastAdminKey => ("last_admin_key", S::CONFLICT, "The last admin key stays"),
+            Self::KeyEnded => ("key_ended", S::CONFLICT, "The API key has ended"),
+            Self::AddressNotAllowed => ("address_not_allowed", S::FORBIDDEN, "The API key does not work from there"),
             Self::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The request is too large"),
             Self::HeadTooLarge => {
                 ("head_too_large", S::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large")
@@ -354,6 +359,7 @@ mod tests {
             (StoreError::AlreadyShown, 409, "already_shown"),
             (StoreError::MasterKey("why".into()), 409, "master_key"),
             (StoreError::LastAdminKey, 409, "last_admin_key"),
+            (StoreError::KeyEnded, 409, "key_ended"),
             (StoreError::TooLarge, 413, "body_too_large"),
             (StoreError::Damaged, 500, "damaged"),
             (StoreError::Unassigned(std::time::Duration::from_secs(61)), 422, "number_unassigned"),

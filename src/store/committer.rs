@@ -10,9 +10,9 @@ use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
     Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, InboundQuery, InboundView,
-    Journaled, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound, NewMessage, NewVerification, OptOut,
-    OptOutQuery, Outcome, Page, PinEntry, Policy, Readiness, RecoveryTally, Report, Resend, Rotation, SimCardView,
-    Store, StoreError, Verdict, VerificationView, Wait,
+    Journaled, KeyChange, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound, NewMessage, NewVerification,
+    NextKey, OptOut, OptOutQuery, Outcome, Page, PinEntry, Policy, Readiness, RecoveryTally, Report, Resend, Rotation,
+    SimCardView, Store, StoreError, Verdict, VerificationView, Wait,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
@@ -294,6 +294,14 @@ impl Store for BoxStore {
 
     fn keys(&self) -> Answer<Vec<ApiKey>> {
         self.request(|engine, _| engine.all_keys())
+    }
+
+    fn change_key(&self, id: KeyId, change: KeyChange) -> Answer<ApiKey> {
+        self.request(move |engine, now| engine.change_key(id, change, now))
+    }
+
+    fn rotate_key(&self, id: KeyId, next: NextKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>> {
+        self.request(move |engine, now| engine.rotate_key(id, next, idempotency, now))
     }
 
     fn revoke_key(&self, id: KeyId) -> Answer<ApiKey> {

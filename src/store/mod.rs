@@ -93,6 +93,10 @@ pub trait Store: Send + Sync + 'static {
     fn keys(&self) -> Answer<Vec<ApiKey>>;
     /// Revokes an API key at once; the last admin key never, nor one that outlasts the others.
     fn revoke_key(&self, id: KeyId) -> Answer<ApiKey>;
+    /// Changes what holds for an API key, at once. One that has ended stays as it is.
+    fn change_key(&self, id: KeyId, change: KeyChange) -> Answer<ApiKey>;
+    /// Makes a key that may do what this one may, for the same client, and lets this one end when the overlap is over.
+    fn rotate_key(&self, id: KeyId, next: NextKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>>;
     /// The key whose secret has this SHA-256, if it exists, has not been revoked and has not expired. From memory.
     fn authenticate(&self, secret_sha256: &[u8; 32]) -> Option<Arc<ApiKey>>;
     /// Makes a new master key and begins to seal everything with it. While an older key is in use, none is made.
@@ -172,6 +176,8 @@ pub enum StoreError {
     AlreadyShown,
     /// The last admin key can't be revoked.
     LastAdminKey,
+    /// The API key was revoked, or has expired.
+    KeyEnded,
     /// The recipient does not want to be written to.
     OptedOut,
     /// The network calls the number unassigned; it counts as that for so long yet.
@@ -202,6 +208,7 @@ impl fmt::Display for StoreError {
             Self::IdempotencyMismatch => f.write_str("the idempotency key was used with another request"),
             Self::AlreadyShown => f.write_str("the secret was shown once already"),
             Self::LastAdminKey => f.write_str("the last admin key can't be revoked"),
+            Self::KeyEnded => f.write_str("the API key has ended"),
             Self::OptedOut => f.write_str("the recipient does not want to be written to"),
             Self::Unassigned(_) => f.write_str("the network says that the number is not assigned"),
             Self::Busy => f.write_str("too many operations wait for the disk"),
@@ -562,6 +569,57 @@ pub struct KeySettings {
     pub apps: Vec<String>,
 }
 
+/// What is to change about a key. What is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of the key and its settings")]
+pub struct KeyChange {
+    pub name: Option<String>,
+    pub networks: Option<Vec<Network>>,
+    pub countries: Option<BTreeSet<Country>>,
+    pub per_minute: Option<Option<u32>>,
+    pub per_hour: Option<Option<u32>>,
+    pub per_day: Option<Option<u32>>,
+    pub conceal: Option<bool>,
+    pub templates: Option<Vec<String>>,
+    pub brand: Option<Option<String>>,
+    pub hosts: Option<Vec<String>>,
+    pub apps: Option<Vec<String>>,
+}
+
+impl KeyChange {
+    /// Makes the change.
+    pub fn apply(self, key: &mut ApiKey) {
+        fn set<T>(place: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *place = value;
+            }
+        }
+        let settings = &mut key.settings;
+        set(&mut key.name, self.name);
+        set(&mut settings.networks, self.networks);
+        set(&mut settings.countries, self.countries);
+        set(&mut settings.limits.per_minute, self.per_minute);
+        set(&mut settings.limits.per_hour, self.per_hour);
+        set(&mut settings.limits.per_day, self.per_day);
+        set(&mut settings.conceal, self.conceal);
+        set(&mut settings.templates, self.templates);
+        set(&mut settings.brand, self.brand);
+        set(&mut settings.hosts, self.hosts);
+        set(&mut settings.apps, self.apps);
+    }
+}
+
+/// The key that takes another one's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextKey {
+    /// Its id, new.
+    pub id: KeyId,
+    /// SHA-256 of its secret.
+    pub secret_sha256: [u8; 32],
+    /// For how long the older one is still good.
+    pub overlap: Duration,
+}
+
 /// How many messages and verifications a key may send. `None`: as many as it wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyLimits {
@@ -588,11 +646,14 @@ pub enum Scope {
     Simulator,
     /// All of these, and the keys.
     Admin,
+    /// All of MyOTP.App's calls, and nothing else: such a key is good in that dialect's header only.
+    MyOtp,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 6] = [Self::Verify, Self::Check, Self::Send, Self::Read, Self::Simulator, Self::Admin];
+    pub const ALL: [Scope; 7] =
+        [Self::Verify, Self::Check, Self::Send, Self::Read, Self::Simulator, Self::Admin, Self::MyOtp];
 
     /// The word that the API and the command line use.
     pub fn as_str(self) -> &'static str {
@@ -603,7 +664,13 @@ impl Scope {
             Self::Read => "read",
             Self::Simulator => "simulator",
             Self::Admin => "admin",
+            Self::MyOtp => "myotp",
         }
+    }
+
+    /// Whether its keys belong to another dialect than our own.
+    pub fn is_foreign(self) -> bool {
+        self == Self::MyOtp
     }
 
     /// The inverse of [`Scope::as_str`].
@@ -910,6 +977,7 @@ mod inbound;
 mod index;
 mod inspection;
 pub mod keyring;
+mod keys;
 mod lessons;
 pub mod master_key;
 pub mod masters;

@@ -141,7 +141,7 @@ async fn scopes_allow_what_they_name_and_nothing_else() {
         ("GET /v1/modems".into(), "", &[Read]),
         ("GET /readyz".into(), "", &Scope::ALL),
     ];
-    for scope in Scope::ALL {
+    for scope in Scope::ALL.into_iter().filter(|scope| !scope.is_foreign()) {
         let key = gateway.key(&[scope], &Permission::ALL).await;
         for (line, body, allowed) in &rows {
             let reply = gateway.call_as(&key, line, body, &[]).await;
