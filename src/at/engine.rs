@@ -6,13 +6,15 @@
 //! declared for it; everything else is news or goes to the trace. Deadlines are absolute: no line extends one. Whenever
 //! the dialogue may have slipped (a time-out, a prompt out of turn) the engine escapes, waits for quiet and puts a
 //! query whose line is unmistakable, and only behind that line does it believe anything again. A result of what was
-//! given up may come later still: for 180 s it is not taken for a message's. Between 0x1A and the result, or 180 s, it
+//! given up may come later still: for 180 s it is not taken for a message's. A modem that takes seconds over each answer is
+//! given more time. Between 0x1A and the result, or 180 s, it
 //! writes nothing at all, unless the modem says that it has restarted: then for 5 s more.
 
 mod owed;
 mod read;
 mod submit;
 mod sync;
+mod tempo;
 
 use super::command::Command;
 use super::event::{Event, Input, NotTransmitted, Output, Refusal, Reply, ReplyEnd, Submit, SubmitResult};
@@ -27,6 +29,7 @@ use std::fmt;
 use std::time::Duration;
 use submit::Dialogue;
 use sync::Sync;
+use tempo::Tempo;
 
 /// What may differ from modem to modem.
 #[derive(Clone, Debug)]
@@ -62,6 +65,7 @@ pub struct Engine {
     /// An orphan `+CMGS:` came: until then an `OK` is its own, not the running command's.
     orphan_ok_until: Option<Mono>,
     owed: Owed,
+    tempo: Tempo,
     next_barrier: usize,
     /// What is said before the modem is looked for.
     revival: VecDeque<Command>,
@@ -111,6 +115,7 @@ impl Engine {
             said: VecDeque::new(),
             orphan_ok_until: None,
             owed: Owed::default(),
+            tempo: Tempo::default(),
             next_barrier: 0,
             revival: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -198,8 +203,8 @@ impl Engine {
     fn begin(&mut self, now: Mono, job: Job) {
         match job {
             Job::Command(command) => {
-                self.say(command.text());
-                let deadline = now + command.deadline;
+                self.say(now, command.text());
+                let deadline = now + command.deadline + self.tempo.allowance();
                 self.state = State::Command(Running { command, deadline, grace: None, lines: Vec::new(), bytes: 0 });
             }
             Job::Submit(submit) => self.begin_submit(now, submit),
@@ -295,6 +300,7 @@ impl Engine {
             (State::Sync(sync), meaning) => self.line_in_sync(now, sync, meaning),
             (State::Command(running), Meaning::Answer(line)) => self.command_answered(now, running, line),
             (State::Command(running), Meaning::Final(result)) if !self.is_orphans(now, result) => {
+                self.tempo.answered(now, running.command.is_usual());
                 self.idle(now, result);
                 self.reply(running.lines, ReplyEnd::Final(result));
             }
@@ -331,7 +337,7 @@ impl Engine {
             self.idle(now, FinalResult::Ok);
             return self.reply(running.lines, ReplyEnd::Final(FinalResult::Ok));
         }
-        self.owed.add(now);
+        self.owed.add_timed_out(now, self.tempo.since());
         self.reply(running.lines, ReplyEnd::TimedOut);
         self.resynchronise(now, Some(running.command));
     }
@@ -353,7 +359,11 @@ impl Engine {
     /// A result came that ends nothing: it may be one that was owed.
     fn is_nobodys(&mut self, now: Mono, result: FinalResult) -> bool {
         self.is_orphans(now, result);
-        self.owed.pay(now, result)
+        let paid = self.owed.pay(now, result);
+        if let Some(asked) = paid.as_ref().and_then(|debt| debt.asked) {
+            self.tempo.late(now - asked);
+        }
+        paid.is_some()
     }
 
     /// Whether `result` is the `OK` of an orphan `+CMGS:`.
@@ -361,7 +371,8 @@ impl Engine {
         result.is_ok() && self.orphan_ok_until.take().is_some_and(|until| now < until)
     }
 
-    fn say(&mut self, text: &str) {
+    fn say(&mut self, now: Mono, text: &str) {
+        self.tempo.said(now);
         if self.said.len() == SAID {
             self.said.pop_front();
         }

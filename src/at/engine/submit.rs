@@ -58,9 +58,9 @@ impl Dialogue {
 
 impl Engine {
     pub(super) fn begin_submit(&mut self, now: Mono, submit: Submit) {
-        self.say(&format!("AT+CMGS={}", submit.length));
+        self.say(now, &format!("AT+CMGS={}", submit.length));
         self.emit(Event::WantRelease { token: submit.token });
-        let phase = Phase::Asked { deadline: now + submit.prompt_deadline };
+        let phase = Phase::Asked { deadline: now + submit.prompt_deadline + self.tempo.allowance() };
         self.state = State::Submit(Dialogue { submit, granted: None, phase });
     }
 
@@ -138,7 +138,7 @@ impl Engine {
                 self.state = State::Submit(dialogue);
             }
             (Phase::OnAir(air @ OnAir { reference: None, .. }), Meaning::Final(result))
-                if owed::may_be_anothers(result) && self.owed.pay(now, result) =>
+                if owed::may_be_anothers(result) && self.owed.pay(now, result).is_some() =>
             {
                 air.took_for_owed = true;
                 self.state = State::Submit(dialogue);
