@@ -818,6 +818,39 @@ fn s10_a_slow_modem_that_refuses_the_query_is_found_by_that() {
     assert_eq!(bench.take_events(), [Event::Synchronised]);
 }
 
+#[test]
+fn t8_a_functionality_that_we_asked_for_is_no_restart() {
+    let booted = [Event::Urc(Urc::Booted)];
+    let mut bench = Bench::new();
+    // The answer to something else is taken for the question's, and its own comes later.
+    bench.ask(Command::functionality());
+    bench.hear("\r\nOK\r\n");
+    bench.take_events();
+    bench.ask(Command::pin_state());
+    bench.hear("\r\n+CFUN: 1\r\n\r\n+CPIN: READY\r\n\r\nOK\r\n");
+    assert_eq!(bench.take_events(), [trace("+CFUN: 1"), ok(&["+CPIN: READY"])]);
+    bench.hear("\r\n+CFUN: 1\r\n");
+    assert_eq!(bench.take_events(), booted, "once");
+
+    for text in ["\r\n+CFUN: 1\r\n\r\nOK\r\n", "\r\nOK\r\n\r\n+CFUN: 1\r\n"] {
+        let mut bench = Bench::new();
+        bench.ask(Command::functionality_on());
+        bench.hear(text);
+        assert!(!bench.take_events().contains(&booted[0]), "{text}");
+        bench.hear("\r\n+CFUN: 1\r\n");
+        assert_eq!(bench.take_events(), booted, "{text}");
+    }
+    // What has its answer is no excuse for what comes later, nor is an order to restart.
+    for command in [Command::functionality(), Command::raw("AT+CFUN=1,1", Duration::from_secs(15)).unwrap()] {
+        let mut bench = Bench::new();
+        bench.ask(command.clone());
+        bench.hear(if command == Command::functionality() { "\r\n+CFUN: 1\r\n\r\nOK\r\n" } else { "\r\nOK\r\n" });
+        bench.take_events();
+        bench.hear("\r\n+CFUN: 1\r\n");
+        assert_eq!(bench.take_events(), booted, "{command:?}");
+    }
+}
+
 /// A modem that is not up yet never answers the probes it slept through, and "no service" is what it says first.
 #[test]
 fn s10_a_probe_owes_an_ok_and_nothing_else() {

@@ -10,6 +10,7 @@
 //! given more time. Between 0x1A and the result, or 180 s, it
 //! writes nothing at all, unless the modem says that it has restarted: then for 5 s more.
 
+mod functionality;
 mod owed;
 mod read;
 mod submit;
@@ -22,6 +23,7 @@ use super::line::{Framer, Line, Piece};
 use super::response::PduHex;
 use super::result::FinalResult;
 use crate::domain::time::Mono;
+use functionality::Functionality;
 use owed::Owed;
 use read::{Meaning, SecondLine};
 use std::collections::VecDeque;
@@ -66,6 +68,7 @@ pub struct Engine {
     orphan_ok_until: Option<Mono>,
     owed: Owed,
     tempo: Tempo,
+    functionality: Functionality,
     next_barrier: usize,
     /// What is said before the modem is looked for.
     revival: VecDeque<Command>,
@@ -116,6 +119,7 @@ impl Engine {
             orphan_ok_until: None,
             owed: Owed::default(),
             tempo: Tempo::default(),
+            functionality: Functionality::default(),
             next_barrier: 0,
             revival: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -294,13 +298,16 @@ impl Engine {
     }
 
     fn take_line(&mut self, now: Mono, line: Line) {
-        let Some(meaning) = self.read(line) else { return };
+        let Some(meaning) = self.read(now, line) else { return };
         match (std::mem::replace(&mut self.state, State::Closed), meaning) {
             (State::Submit(dialogue), meaning) => self.line_in_submit(now, dialogue, meaning),
             (State::Sync(sync), meaning) => self.line_in_sync(now, sync, meaning),
             (State::Command(running), Meaning::Answer(line)) => self.command_answered(now, running, line),
             (State::Command(running), Meaning::Final(result)) if !self.is_orphans(now, result) => {
                 self.tempo.answered(now, running.command.is_usual());
+                if !result.is_ok() && running.command.answers_with("+CFUN:") {
+                    self.functionality.settle();
+                }
                 self.idle(now, result);
                 self.reply(running.lines, ReplyEnd::Final(result));
             }
@@ -324,6 +331,9 @@ impl Engine {
     fn command_answered(&mut self, now: Mono, mut running: Running, line: Line) {
         if running.grace.is_none() {
             running.grace = running.command.grace.map(|grace| now + grace);
+        }
+        if line.prefix() == Some("+CFUN:") {
+            self.functionality.settle();
         }
         running.bytes += line.as_str().len() + size_of::<Line>();
         if running.bytes <= MAX_REPLY {
@@ -373,6 +383,7 @@ impl Engine {
 
     fn say(&mut self, now: Mono, text: &str) {
         self.tempo.said(now);
+        self.functionality.said(now, text);
         if self.said.len() == SAID {
             self.said.pop_front();
         }

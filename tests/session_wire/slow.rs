@@ -94,6 +94,24 @@ fn s9_left_in_the_editor_and_slow() {
     }
 }
 
+#[test]
+fn l8_that_the_radio_went_on_as_ordered_is_no_restart() {
+    // Told before the `OK`, and behind it.
+    for pause in [500, 1_500] {
+        let mut wire = Wire::new();
+        wire.behind_its_back("AT+CFUN=4\r");
+        wire.faults(&["answer_delay=1"]);
+        wire.open(None);
+        wire.until("the order", secs(60), |wire| wire.wrote(Default::default(), "AT+CFUN=1\r").is_some());
+        wire.pass(ms(pause));
+        wire.hear(b"\r\n+CFUN: 1\r\n");
+        wire.until_free(secs(90));
+        assert!(!wire.events.iter().any(|(_, event)| *event == Event::Booted), "{pause}");
+        assert_eq!(wire.lines("+CGMI"), 1, "{pause}");
+        wire.still_sends();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
