@@ -69,6 +69,8 @@ pub struct Engine {
     owed: Owed,
     tempo: Tempo,
     functionality: Functionality,
+    /// It was seen to answer a message with `OK` alone.
+    answers_bare: bool,
     next_barrier: usize,
     /// What is said before the modem is looked for.
     revival: VecDeque<Command>,
@@ -120,6 +122,7 @@ impl Engine {
             owed: Owed::default(),
             tempo: Tempo::default(),
             functionality: Functionality::default(),
+            answers_bare: false,
             next_barrier: 0,
             revival: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -147,6 +150,8 @@ impl Engine {
         match input {
             Input::Start { listen_until } => {
                 self.drop_everything();
+                // It may be another modem.
+                self.answers_bare = false;
                 self.start(now, listen_until);
             }
             Input::Revive(commands) => self.revival = commands.into(),
@@ -363,6 +368,7 @@ impl Engine {
     /// A `+CMGS:` that nobody waits for. The `OK` behind it is as much an orphan.
     fn orphan(&mut self, now: Mono, reference: u8) {
         self.orphan_ok_until = Some(now + ORPHAN_OK);
+        self.answers_bare = false;
         self.emit(Event::OrphanResult { reference });
     }
 

@@ -10,7 +10,8 @@ use super::*;
 #[derive(Debug)]
 pub(super) enum Sync {
     /// Before the first byte: a message from before a restart may still be on the air.
-    Listening { until: Mono, reference: Option<u8> },
+    /// `bare`: an `OK` came, and no `+CMGS:` so far.
+    Listening { until: Mono, reference: Option<u8>, bare: bool },
     /// ESC and CR went out: waiting until nothing more comes.
     Draining { quiet_at: Mono, by: Mono, prompted: bool, tries: u8, then: Then },
     /// A command went out that may bring the modem back.
@@ -91,7 +92,7 @@ impl Engine {
     pub(super) fn start(&mut self, now: Mono, listen_until: Option<Mono>) {
         match listen_until {
             Some(until) if until > now => {
-                self.state = State::Sync(Sync::Listening { until, reference: None });
+                self.state = State::Sync(Sync::Listening { until, reference: None, bare: false });
             }
             _ => self.drain(now, 0, Then::Probe),
         }
@@ -112,8 +113,8 @@ impl Engine {
 
     pub(super) fn sync_timed_out(&mut self, now: Mono, sync: Sync) {
         match sync {
-            Sync::Listening { reference, .. } => {
-                if reference.is_some() {
+            Sync::Listening { reference, bare, .. } => {
+                if bare || reference.is_some() {
                     self.emit(Event::Heard(SubmitResult::Accepted { reference }));
                 }
                 self.drain(now, 0, Then::Probe);
@@ -270,14 +271,15 @@ impl Engine {
             self.tempo.answered(now, true);
         }
         match (&mut sync, meaning) {
-            (Sync::Listening { until, reference }, Meaning::Reference(heard)) => {
+            (Sync::Listening { until, reference, .. }, Meaning::Reference(heard)) => {
                 *reference = Some(heard);
                 *until = (*until).min(now + ORPHAN_OK);
             }
+            // It may be the answer to something else, and the message still on the air.
+            (Sync::Listening { reference: None, bare, .. }, Meaning::Final(FinalResult::Ok)) => *bare = true,
             (Sync::Listening { reference, .. }, Meaning::Final(result)) => {
                 let reference = *reference;
-                let accepted = result.is_ok() || reference.is_some();
-                self.emit(Event::Heard(if accepted {
+                self.emit(Event::Heard(if reference.is_some() {
                     SubmitResult::Accepted { reference }
                 } else {
                     SubmitResult::Refused(result)
