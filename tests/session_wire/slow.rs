@@ -1,6 +1,6 @@
 //! Modems that take their time over every answer: up to 5 s, always as long or never twice, and deaf meanwhile or not.
 
-use crate::wire::{Wire, secs};
+use crate::wire::{Wire, ms, secs};
 use otpgate::domain::message::PartResult::Accepted;
 use otpgate::modem::board::ModemState;
 use otpgate::modem::session::Event;
@@ -110,6 +110,27 @@ fn l8_that_the_radio_went_on_as_ordered_is_no_restart() {
         assert_eq!(wire.lines("+CGMI"), 1, "{pause}");
         wire.still_sends();
     }
+}
+
+#[test]
+fn l5_a_modem_that_does_not_answer_is_not_shown_as_ready() {
+    let mut wire = Wire::up_with(&["hang=reopen@next:1"]);
+    wire.pass_secs(59);
+    assert_eq!(wire.session.view().state, ModemState::Ready);
+    wire.pass(ms(6_100));
+    let view = wire.session.view();
+    assert_eq!(view.state, ModemState::Recovering);
+    assert!(view.reason.is_some_and(|words| words.contains("did not answer")));
+    wire.until("a reopening", secs(60), |wire| !wire.reopened.is_empty());
+    wire.until_free(secs(60));
+    assert_eq!(wire.session.view().state, ModemState::Ready);
+
+    // One that comes back by itself.
+    let mut wire = Wire::up_with(&["late_answer=3600@next:1"]);
+    wire.pass_secs(65);
+    assert_eq!(wire.session.view().state, ModemState::Recovering);
+    wire.pass_secs(1);
+    assert_eq!(wire.session.view().state, ModemState::Ready);
 }
 
 proptest! {
