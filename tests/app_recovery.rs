@@ -6,6 +6,8 @@ use common::{House, ME, sleep, sleep_ms};
 use otpgate::domain::event::EventKind;
 use otpgate::domain::message::Status;
 use otpgate::modem::board::{ModemState, ModemView};
+use otpgate::simulator::modem::ModemOptions;
+use otpgate::simulator::network::NetworkOptions;
 use otpgate::store::EventQuery;
 use std::time::Duration;
 
@@ -80,6 +82,31 @@ async fn l5_a_hang_ends_at_the_rung_that_helps_and_nobody_else_notices() {
         }
         assert_eq!(view(&house, 0).recovery, None, "{cure}");
         assert_eq!(traffic(&mut house, 100, 20).await, 0, "{cure}");
+        house.stop().await;
+    }
+}
+
+/// As slow as modems are, it is no modem that has stopped.
+#[tokio::test(start_paused = true)]
+async fn t9_a_modem_that_takes_seconds_over_each_answer_is_set_up_without_help_and_sends() {
+    for delay in ["1.5", "3", "5", "0..5"] {
+        let mut house = House::empty(1, &ModemOptions::default(), 7, NetworkOptions::default());
+        house.faults(0, &[&format!("answer_delay={delay}")]);
+        house.begin().await;
+        until(&house, "ready", 330, |view| view.state.is_ready()).await;
+        let mut messages = Vec::new();
+        for n in 0..4 {
+            let to = format!("+1415555{n:04}");
+            messages.push((house.accept(&to, "hello").await, to));
+        }
+        for (id, to) in messages {
+            house.settled(id, Duration::from_secs(600)).await;
+            assert_eq!(house.copies(&to).len(), 1, "{delay}");
+        }
+        sleep(600).await;
+        let view = view(&house, 0);
+        assert!(view.rungs.is_empty() && view.recovery.is_none() && view.opened == 1, "{delay}: {view:?}");
+        assert!(lines(&house, 0, "+CGMI") == 1 && view.uncertain == 0, "{delay}: {view:?}");
         house.stop().await;
     }
 }

@@ -108,6 +108,11 @@ impl Command {
         self.prefixes.iter().any(|own| other.answers_with(own))
     }
 
+    /// Whether it is one that every modem can answer at once: nothing has to be switched, found or read for it.
+    pub fn is_usual(&self) -> bool {
+        self.deadline <= USUAL
+    }
+
     /// Whether it is a call command, which `NO CARRIER` and its kin may end.
     pub fn is_call(&self) -> bool {
         let text = self.text.to_ascii_uppercase();

@@ -312,6 +312,8 @@ pub struct Session {
     reserved_in_a_row: u8,
     withheld: Option<Reason>,
     rebooted: bool,
+    /// It left something unanswered, and was not found again yet.
+    silent: bool,
     revival: Option<Revival>,
     quiet_since: Mono,
     /// When it was in PDU mode last, as far as is known.
@@ -393,6 +395,7 @@ impl Session {
             reserved_in_a_row: 0,
             withheld: None,
             rebooted: false,
+            silent: false,
             revival: None,
             quiet_since: Mono::default(),
             in_pdu_mode: Mono::default(),
@@ -621,6 +624,7 @@ impl Session {
             }
             Phase::BringUp { .. } => (ModemState::Starting, None),
             Phase::Recovering => (ModemState::Recovering, self.job.map(|_| LISTENING.to_owned())),
+            Phase::Up if self.silent => (ModemState::Recovering, Some(SILENT.to_owned())),
             Phase::Up if registration.is_none() => (ModemState::Waiting, Some(self.known.unregistered().to_owned())),
             Phase::Up if self.job.is_some() => (ModemState::Sending, None),
             Phase::Up => (ModemState::Ready, None),
@@ -697,7 +701,11 @@ impl Session {
                 self.emit(Event::ListeningEnded);
             }
             AtEvent::Resynchronised if self.phase == Phase::Recovering => self.go(Phase::Up),
-            AtEvent::Resynchronised => {}
+            AtEvent::Resynchronised => {
+                if std::mem::take(&mut self.silent) {
+                    self.emit(Event::Changed);
+                }
+            }
             AtEvent::OrphanResult { reference } => self.orphan(reference),
             AtEvent::ForeignEcho(_) => {
                 self.pace.fault();
@@ -730,6 +738,13 @@ impl Session {
 
     fn go(&mut self, phase: Phase) {
         self.phase = phase;
+        self.silent = false;
+        self.emit(Event::Changed);
+    }
+
+    /// It has not answered: until it does it is not shown as one that can send.
+    fn is_silent(&mut self) {
+        self.silent = true;
         self.emit(Event::Changed);
     }
 
@@ -768,6 +783,7 @@ fn config(quirks: Quirks, known: &Known) -> at::Config {
 const REVIVAL: Duration = Duration::from_secs(15);
 /// A storage that answers at all has answered by then.
 const WORTH_WAITING: Duration = Duration::from_secs(2);
+const SILENT: &str = "it did not answer what it was asked; it is waited for, and brought back if it does not";
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";
 
 #[cfg(test)]

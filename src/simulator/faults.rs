@@ -280,6 +280,10 @@ faults! {
     "L14" report_lost: Yes,
     /// The network takes the message and reports it as delivered, and nobody gets it.
     "L14" filtered: Yes,
+    /// It takes so long over each command, ESC and message before it answers; what is typed meanwhile waits for its turn.
+    "S10" answer_delay: Delay,
+    /// What is typed while it takes its time (answer_delay) is lost.
+    "S9" deaf_while_busy: Yes,
 }
 
 impl Faults {
@@ -411,6 +415,32 @@ impl FaultValue for u8 {
             Some(hex) => u8::from_str_radix(hex, 16).ok(),
             None => text.parse().ok(),
         }
+    }
+}
+
+/// A time, or one between two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// At least.
+    pub least: Duration,
+    /// At most.
+    pub most: Duration,
+}
+
+impl Delay {
+    /// One of those times. Where there is but one, nothing is drawn.
+    pub fn draw(self, dice: &mut Dice) -> Duration {
+        let span = self.most - self.least;
+        if span.is_zero() { self.least } else { self.least + span.mul_f64(dice.roll()) }
+    }
+}
+
+impl FaultValue for Delay {
+    const EXPECTED: &'static str = "a time as 1.5 or 300ms, or two as 0..5";
+    fn read(text: &str) -> Option<Self> {
+        let (least, most) = text.split_once("..").unwrap_or((text, text));
+        let delay = Self { least: Duration::read(least)?, most: Duration::read(most)? };
+        (delay.least <= delay.most).then_some(delay)
     }
 }
 
@@ -644,9 +674,12 @@ mod tests {
             "refuse_command=+cnmi=2,1|+CSMS",
             "registration=3,0,1",
             "lf_sensitive=yes",
+            "answer_delay=0..2.5",
         ] {
             assert_eq!(f.set_flag(flag), Ok(()), "{flag}");
         }
+        let delay = Delay { least: Duration::ZERO, most: Duration::from_millis(2500) };
+        assert_eq!(f.answer_delay, Fault::always(delay));
         assert_eq!(f.prompt_shape, Fault::always(PromptShape::LineEnd));
         assert_eq!(f.refuse_before_prompt, Fault::next(2, Failure::Cms(330)));
         assert_eq!(f.silence, Fault::new(Fate::Accepted, When::Chance(0.5)));
@@ -671,6 +704,7 @@ mod tests {
             ("prompt_shape=round", "one of line_end no_space"),
             ("late_result=-1", "a time as 12"),
             ("network_refusal=256", "a number from 0 to 255"),
+            ("answer_delay=5..1", "two as 0..5"),
         ];
         for (flag, part) in rows {
             let message = Faults::default().set_flag(flag).unwrap_err().to_string();

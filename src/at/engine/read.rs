@@ -53,7 +53,7 @@ impl Engine {
     }
 
     /// What the line means to what is in flight. `None` if nothing: then it has been told as an event, or dropped.
-    pub(super) fn read(&mut self, line: Line) -> Option<Meaning> {
+    pub(super) fn read(&mut self, now: Mono, line: Line) -> Option<Meaning> {
         let line = match self.read_second_line(line) {
             Ok(found) => return found,
             Err(line) => line,
@@ -72,12 +72,17 @@ impl Engine {
         }
         let answers = line.prefix().is_some_and(|prefix| self.asked().is_some_and(|asked| asked.answers_with(prefix)));
         match urc::recognise(&line, answers) {
+            Some(News::Whole(Urc::Booted)) if line.prefix() == Some("+CFUN:") && self.functionality.take(now) => {
+                self.emit(Event::Trace(line));
+                return None;
+            }
             Some(News::Whole(urc)) => {
                 // A late answer to `AT+CFUN?` looks like the news of a restart.
                 let definite = self.owed.is_empty() || line.prefix() != Some("+CFUN:");
                 let booted = urc == Urc::Booted && definite;
                 if booted {
                     self.owed.clear();
+                    self.functionality.settle();
                 }
                 self.emit(Event::Urc(urc));
                 return booted.then_some(Meaning::Booted);

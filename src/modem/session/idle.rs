@@ -91,6 +91,9 @@ impl Session {
     pub(super) fn replied(&mut self, now: Mono, reply: Reply) {
         self.quiet_since = now;
         self.lists_hang |= self.lists && reply.end == ReplyEnd::TimedOut;
+        if reply.end == ReplyEnd::TimedOut {
+            self.is_silent();
+        }
         match self.asked.take() {
             Some(Asked::Step) => self.step_done(now, &reply),
             Some(Asked::Format) => self.format_told(now, &reply),

@@ -72,7 +72,8 @@ impl Session {
         self.incoming.chosen = None;
         let outcome = self.part_result(result);
         match result {
-            SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted) => {
+            SubmitResult::NotTransmitted(why @ (NotTransmitted::NoPrompt | NotTransmitted::Interrupted)) => {
+                self.silent |= why == NotTransmitted::NoPrompt;
                 self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1);
             }
             SubmitResult::RefusedBeforePdu(result) if !says_why(result) => {
