@@ -548,11 +548,14 @@ pub enum Scope {
     Simulator,
     /// All of these, and the keys.
     Admin,
+    /// Read what came in: it belongs to the box, and so to no client.
+    Inbound,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 6] = [Self::Verify, Self::Check, Self::Send, Self::Read, Self::Simulator, Self::Admin];
+    pub const ALL: [Scope; 7] =
+        [Self::Verify, Self::Check, Self::Send, Self::Read, Self::Inbound, Self::Simulator, Self::Admin];
 
     /// The word that the API and the command line use.
     pub fn as_str(self) -> &'static str {
@@ -561,6 +564,7 @@ impl Scope {
             Self::Check => "check",
             Self::Send => "send",
             Self::Read => "read",
+            Self::Inbound => "inbound",
             Self::Simulator => "simulator",
             Self::Admin => "admin",
         }
