@@ -6,6 +6,7 @@
 use crate::config::{Config, ConfigError, Limits, Mode};
 use crate::dispatch::router::Routes;
 use crate::domain::id::{ClientId, KeyId};
+use crate::domain::inbound::InboundRules;
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::http::{self, Api};
@@ -126,7 +127,8 @@ impl App {
         let addr = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
 
         let (store, committer) = open_store(&config, &storage, kind, &random, &clock)?;
-        store.set_inbound_rules(config.inbound.clone());
+        let country = config.country.map(|country| country.as_str().to_owned());
+        store.set_inbound_rules(InboundRules { country, ..config.inbound.clone() });
         if let Some(every) = config.canary.every {
             store.set_canaries(every, config.canary.within, config.canaries());
         }

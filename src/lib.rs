@@ -57,6 +57,7 @@
 //!   free, and for one ahead while it is on the air; it asks for none while its modem rests after a refusal that was no
 //!   message's fault. A SIM card's PIN is typed once the store has that on record, and only if nothing that is on record
 //!   speaks against it. What comes in is deleted from the modem once it is on record here.
+//! - [`numbers`]: numbering plans: what a national number is to the rest of the world, where a number belongs. Pure.
 //! - [`otp`]: codes: derived, rendered into a text, read as people type them. Pure.
 //! - [`dispatch`]: what to do about an outcome: retry, resend, give up, believe that a number is unassigned; what a SIM card may
 //!   send (`quota`), whether it is in service (`breaker`), which is preferred (`router`), whether it reaches itself (`canary`).
@@ -116,6 +117,7 @@ pub mod dispatch;
 pub mod domain;
 pub mod http;
 pub mod modem;
+pub mod numbers;
 pub mod ops;
 pub mod otp;
 pub mod simulator;

@@ -4,6 +4,7 @@
 use otpgate::at::response::{Registration, StoredAt, stored_messages};
 use otpgate::at::urc::Domain;
 use otpgate::at::*;
+use otpgate::domain::secret::Secret;
 use otpgate::domain::time::Mono;
 use std::time::Duration;
 
@@ -1022,6 +1023,8 @@ fn t3_two_line_news() {
     let report = || Event::Urc(Urc::Report(pdu.clone()));
     let message = || Event::Urc(Urc::Message(pdu.clone()));
     let stored = || Event::Urc(Urc::MessageStored(StoredAt { memory: "SM".into(), index: 1 }));
+    let garbled = |report, raw: &str| Event::Urc(Urc::Garbled { report, raw: Secret::new(raw) });
+    let noisy = REPORT.replacen('0', "?", 3);
     let rows: Vec<(&str, String, Vec<Event>)> = vec![
         ("report", format!("+CDS: 23\r\n{REPORT}\r\n"), vec![report()]),
         ("report with a leading comma", format!("+CDS: ,23\r\n{REPORT}\r\n"), vec![report()]),
@@ -1030,8 +1033,11 @@ fn t3_two_line_news() {
         ("one line, of the kind that looks alike", "+CMTI: \"SM\",1\r\n".into(), vec![stored()]),
         ("blank line between", format!("+CDS: 23\r\n\r\n{REPORT}\r\n"), vec![report()]),
         ("news between", format!("+CDS: 23\r\n+CMTI: \"SM\",1\r\n{REPORT}\r\n"), vec![stored(), report()]),
-        ("another length", format!("+CDS: 24\r\n{REPORT}\r\n"), vec![trace(REPORT)]),
-        ("odd", format!("+CDS: 23\r\n{REPORT}0\r\n"), vec![trace(&format!("{REPORT}0"))]),
+        ("another length", format!("+CDS: 24\r\n{REPORT}\r\n"), vec![garbled(true, REPORT)]),
+        ("odd", format!("+CDS: 23\r\n{REPORT}0\r\n"), vec![garbled(true, &format!("{REPORT}0"))]),
+        ("a length that is none", format!("+CMT: ,900\r\n{REPORT}\r\n"), vec![garbled(false, REPORT)]),
+        ("no hexadecimal", format!("+CMT: ,23\r\n{noisy}\r\n"), vec![garbled(false, &noisy)]),
+        ("noise between", format!("+CMT: ,23\r\n~~ no PDU ~~\r\n{REPORT}\r\n"), vec![trace("~~ no PDU ~~"), message()]),
         ("text mode, one line", "+CDS: 2,10,\"+1\",145,\"a\",\"b\",0\r\n".into(), vec![Event::Urc(Urc::TextMode)]),
     ];
     for (name, text, expected) in rows {
@@ -1068,10 +1074,32 @@ fn t3_a_message_is_read_with_the_length_announced() {
     bench.hear(&format!("\r\n+CMGL: 0,1,,23\r\n{REPORT}\r\n+CDSI: \"SM\",3\r\n+CMGL: 5,1,9\r\n{REPORT}\r\n"));
     bench.hear(&format!("+CMGL: 7,1,\"\",23\r\n{REPORT}\r\n\r\nOK\r\n"));
     let events = bench.take_events();
-    assert_eq!(events[..2], [report_stored(), trace(REPORT)]);
-    let [Event::Replied(reply)] = &events[2..] else { panic!("{events:?}") };
-    let found: Vec<_> = stored_messages(&reply.lines).into_iter().map(|m| (m.index, m.pdu.is_some())).collect();
-    assert_eq!(found, [(Some(0), true), (Some(5), false), (Some(7), true)]);
+    assert_eq!(events[..1], [report_stored()]);
+    let [Event::Replied(reply)] = &events[1..] else { panic!("{events:?}") };
+    let found = stored_messages(&reply.lines).into_iter();
+    let found: Vec<_> = found.map(|m| (m.index, m.pdu.is_some(), m.raw.is_some())).collect();
+    assert_eq!(found, [(Some(0), true, false), (Some(5), false, true), (Some(7), true, false)]);
+}
+
+#[test]
+fn r8_a_stored_message_that_is_no_pdu_is_given_as_it_is_and_ends_no_command_late() {
+    for (head, raw) in
+        [("+CMGR: 0,,23", "no hexadecimal"), ("+CMGR: 0,,900", REPORT), ("+CMGR: 1,,0", "FFFF"), ("+CMGR: 0", REPORT)]
+    {
+        let mut bench = Bench::new();
+        bench.ask(Command::read_message(3));
+        bench.hear(&format!("\r\n{head}\r\n{raw}\r\n\r\nOK\r\n"));
+        let events = bench.take_events();
+        let [Event::Replied(reply)] = &events[..] else { panic!("{head}: {events:?}") };
+        let [found] = &stored_messages(&reply.lines)[..] else { panic!("{head}") };
+        assert_eq!((&found.pdu, found.raw.as_ref().map(Secret::reveal)), (&None, Some(raw)), "{head}");
+    }
+    let mut bench = Bench::new();
+    bench.ask(Command::read_message(3));
+    bench.hear("\r\n+CMGR: 0,,0\r\n\r\nOK\r\n");
+    let events = bench.take_events();
+    let [Event::Replied(reply)] = &events[..] else { panic!("{events:?}") };
+    assert!(reply.is_ok() && stored_messages(&reply.lines).is_empty(), "an empty place");
 }
 
 #[test]

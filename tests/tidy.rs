@@ -245,6 +245,7 @@ const PURE: &[&str] = &[
     "sms/",
     "at/",
     "otp/",
+    "numbers",
     "simulator/",
     "modem/state",
     "modem/bringup",
@@ -289,6 +290,7 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["sled"], &["store/"]),
     (&["axum"], &["http/"]),
     (&["nusb"], &["modem/usb"]),
+    (&["rlibphonenumber"], &["numbers"]),
     (&["tokio_serial", "serialport", "rustix::pty", "openpt"], &["modem/serial", "simulator/pty"]),
 ];
 
@@ -318,6 +320,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sms", &["at", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
     ("at", &["sms", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
     ("otp", &["at", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
+    (
+        "numbers",
+        &["at", "sms", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"],
+    ),
     ("config", &["at", "sms", "otp", "modem", "dispatch", "store", "simulator", "app", "cli"]),
     ("ops", &["at", "sms", "otp", "modem", "dispatch", "store", "http", "simulator", "app", "cli"]),
     ("simulator", &["at", "sms", "otp", "dispatch", "store", "http", "app", "cli"]),

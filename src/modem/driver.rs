@@ -11,7 +11,7 @@ use super::port::{Port, Ports};
 use super::quirks::Configured;
 use super::recovery::ward::{Tally, Ward};
 use super::recovery::{self, Recovery, Revival, Stage, Standing, Trouble};
-use super::session::{Event, Input, Job, Output, Session, StoredAt};
+use super::session::{Event, Held, Input, Job, Output, Session};
 use crate::config::SimCardConfig;
 use crate::dispatch::retry::{self, Blame};
 use crate::domain::equipment::{Imei, SimCard};
@@ -403,12 +403,12 @@ impl Driver {
             // A bare OK may belong to anything.
             Event::Heard(PartResult::Accepted(None)) => {}
             Event::Heard(result) => self.late_result(result, false),
-            Event::Report { reference, recipient, status, verdict, stored } => {
+            Event::Report { reference, recipient, status, verdict, held } => {
                 if let Some((_, sim_card)) = self.identity.clone() {
-                    self.keep_report(Report { sim_card, reference, recipient, status, verdict }, stored);
+                    self.keep_report(Report { sim_card, reference, recipient, status, verdict }, held);
                 }
             }
-            Event::Inbound { from, characters, pdu, stored } => self.journal(from, characters, pdu, stored),
+            Event::Inbound { from, characters, pdu, held } => self.journal(from, characters, pdu, held),
             Event::CallRejected => self.rejected_call(),
             Event::GoesOver(bearer) => {
                 if let Some((_, sim_card)) = &self.identity {

@@ -78,10 +78,10 @@ pub enum Input<'a> {
         /// Whether it is.
         granted: bool,
     },
-    /// What lies there is on disk here.
-    Kept(StoredAt),
-    /// What lies there could not be taken; it is to stay.
-    NotKept(StoredAt),
+    /// What came in is on disk here: the modem may do without it.
+    Kept(Held),
+    /// What came in could not be taken: the modem is to keep it, or to give it again.
+    NotKept(Held),
     /// Whether a message is ready to be sent: what comes in must not starve it.
     MessageWaits(bool),
     /// Messages to several numbers in a row failed over a registration that is doubtful.
@@ -218,8 +218,8 @@ pub enum Event {
         status: u8,
         /// What TP-ST means.
         verdict: ReportVerdict,
-        /// Where the modem keeps it, until [`Input::Kept`] says that it need not.
-        stored: Option<StoredAt>,
+        /// How the modem holds it, until [`Input::Kept`] says that it need not.
+        held: Option<Held>,
     },
     /// A message came in, or a part of one, or something that can't be read.
     Inbound {
@@ -229,8 +229,8 @@ pub enum Event {
         characters: usize,
         /// Its octets in hexadecimal, the service centre's field first.
         pdu: Secret,
-        /// Where the modem keeps it, until [`Input::Kept`] says that it need not.
-        stored: Option<StoredAt>,
+        /// How the modem holds it, until [`Input::Kept`] says that it need not.
+        held: Option<Held>,
     },
     /// With this value of `AT+CGSMS` the SIM card's messages go, and with others they did not.
     GoesOver(u8),
@@ -240,6 +240,15 @@ pub enum Event {
     CallRejected,
     /// Something worth a line in the log.
     Notice(&'static str),
+}
+
+/// How a modem holds what came in until it is on disk here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It lies in a storage, to be deleted there.
+    Stored(StoredAt),
+    /// It came directly then, to be acknowledged: else the network gives it again.
+    Unacknowledged(Mono),
 }
 
 /// What a session knows of its modem.
@@ -465,7 +474,7 @@ impl Session {
                 self.known = self.nothing_known();
                 self.incoming.forget();
                 self.early.clear();
-                self.acknowledgements.forget();
+                self.acknowledgements.forget(now);
                 self.unlock.forget();
                 self.unlock.powered_up();
                 self.card.forget();
@@ -498,14 +507,15 @@ impl Session {
             Input::SetUp => self.rebooted = true,
             Input::ServiceCode(code) => self.begin_service_code(now, code),
             Input::Pin { token, answer } => self.take_pin(now, token, answer),
-            Input::Kept(at) => self.kept(at),
-            Input::NotKept(at) => self.not_kept(&at),
+            Input::Kept(held) => self.kept(now, held),
+            Input::NotKept(held) => self.not_kept(&held),
             Input::MessageWaits(waits) => self.incoming.message_waits = waits,
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
                 self.engine.handle_input(now, AtInput::Withheld { token });
             }
         }
+        self.acknowledgements.wake(now);
         self.drain(now);
         if self.phase == Phase::Closed {
             self.withdraw_unchecked();
@@ -528,7 +538,8 @@ impl Session {
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
             Phase::Up if self.asked.is_none() && self.job.is_none() => {
                 let heartbeat = self.quiet_since + self.heartbeat();
-                let idle = self.incoming.sweep.next_due().map_or(heartbeat, |look| look.min(heartbeat));
+                let ends = [self.incoming.sweep.next_due(), self.acknowledgements.asked_until()];
+                let idle = ends.into_iter().flatten().fold(heartbeat, Mono::min);
                 Some(self.service_code.waits_until().unwrap_or(idle))
             }
             _ => None,

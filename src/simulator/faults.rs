@@ -233,6 +233,8 @@ faults! {
     "T6" mute_command: Prefixes,
     /// That a storage is full is announced, each time that a message finds no place.
     "R1" announce_full: Yes,
+    /// What is read from a storage has a character in it that is no hexadecimal digit.
+    "R8" garbled_storage: Yes,
     /// The modem restarts at this command, its settings gone.
     "T8" reboot: Yes,
     /// From this command on nothing is answered.

@@ -203,7 +203,7 @@ impl Loaded {
                 }
             }
             Record::InboundPdu(kept) => {
-                let hash = inbound::pdu_hash(&self.numbers, &kept.sim_card, &kept.pdu);
+                let hash = inbound::known_by(&self.numbers, &kept.sim_card, &kept.pdu);
                 self.inbound.know(hash, kept.message);
             }
             Record::Body(_) | Record::SuppliedCode(_) => {}

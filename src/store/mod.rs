@@ -646,14 +646,16 @@ pub enum Scope {
     Simulator,
     /// All of these, and the keys.
     Admin,
+    /// Read what came in: it belongs to the box, and so to no client.
+    Inbound,
     /// All of MyOTP.App's calls, and nothing else: such a key is good in that dialect's header only.
     MyOtp,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 7] =
-        [Self::Verify, Self::Check, Self::Send, Self::Read, Self::Simulator, Self::Admin, Self::MyOtp];
+    pub const ALL: [Scope; 8] =
+        [Self::Verify, Self::Check, Self::Send, Self::Read, Self::Inbound, Self::Simulator, Self::Admin, Self::MyOtp];
 
     /// The word that the API and the command line use.
     pub fn as_str(self) -> &'static str {
@@ -662,6 +664,7 @@ impl Scope {
             Self::Check => "check",
             Self::Send => "send",
             Self::Read => "read",
+            Self::Inbound => "inbound",
             Self::Simulator => "simulator",
             Self::Admin => "admin",
             Self::MyOtp => "myotp",

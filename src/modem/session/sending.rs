@@ -86,7 +86,7 @@ impl Session {
             SubmitResult::NotTransmitted(_) => {}
         }
         if matches!(outcome, PartResult::NotSent(Reason::Cms(208 | 211 | 322))) {
-            self.incoming.sweep.hurry();
+            self.incoming.sweep.hurry(now);
         }
         let set_up_again = self.is_cured_by_setting_up(outcome) | self.card_failed(now, outcome);
         self.judge_bearer(outcome);
