@@ -14,7 +14,7 @@ use crate::domain::message::{
 };
 use crate::domain::msisdn::Msisdn;
 use crate::domain::pin::{PinEnd, PinHistory, PinHolder, TriedPin};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{Meaning, Reason};
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
 use crate::domain::verification::{CodeSource, Verification, VerificationState};
@@ -276,6 +276,7 @@ fn sim_card_record() -> impl Strategy<Value = SimCardRecord> {
 pub(crate) fn reason() -> impl Strategy<Value = Reason> {
     prop_oneof![
         any::<u16>().prop_map(Reason::Cms),
+        (any::<u16>(), select(&Meaning::ALL[..])).prop_map(|(n, meaning)| Reason::MakersCms(n, meaning)),
         any::<u16>().prop_map(Reason::Cme),
         any::<u8>().prop_map(Reason::Report),
         select(vec![

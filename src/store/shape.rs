@@ -139,7 +139,7 @@ through! {
     EventKind: String, |kind| kind.as_str().to_owned(), |word| Self::parse(&word);
     Permission: String, |permission| permission.as_str().to_owned(), |word| Self::parse(&word);
     PinHistory: Vec<TriedPinShape>, |h| h.0.shape(), |tried| Disk::from_shape(tried).map(Self);
-    Reason: (String, Option<u16>), |r| (r.code().to_owned(), r.number()), |(code, n)| Self::from_code(&code, n);
+    Reason: (String, Option<u16>), |r| (r.record_code().to_owned(), r.number()), |(code, n)| Self::from_code(&code, n);
 }
 
 fields!(BootTime as BootTimeShape { id: BootId, since_boot: Duration });
