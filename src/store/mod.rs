@@ -77,8 +77,14 @@ pub trait Store: Send + Sync + 'static {
     -> Answer<Accepted<Message>>;
     /// One message; with `wait`, as soon as it has changed.
     fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message>;
-    /// When a queued message finds room over some SIM card, if all that may take it are held back now.
-    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>>;
+    /// Of these messages those that wait and are held back: the earliest time at which each can go, by the limits of the SIM
+    /// cards that may take it and what stands before it. One that can't go at all has its deadline there.
+    fn next_slots(&self, ids: Vec<MessageId>) -> Answer<BTreeMap<MessageId, Wall>>;
+    /// The same for one.
+    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>> {
+        let slots = self.next_slots(vec![id]);
+        Box::pin(async move { Ok(slots.await?.remove(&id)) })
+    }
     /// What the SIM cards have sent, and whether they are in service.
     fn sim_cards(&self) -> Answer<BTreeMap<SimCard, SimCardView>>;
     /// A page of messages, newest first.
@@ -620,6 +626,8 @@ pub struct Health {
     pub low_space: bool,
     /// Every SIM card that could send is held back, by its limits or since the network refuses it.
     pub held: bool,
+    /// Something waits, and limits or what the network refuses may be why.
+    pub waits: bool,
     /// Status reports since otpgate started that fit no message, by SIM card.
     pub unmatched_reports: BTreeMap<SimCard, u64>,
     /// Whether it still commits.
@@ -882,5 +890,6 @@ mod sending;
 mod shape;
 mod sim_cards;
 pub mod sled_backend;
+mod slots;
 mod tally;
 pub mod vault;

@@ -11,12 +11,12 @@ use super::record::{Key, Record, SimCardRecord};
 use super::{Policy, Readiness, SimCardView};
 use crate::config::Mode;
 use crate::dispatch::breaker::{self, Breaker, Change, Gate, Open};
-use crate::dispatch::quota::{Account, Ask, At, Hold, NEW, Window};
+use crate::dispatch::quota::{Account, Ask, At, Forecast, Hold, Kind, NEW, Window};
 use crate::dispatch::router::{Health, PATIENCE, Reached};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::message::{Message, Part, PartResult, PartState};
 use crate::domain::msisdn::Msisdn;
-use crate::domain::time::{Deadline, Mono, Now, Wall};
+use crate::domain::time::{Deadline, Mono, Now};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub(super) enum Held {
     Until(Option<Mono>),
     /// By a window that stays full until its end: another message may find room all the same.
     Full(Option<Mono>),
+    /// By the one message with which it is tried again.
+    Trial,
 }
 
 impl Held {
@@ -76,6 +78,7 @@ impl Held {
     pub(super) fn until(self) -> Option<Mono> {
         match self {
             Self::Until(until) | Self::Full(until) => until,
+            Self::Trial => None,
         }
     }
 
@@ -111,7 +114,7 @@ impl SimCards {
                 if !matches!(part.state, PartState::NotSent(_))
                     && let Some(account) = &mut card.account
                 {
-                    account.restore(at, number, now);
+                    account.restore(at, number, Kind::of(message), now);
                 }
                 if let (PartState::Accepted(_), Some(at)) = (part.state, part.settled) {
                     self.reached.put(number, &attempt.sim_card, at);
@@ -174,9 +177,9 @@ impl SimCards {
     // What is sent.
 
     /// A part is about to be sent.
-    pub(super) fn charge(&mut self, sim_card: &SimCard, number: NumberHash, jitter: u8, now: &Now) {
+    pub(super) fn charge(&mut self, sim_card: &SimCard, number: NumberHash, kind: Kind, jitter: u8, now: &Now) {
         if let Some(account) = &mut self.card(sim_card, now).account {
-            account.charge(number, jitter, now);
+            account.charge(number, kind, jitter, now);
         }
     }
 
@@ -216,7 +219,7 @@ impl SimCards {
         let card = self.card(sim_card, now);
         match card.breaker.gate(now) {
             Gate::Until(retry) => return Some(Held::Until(Some(retry.mono(now)))),
-            Gate::Trial if ask.promises > 0 => return Some(Held::Until(None)),
+            Gate::Trial if ask.promises > 0 => return Some(Held::Trial),
             Gate::Trial | Gate::Open => {}
         }
         let hold = card.ask(ask, now)?;
@@ -373,11 +376,22 @@ impl SimCards {
         self.cards.iter_mut().map(|(sim_card, card)| (sim_card.clone(), view(card))).collect()
     }
 
-    /// When a message can go over this SIM card, by the wall clock: `Ok` if now.
-    pub(super) fn slot(&mut self, sim_card: &SimCard, ask: Ask, now: &Now) -> Result<(), Option<Wall>> {
-        match self.held(sim_card, ask, now) {
-            None => Ok(()),
-            Some(held) => Err(held.until().map(|until| now.wall + (until - now.mono))),
+    /// Whether it is out of service, and the next message is to try it.
+    pub(super) fn is_to_be_tried(&self, sim_card: &SimCard, now: &Now) -> bool {
+        self.cards.get(sim_card).is_some_and(|card| card.breaker.gate(now) == Gate::Trial)
+    }
+
+    /// What this SIM card could send by and by.
+    pub(super) fn forecast(&mut self, sim_card: &SimCard, ask: Ask, now: &Now) -> Forecast {
+        let enforced = self.policy.mode == Mode::Enforce;
+        let card = self.card(sim_card, now);
+        let from = match card.breaker.gate(now) {
+            Gate::Until(retry) => At::now(now).plus(retry.left(now)),
+            Gate::Trial | Gate::Open => At::now(now),
+        };
+        match &mut card.account {
+            Some(account) if enforced => account.forecast(ask, from, now),
+            _ => Forecast::free(from),
         }
     }
 }
@@ -439,7 +453,7 @@ const TOLD: Duration = Duration::from_secs(3600);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::BootTime;
+    use crate::domain::time::{BootTime, Wall};
 
     #[test]
     fn what_is_avoided_serves_when_no_other_is_expected_back() {
