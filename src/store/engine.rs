@@ -176,6 +176,11 @@ impl Loaded {
                     self.index.sim_cards.take_record(hash, card, now);
                 }
             }
+            Record::Delivery(record) => {
+                if let Key::Delivery(hash) = key {
+                    self.index.sim_cards.take_deliveries(hash, record, now);
+                }
+            }
             Record::Recovery(tally) => {
                 self.tallies.insert(tally.hash(), tally);
             }

@@ -1,9 +1,11 @@
 //! Domain values of every shape, for property tests. They need not make sense together.
 
+use super::deliveries::DeliveryRecord;
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
 use super::{ApiKey, Body, KeptPdu, OptOut, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
+use crate::dispatch::delivery::{Deliveries, Filtered, Prefix, Ratio};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
 use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
@@ -41,6 +43,7 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         tally().prop_map(|t| (Key::Recovery(t.hash()), Record::Recovery(t))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
         (any::<[u8; 16]>(), sim_card_record()).prop_map(|(h, c)| (Key::SimCard(h), Record::SimCard(c))),
+        (any::<[u8; 16]>(), delivery_record()).prop_map(|(h, d)| (Key::Delivery(h), Record::Delivery(d))),
         (any::<[u8; 16]>(), pin_guard()).prop_map(|(h, g)| (Key::PinGuard(h), Record::PinGuard(g))),
     ]
 }
@@ -223,6 +226,22 @@ pub(crate) fn lesson() -> impl Strategy<Value = Lesson> {
     let sim_card = (sim_card(), validity, option::of(0..4u8))
         .prop_map(|(sim_card, validity, bearer)| Lesson::SimCard(SimCardTraits { sim_card, validity, bearer }));
     prop_oneof![model, sim_card]
+}
+
+/// What was reported of a SIM card's messages.
+fn delivery_record() -> impl Strategy<Value = DeliveryRecord> {
+    let ratio = || {
+        let counts = (any::<u32>(), any::<u8>(), any::<u32>(), any::<u32>());
+        counts.prop_map(|(last, count, delivered_before, before)| Ratio { last, count, delivered_before, before })
+    };
+    let prefixes = vec(("[0-9]{1,9}".prop_map(Prefix), ratio()), 0..32);
+    let filtered = (wall(), deadline()).prop_map(|(since, retry)| Filtered { since, retry });
+    (sim_card(), any::<bool>(), ratio(), prefixes, option::of(filtered)).prop_map(
+        |(sim_card, reported, all, prefixes, filtered)| DeliveryRecord {
+            sim_card,
+            deliveries: Deliveries { reported, all, prefixes, filtered },
+        },
+    )
 }
 
 /// What has brought a model back.

@@ -253,7 +253,8 @@ impl Index {
 
     /// When the next timer is due, or a message may go to a SIM card that it avoided.
     pub(super) fn next_timer(&self, now: Mono) -> Option<Mono> {
-        let waits = self.queues.keys().any(|route| !route.avoided.cards.is_empty());
+        let waits = self.queues.keys().any(|route| !route.avoided.cards.is_empty())
+            || !self.queues.is_empty() && self.sim_cards.some_go_last();
         let served = waits.then(|| self.sim_cards.next_change(now)).flatten();
         self.timers.order.first().map(|(at, _)| *at).into_iter().chain(served).min()
     }

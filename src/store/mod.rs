@@ -7,6 +7,7 @@
 use crate::config::{Limits, Mode};
 use crate::dispatch::breaker::Open;
 use crate::dispatch::canary::Verdict as CanaryVerdict;
+use crate::dispatch::delivery::Deliveries;
 use crate::dispatch::quota::{Used, Window};
 use crate::dispatch::router::Routes;
 use crate::domain::equipment::{Imei, SimCard};
@@ -713,6 +714,8 @@ pub struct SimCardView {
     pub out_of_service: Option<Open>,
     /// Why nothing is sent over it, in words: it is out of service.
     pub why: Option<String>,
+    /// What was reported of its messages.
+    pub deliveries: Deliveries,
     /// Whether what it sends to its own number comes back. `None`: it sends nothing there.
     pub canary: Option<CanaryView>,
 }
@@ -864,6 +867,7 @@ pub mod backend;
 mod canary;
 pub mod committer;
 pub mod data_dir;
+mod deliveries;
 mod engine;
 mod envelope;
 mod events;

@@ -199,7 +199,11 @@ impl Engine {
         };
         match event {
             Some(event) => {
+                let unreported = event == Event::Close && matches!(message.state, State::Submitted { .. });
                 if self.applied(&mut message, now, event) {
+                    if unreported {
+                        self.delivery_unreported(&message, now);
+                    }
                     self.put_message(message, now);
                 }
             }
