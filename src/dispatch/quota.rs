@@ -153,6 +153,8 @@ pub struct Ask {
     pub urgent: bool,
     /// Parts of messages that a modem has already, and may begin any moment.
     pub promised: u32,
+    /// Those of them that are long plain messages'.
+    pub promised_long: u32,
     /// How many messages those are.
     pub promises: u32,
 }
@@ -442,8 +444,14 @@ impl Slide {
             shared |= sent.kind == Kind::Long;
             used += u32::from(!self.is_over(used, sent, ask.urgent));
         }
+        let mut promised = ask.promised;
+        if ask.urgent {
+            // As they will count once they are sent.
+            promised -= ask.promised_long.min(promised);
+            promised += ask.promised_long.min(self.share.saturating_sub(used));
+        }
         let limit = self.limit_for(ask.urgent, shared);
-        used + ask.promised + ask.parts.min(limit.div_ceil(2)) <= limit
+        used + promised + ask.parts.min(limit.div_ceil(2)) <= limit
     }
 
     /// Whether there is room, whatever the parts in it are.

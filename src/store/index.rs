@@ -116,6 +116,8 @@ pub(super) struct Claimed {
     pub gate: Gate,
     /// Parts that have not been begun.
     left: u32,
+    /// Whether it is a plain message of several parts.
+    long: bool,
 }
 
 /// What a pull came to.
@@ -316,6 +318,7 @@ impl Index {
             token: self.next_token,
             gate: Gate::default(),
             left,
+            long: turn.parts > 1 && !turn.is_urgent(),
         };
         self.claimed.insert(turn.id, claimed.clone());
         Pull::Claimed(turn.id, claimed)
@@ -365,6 +368,7 @@ impl Index {
         let claims = || self.claimed.values().filter(|claimed| claimed.sim_card == *sim_card);
         Ask {
             promised: claims().map(|claimed| claimed.left).sum(),
+            promised_long: claims().filter(|claimed| claimed.long).map(|claimed| claimed.left).sum(),
             promises: claims().count() as u32,
             ..Ask::default()
         }

@@ -124,7 +124,11 @@ impl Index {
         }
         // It is larger than a window itself: never.
         let Some(soonest) = soonest else { return Some(turn.deadline) };
-        before += cards.iter().map(|card| u64::from(self.promised(card).promised)).sum::<u64>();
+        for card in &cards {
+            let Ask { promised, promised_long, .. } = self.promised(card);
+            // Codes are not held up by a long plain message, nor by what is still to go of it.
+            before += u64::from(if turn.is_urgent() { promised.saturating_sub(promised_long) } else { promised });
+        }
         let own: Vec<_> = cards.iter().enumerate().filter(|(_, card)| own.contains(card)).map(|(n, _)| n).collect();
         let ask = Ask { parts: turn.parts, urgent: turn.is_urgent(), ..Ask::default() };
         let mut forecast = || cards.iter().map(|card| self.sim_cards.forecast(card, ask, now)).collect();

@@ -113,14 +113,15 @@ impl Account {
 /// Several SIM cards that send what stands before a message.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    cards: Vec<Forecast>,
+    /// Each with the time at which it can send a part more.
+    cards: Vec<(At, Forecast)>,
     sent: u64,
 }
 
 impl Queue {
     /// These, before any of it has gone.
     pub fn new(cards: Vec<Forecast>) -> Self {
-        Self { cards, sent: 0 }
+        Self { cards: cards.into_iter().map(|card| (card.goes(1), card)).collect(), sent: 0 }
     }
 
     /// How many parts it has sent.
@@ -132,16 +133,16 @@ impl Queue {
     /// parts before it, no fewer than [`Self::sent`]. Beyond `until` nobody wants to know it exactly.
     pub fn goes(&mut self, before: u64, parts: u32, own: &[usize], until: At) -> Option<At> {
         while self.sent < before {
-            let next = self.cards.iter_mut().min_by_key(|card| card.goes(1))?;
-            let at = next.goes(1);
-            if !next.has_limits() || at > until {
+            let (at, next) = self.cards.iter_mut().min_by_key(|(at, _)| *at)?;
+            if !next.has_limits() || *at > until {
                 // All of it goes at once, or the message not at all.
                 break;
             }
-            next.take(at);
+            next.take(*at);
+            *at = next.goes(1);
             self.sent += 1;
         }
-        own.iter().filter_map(|place| self.cards.get(*place)).map(|card| card.goes(parts)).min()
+        own.iter().filter_map(|place| self.cards.get(*place)).map(|(_, card)| card.goes(parts)).min()
     }
 }
 

@@ -95,6 +95,12 @@ fn a_code_waits_for_no_long_message() {
         }
         assert!(room(&mut account, parts(1), &at(2)).is_err(), "but the plan's limit is one");
     }
+    // Nor for what a modem is about to send of one.
+    let mut account = Account::new(Limits { per_minute: Some(10), ..free() }, &at(0));
+    (0..2).for_each(|_| account.charge(number(9), Kind::Long, 0, &at(0)));
+    let left = Ask { promised: 8, promises: 1, ..parts(1) };
+    assert_eq!(room(&mut account, Ask { promised_long: 8, ..left }, &at(1)), Ok(()));
+    assert!(room(&mut account, left, &at(1)).is_err(), "other codes' parts count whole");
     // One that fits waits until it leaves the codes their share.
     let mut account = Account::new(Limits { per_minute: Some(10), ..free() }, &at(0));
     (0..6).for_each(|n| account.charge(number(n), Kind::Plain, 0, &at(n as i64 * 1000)));
