@@ -27,6 +27,8 @@ pub enum EventKind {
     SimCardBarred,
     /// A message that a SIM card sent to itself did not come back.
     CanaryFailed,
+    /// A SIM card's messages are taken, and hardly one is reported as delivered any more.
+    SimCardFiltered,
 }
 
 /// What happened, to be logged.
@@ -60,7 +62,7 @@ pub struct LoggedEvent {
 
 impl EventKind {
     /// All of them. New ones are appended.
-    pub const ALL: [EventKind; 10] = [
+    pub const ALL: [EventKind; 11] = [
         Self::InboundReceived,
         Self::OptOutAdded,
         Self::OptOutRemoved,
@@ -71,6 +73,7 @@ impl EventKind {
         Self::SimCardLowBalance,
         Self::SimCardBarred,
         Self::CanaryFailed,
+        Self::SimCardFiltered,
     ];
 
     /// The word for programs, the same for ever.
@@ -86,6 +89,7 @@ impl EventKind {
             Self::SimCardLowBalance => "sim_card.low_balance",
             Self::SimCardBarred => "sim_card.barred",
             Self::CanaryFailed => "canary.failed",
+            Self::SimCardFiltered => "sim_card.filtered",
         }
     }
 

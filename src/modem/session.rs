@@ -34,7 +34,7 @@ use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::learned::{ModelName, ModelTraits};
 use crate::domain::message::{PartResult, ReportVerdict};
 use crate::domain::pin::PinOutcome;
-use crate::domain::reason::Reason;
+use crate::domain::reason::{Meaning, Reason};
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::modem::board::ModemState;

@@ -276,8 +276,8 @@ impl Store for BoxStore {
         self.request(move |engine, _| Ok(engine.messages(who, &query)))
     }
 
-    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>> {
-        self.request(move |engine, now| Ok(engine.index.next_slot(id, now)))
+    fn next_slots(&self, ids: Vec<MessageId>) -> Answer<BTreeMap<MessageId, Wall>> {
+        self.request(move |engine, now| Ok(engine.index.next_slots(&ids, now)))
     }
 
     fn sim_cards(&self) -> Answer<BTreeMap<SimCard, SimCardView>> {

@@ -176,6 +176,11 @@ impl Loaded {
                     self.index.sim_cards.take_record(hash, card, now);
                 }
             }
+            Record::Delivery(record) => {
+                if let Key::Delivery(hash) = key {
+                    self.index.sim_cards.take_deliveries(hash, record, now);
+                }
+            }
             Record::Recovery(tally) => {
                 self.tallies.insert(tally.hash(), tally);
             }
@@ -652,11 +657,13 @@ impl Engine {
 
     fn tell_health(&mut self, now: &Now) {
         let (low_space, held) = (self.low_space, self.index.all_held(now));
+        let waits = self.index.queued() > 0 && self.index.sim_cards.may_hold();
         let mut health = self.health.lock().unwrap_or_else(|e| e.into_inner());
         let was_low = std::mem::replace(&mut health.low_space, low_space);
         health.queued = self.index.queued();
         health.clock_held_until = self.held_until;
         health.held = held;
+        health.waits = waits;
         if health.unmatched_reports != *self.unmatched.counts() {
             health.unmatched_reports = self.unmatched.counts().clone();
         }

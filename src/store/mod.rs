@@ -7,6 +7,7 @@
 use crate::config::{Limits, Mode};
 use crate::dispatch::breaker::Open;
 use crate::dispatch::canary::Verdict as CanaryVerdict;
+use crate::dispatch::delivery::Deliveries;
 use crate::dispatch::quota::{Used, Window};
 use crate::dispatch::router::Routes;
 use crate::domain::country::Country;
@@ -79,8 +80,14 @@ pub trait Store: Send + Sync + 'static {
     -> Answer<Accepted<Message>>;
     /// One message; with `wait`, as soon as it has changed.
     fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message>;
-    /// When a queued message finds room over some SIM card, if all that may take it are held back now.
-    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>>;
+    /// Of these messages those that wait and are held back: the earliest time at which each can go, by the limits of the SIM
+    /// cards that may take it and what stands before it. One that can't go at all has its deadline there.
+    fn next_slots(&self, ids: Vec<MessageId>) -> Answer<BTreeMap<MessageId, Wall>>;
+    /// The same for one.
+    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>> {
+        let slots = self.next_slots(vec![id]);
+        Box::pin(async move { Ok(slots.await?.remove(&id)) })
+    }
     /// What the SIM cards have sent, and whether they are in service.
     fn sim_cards(&self) -> Answer<BTreeMap<SimCard, SimCardView>>;
     /// A page of messages, newest first.
@@ -730,6 +737,8 @@ pub struct Health {
     pub low_space: bool,
     /// Every SIM card that could send is held back, by its limits or since the network refuses it.
     pub held: bool,
+    /// Something waits, and limits or what the network refuses may be why.
+    pub waits: bool,
     /// Status reports since otpgate started that fit no message, by SIM card.
     pub unmatched_reports: BTreeMap<SimCard, u64>,
     /// Whether it still commits.
@@ -815,6 +824,8 @@ pub struct SimCardView {
     pub out_of_service: Option<Open>,
     /// Why nothing is sent over it, in words: it is out of service.
     pub why: Option<String>,
+    /// What was reported of its messages.
+    pub deliveries: Deliveries,
     /// Whether what it sends to its own number comes back. `None`: it sends nothing there.
     pub canary: Option<CanaryView>,
 }
@@ -966,6 +977,7 @@ pub mod backend;
 mod canary;
 pub mod committer;
 pub mod data_dir;
+mod deliveries;
 mod engine;
 mod envelope;
 mod events;
@@ -993,5 +1005,6 @@ mod sending;
 mod shape;
 mod sim_cards;
 pub mod sled_backend;
+mod slots;
 mod tally;
 pub mod vault;

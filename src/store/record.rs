@@ -3,6 +3,7 @@
 //! Key: a kind byte and the id, big-endian, so that keys sort as their ids do. The record is written with postcard in
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
+use super::deliveries::DeliveryRecord;
 use super::envelope::OVERHEAD;
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
@@ -54,6 +55,8 @@ pub enum Key {
     Event(EventId),
     /// What was learned about a model or a SIM card, by its number.
     Lesson(u128),
+    /// What was reported of a SIM card's messages, by a keyed hash of its number.
+    Delivery([u8; 16]),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -74,6 +77,7 @@ pub enum Record {
     PinGuard(PinGuard),
     Event(LoggedEvent),
     Lesson(Lesson),
+    Delivery(DeliveryRecord),
 }
 
 /// What is kept of a SIM card that no message's record tells.
@@ -149,6 +153,7 @@ impl Key {
             Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
+            Self::Delivery(hash) => (DELIVERY, hash),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -175,6 +180,7 @@ impl Key {
             PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
+            DELIVERY => Self::Delivery(hash),
             _ => return None,
         })
     }
@@ -196,6 +202,7 @@ impl Key {
             Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
+            Self::Delivery(_) => "deliveries",
         }
     }
 }
@@ -217,7 +224,8 @@ impl Record {
             | (Self::Idempotency(_), Key::Idempotency(_))
             | (Self::SimCard(_), Key::SimCard(_))
             | (Self::PinGuard(_), Key::PinGuard(_))
-            | (Self::Lesson(_), Key::Lesson(_)) => true,
+            | (Self::Lesson(_), Key::Lesson(_))
+            | (Self::Delivery(_), Key::Delivery(_)) => true,
             _ => false,
         }
     }
@@ -244,6 +252,7 @@ impl Record {
             | Self::OptOut(_)
             | Self::Event(_)
             | Self::Lesson(_)
+            | Self::Delivery(_)
             | Self::Recovery(_) => false,
         }
     }
@@ -265,6 +274,7 @@ impl Record {
             Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
+            Self::Delivery(d) => encode(d),
         }
     }
 
@@ -285,6 +295,7 @@ impl Record {
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
+            Key::Delivery(_) => Self::Delivery(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -343,6 +354,7 @@ const OPT_OUT: u8 = 12;
 const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;
+const DELIVERY: u8 = 15;
 
 #[cfg(test)]
 mod tests {

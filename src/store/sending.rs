@@ -5,6 +5,7 @@ use super::gate::Lease;
 use super::index::Pull;
 use super::record::{Key, Record};
 use super::{Body, Claim, Grant, Outcome, StoreError};
+use crate::dispatch::quota::Kind;
 use crate::dispatch::retry::{self, Others};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{MessageId, VerificationId};
@@ -101,7 +102,7 @@ impl Engine {
                 }
                 // Durably: what is on record with the intent is counted again after a restart.
                 let (number, jitter) = (self.number_hash(&message.to), self.jitter(id, part));
-                self.index.sim_cards.charge(&sim_card, number, jitter, now);
+                self.index.sim_cards.charge(&sim_card, number, Kind::of(&message), jitter, now);
                 self.index.begun(id);
                 self.put_message(message, now);
                 Grant::Granted
@@ -198,7 +199,11 @@ impl Engine {
         };
         match event {
             Some(event) => {
+                let unreported = event == Event::Close && matches!(message.state, State::Submitted { .. });
                 if self.applied(&mut message, now, event) {
+                    if unreported {
+                        self.delivery_unreported(&message, now);
+                    }
                     self.put_message(message, now);
                 }
             }

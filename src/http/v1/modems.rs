@@ -2,6 +2,7 @@
 
 use super::{List, ReasonView};
 use crate::dispatch::canary::Verdict;
+use crate::dispatch::delivery::FILTERED;
 use crate::dispatch::quota::Used;
 use crate::domain::learned::{ModelTraits, SimCardTraits, Validity};
 use crate::http::Cx;
@@ -25,7 +26,8 @@ pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<Li
         let limits = of_card.and_then(LimitsView::of);
         let out_of_service = of_card.and_then(OutOfServiceView::of);
         let canary = of_card.and_then(|card| card.canary.as_ref()).map(CanaryView::of);
-        ModemView { unmatched_reports, limits, out_of_service, canary, ..ModemView::from(modem) }
+        let deliveries = of_card.and_then(DeliveriesView::of);
+        ModemView { unmatched_reports, limits, out_of_service, canary, deliveries, ..ModemView::from(modem) }
     };
     Ok(Json(List::new(cx.board.modems().into_iter().map(view).collect())))
 }
@@ -71,6 +73,8 @@ pub(crate) struct ModemView {
     out_of_service: Option<OutOfServiceView>,
     /// Whether what its SIM card sends to its own number comes back. Nothing, where none is sent.
     canary: Option<CanaryView>,
+    /// How many of its SIM card's last messages were reported as delivered. Nothing, where no report has ever come.
+    deliveries: Option<DeliveriesView>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +97,18 @@ struct CanaryView {
     /// What is wrong, and the remedy.
     text: Option<String>,
     next_at: String,
+}
+
+#[derive(Serialize)]
+struct DeliveriesView {
+    delivered: u32,
+    of: u8,
+    /// Since when hardly any is, though more were before or are over others. Then other SIM cards go first.
+    filtered_since: Option<String>,
+    /// What is wrong, and the remedy.
+    text: Option<String>,
+    /// When one message tries it again.
+    retry_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -133,6 +149,20 @@ impl CanaryView {
         };
         let at = at.map(|at| at.to_string());
         Self { state, at, text: canary.why.clone(), next_at: canary.next.to_string() }
+    }
+}
+
+impl DeliveriesView {
+    fn of(card: &SimCardView) -> Option<Self> {
+        let deliveries = &card.deliveries;
+        let filtered = deliveries.filtered;
+        deliveries.reported.then(|| Self {
+            delivered: deliveries.all.delivered(),
+            of: deliveries.all.count,
+            filtered_since: filtered.map(|filtered| filtered.since.to_string()),
+            text: filtered.map(|_| format!("{FILTERED}.")),
+            retry_at: filtered.map(|filtered| filtered.retry.wall.to_string()),
+        })
     }
 }
 
@@ -238,6 +268,7 @@ impl From<Modem> for ModemView {
             limits: None,
             out_of_service: None,
             canary: None,
+            deliveries: None,
         }
     }
 }

@@ -93,7 +93,10 @@ impl Session {
         match (result, outcome) {
             (SubmitResult::Accepted { reference: Some(_) }, _) => self.pace.clean(),
             (SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted), _)
-            | (SubmitResult::Refused(_), PartResult::NotSent(Reason::Cms(304))) => self.pace.fault(),
+            | (
+                SubmitResult::Refused(_),
+                PartResult::NotSent(Reason::Cms(304) | Reason::MakersCms(_, Meaning::Garbled)),
+            ) => self.pace.fault(),
             _ => {}
         }
         self.emit(Event::Outcome { token, result: outcome });
@@ -114,6 +117,7 @@ impl Session {
     fn is_cured_by_setting_up(&mut self, outcome: PartResult) -> bool {
         match outcome {
             PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305 | 330)) => true,
+            PartResult::NotSent(Reason::MakersCms(_, Meaning::Garbled)) => true,
             PartResult::NotSent(Reason::Cms(21 | 30)) if self.known.has_another_centre() => {
                 !std::mem::replace(&mut self.centre_doubted, true)
             }
@@ -139,11 +143,14 @@ impl Session {
     }
 
     pub(super) fn part_result(&mut self, result: SubmitResult) -> PartResult {
+        if let SubmitResult::Refused(FinalResult::Cms(Some(n)))
+        | SubmitResult::RefusedBeforePdu(FinalResult::Cms(Some(n))) = result
+            && let Some(meaning) = self.quirks.meaning(n)
+        {
+            return PartResult::NotSent(Reason::MakersCms(n, meaning));
+        }
         match result {
             SubmitResult::Accepted { reference } => PartResult::Accepted(reference),
-            SubmitResult::Refused(FinalResult::Cms(Some(n))) if self.quirks.refuses(n) => {
-                PartResult::NotSent(Reason::Cms(n))
-            }
             SubmitResult::Refused(result) => judge(true, final_error(result)),
             SubmitResult::RefusedBeforePdu(result) => judge(false, final_error(result)),
             SubmitResult::NotTransmitted(NotTransmitted::Expired) => PartResult::NotSent(Reason::TtlPassed),
