@@ -93,6 +93,8 @@ pub enum ModemState {
     Ready,
     /// A message is on the air.
     Sending,
+    /// It asks the network for something. A message that waits ends that.
+    Asking,
     /// It answers, but can't send now: no network, no SIM card.
     Waiting,
     /// It is being brought back.
@@ -109,15 +111,16 @@ impl ModemState {
             Self::Starting => "starting",
             Self::Ready => "ready",
             Self::Sending => "sending",
+            Self::Asking => "asking",
             Self::Waiting => "waiting",
             Self::Recovering => "recovering",
             Self::Quarantined => "quarantined",
         }
     }
 
-    /// Whether it can send, now or after the message on the air.
+    /// Whether it can send, now or after what it does.
     pub fn is_ready(self) -> bool {
-        matches!(self, Self::Ready | Self::Sending)
+        matches!(self, Self::Ready | Self::Sending | Self::Asking)
     }
 }
 

@@ -139,6 +139,8 @@ struct Driver {
     /// The one that the session was given last, and for which question.
     pin: Option<(u64, PinEntry)>,
     balance: balance::BalanceWatch,
+    /// What it claims while it asks for the balance.
+    claims: Option<balance::Yields>,
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
@@ -215,6 +217,7 @@ impl Driver {
             unlocking: JoinSet::new(),
             pin: None,
             balance: balance::BalanceWatch::default(),
+            claims: None,
             told_waiting: false,
             send_time: Duration::ZERO,
             measured: Mono::default(),
@@ -373,7 +376,7 @@ impl Driver {
                     Output::Event(event) => self.take(event),
                 }
             }
-            if !self.submit_next() && !self.ask_balance() {
+            if !self.submit_next() && !self.ask_balance() && !self.cut_balance_short() {
                 break;
             }
         }
@@ -442,8 +445,7 @@ impl Driver {
         let idle = now.mono + LOOK_AGAIN;
         let ahead = self.ahead_until().filter(|until| *until > now.mono);
         let rested = self.rest.until.map(|(until, _)| until);
-        // What is due and can't be asked yet is asked when the modem is free.
-        let balance = self.balance.due().filter(|due| *due > now.mono);
+        let balance = self.balance.next_change(now.mono);
         // What it wants of the port it has said; it waits for that, not for a moment.
         let ladder = self.recovery.next_timeout().filter(|at| *at > now.mono);
         let receiving = self.session.is_receiving_until().filter(|until| *until > now.mono && self.next.is_some());

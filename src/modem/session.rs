@@ -88,6 +88,8 @@ pub enum Input<'a> {
     Distrusted,
     /// Dial this service code. Only after [`Session::is_free`].
     ServiceCode(&'a str),
+    /// Wait no longer for the network's answer to it: something is to be sent.
+    EndServiceCode,
     /// The answer to [`Event::WantPin`].
     Pin {
         /// Which question.
@@ -494,6 +496,7 @@ impl Session {
             Input::Revive(revival) => self.revival = Some(revival),
             Input::SetUp => self.rebooted = true,
             Input::ServiceCode(code) => self.begin_service_code(now, code),
+            Input::EndServiceCode => self.end_service_code(),
             Input::Pin { token, answer } => self.take_pin(now, token, answer),
             Input::Kept(at) => self.kept(at),
             Input::NotKept(at) => self.not_kept(&at),
@@ -623,6 +626,7 @@ impl Session {
             Phase::Recovering => (ModemState::Recovering, self.job.map(|_| LISTENING.to_owned())),
             Phase::Up if registration.is_none() => (ModemState::Waiting, Some(self.known.unregistered().to_owned())),
             Phase::Up if self.job.is_some() => (ModemState::Sending, None),
+            Phase::Up if !self.service_code.is_idle() => (ModemState::Asking, None),
             Phase::Up => (ModemState::Ready, None),
         };
         View {

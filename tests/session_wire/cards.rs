@@ -422,6 +422,33 @@ fn l13_an_answer_that_never_comes_is_waited_for_a_minute() {
 }
 
 #[test]
+fn l13_a_code_under_way_is_ended_for_a_message() {
+    let mut wire = Wire::up_with(&["ussd_shape=never"]);
+    let begun = wire.now;
+    wire.dial("*100#");
+    wire.pass_secs(5);
+    wire.end_dial();
+    assert_eq!(told(&wire), [None]);
+    wire.until_free(secs(1));
+    assert_eq!(wire.written_since(begun), ["AT+CUSD=1,\"*100#\",15\r", "AT+CUSD=2\r"]);
+    wire.still_sends();
+}
+
+#[test]
+fn l13_a_code_that_is_ended_before_the_modem_has_taken_it_is_not_cut_off() {
+    let mut wire = Wire::up_with(&["ussd_shape=never", "late_answer=3@next:1"]);
+    let begun = wire.now;
+    wire.dial("*100#");
+    wire.end_dial();
+    wire.pass_secs(2);
+    assert_eq!(wire.written_since(begun), ["AT+CUSD=1,\"*100#\",15\r"]);
+    wire.until_free(secs(2));
+    assert_eq!(wire.written_since(begun), ["AT+CUSD=1,\"*100#\",15\r", "AT+CUSD=2\r"]);
+    assert_eq!(told(&wire), [None]);
+    wire.still_sends();
+}
+
+#[test]
 fn l13_a_code_that_is_refused_is_tried_in_its_other_forms() {
     let mut wire = Wire::up_with(&["refuse_command=+CUSD=1"]);
     let begun = wire.now;

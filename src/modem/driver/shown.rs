@@ -52,7 +52,9 @@ impl Driver {
 
     pub(super) fn show(&mut self) {
         let mut view = self.session.view();
-        if view.reason.is_some() && self.told_reason != view.reason {
+        if view.state == ModemState::Asking {
+            view.reason = Some(self.balance.asks().to_owned());
+        } else if view.reason.is_some() && self.told_reason != view.reason {
             tracing::warn!(modem.slot = self.setting.slot, reason = view.reason, "The modem can't send");
         }
         self.told_reason.clone_from(&view.reason);
