@@ -66,6 +66,13 @@ pub struct ModemView {
     pub rungs: Vec<(&'static str, u32, u32)>,
 }
 
+impl ModemView {
+    /// What names it: its IMEI, or what stands in for it as long as that is not known.
+    pub fn id(&self) -> Imei {
+        self.imei.clone().unwrap_or_else(|| Imei::stand_in(&self.port))
+    }
+}
+
 /// Where a modem stands on the ladder that brings it back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecoveryView {
@@ -97,6 +104,8 @@ pub enum ModemState {
     Asking,
     /// It answers, but can't send now: no network, no SIM card.
     Waiting,
+    /// Its SIM card asks for its PIN, and there is none that may be typed: a person's to mend.
+    SimPinRequired,
     /// It is being brought back.
     Recovering,
     /// Nothing brought it back; it is left alone, and tried again now and then.
@@ -113,6 +122,7 @@ impl ModemState {
             Self::Sending => "sending",
             Self::Asking => "asking",
             Self::Waiting => "waiting",
+            Self::SimPinRequired => "sim_pin_required",
             Self::Recovering => "recovering",
             Self::Quarantined => "quarantined",
         }
@@ -137,6 +147,16 @@ impl Board {
     /// All of them, in the order of the configuration.
     pub fn modems(&self) -> Vec<ModemView> {
         self.lock().values().cloned().collect()
+    }
+
+    /// The modem in this slot.
+    pub fn modem(&self, slot: usize) -> Option<ModemView> {
+        self.lock().get(&slot).cloned()
+    }
+
+    /// In which slot the modem with this [`ModemView::id`] is.
+    pub fn slot_of(&self, id: &str) -> Option<usize> {
+        self.lock().iter().find(|(_, view)| view.id().as_str() == id).map(|(slot, _)| *slot)
     }
 
     /// Whether any modem can send.

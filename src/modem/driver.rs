@@ -11,6 +11,7 @@ use super::port::{Port, Ports};
 use super::quirks::Configured;
 use super::recovery::ward::{Tally, Ward};
 use super::recovery::{self, Recovery, Revival, Stage, Standing, Trouble};
+use super::resume::Resume;
 use super::session::{Event, Input, Job, Output, Session, StoredAt};
 use crate::config::SimCardConfig;
 use crate::dispatch::retry::{self, Blame};
@@ -30,7 +31,7 @@ use recovering::Next;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
@@ -81,7 +82,7 @@ pub struct Setting {
     /// What the modems' ladders know of each other.
     pub ward: Ward,
     /// A person says that a modem in quarantine is to be tried now.
-    pub resume: Arc<Notify>,
+    pub resume: Resume,
 }
 
 /// Drives one modem until told to stop. A panic inside is caught, the modem is set up anew, and what it had on the air
@@ -126,6 +127,8 @@ struct Driver {
     told_reason: Option<String>,
     rest: Rest,
     recovery: Recovery,
+    /// Which device was at this port last: another, whenever one is plugged in.
+    generation: u64,
     /// How far the session had come, when the ladder was told last.
     stage: Stage,
     /// What the board shows of the ladder.
@@ -198,6 +201,7 @@ impl Driver {
                 .with_sim_cards(setting.sim_cards.clone())
                 .with_bearers(setting.learned.bearers()),
             recovery: Recovery::new(setting.slot, setting.ports.hub(&setting.port), setting.ward.clone()),
+            generation: 0,
             stage: Stage::Starting,
             shown_recovery: None,
             setting,
@@ -318,6 +322,7 @@ impl Driver {
         let mut buffer = [0; 4096];
         let before = self.setting.clock.now();
         let wake = self.wake_at(&before);
+        let resume = self.setting.resume.clone();
         tokio::select! {
             biased;
             granted = answer(&mut self.granting) => self.granted(granted),
@@ -340,6 +345,7 @@ impl Driver {
                 }
             },
             Some(Ok(found)) = self.unlocking.join_next() => self.pin_found(found),
+            () = resume.given() => self.resume(),
             order = self.orders.changed() => if order.is_err() {
                 return Some(Closed::Stopped);
             },

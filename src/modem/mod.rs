@@ -9,6 +9,7 @@ pub mod learned;
 pub mod port;
 pub mod quirks;
 pub mod recovery;
+pub mod resume;
 pub mod serial;
 pub mod session;
 pub mod usb;

@@ -41,6 +41,11 @@ impl UsbDevice {
         self.folder.parent().unwrap_or(&self.folder).display().to_string()
     }
 
+    /// Which one it is on its bus: another, whenever it is plugged in.
+    pub fn number(&self) -> (u8, u8) {
+        (self.bus, self.address)
+    }
+
     /// Why it must not be reset, if so. Behind a bare bridge hangs who knows what, and the modem notices nothing of it.
     pub fn why_not_reset(&self) -> Option<&'static str> {
         BRIDGES.contains(&self.vendor.as_str()).then_some(

@@ -68,6 +68,10 @@ impl Ports for Wires {
         self.simulator.is_there(index(name))
     }
 
+    fn generation(&self, name: &str) -> u64 {
+        self.simulator.generation(index(name))
+    }
+
     fn reset(&self, name: &str) -> Resetting {
         Box::pin(std::future::ready(self.simulator.usb_reset(index(name))))
     }

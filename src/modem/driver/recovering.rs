@@ -43,6 +43,7 @@ impl Driver {
         match opened {
             Ok(port) => {
                 self.recovery.place(self.setting.ports.hub(&self.setting.port));
+                self.generation = self.setting.ports.generation(&self.setting.port);
                 self.tell_recovery(recovery::Input::Opened);
                 self.setting.board.update(self.setting.slot, |view| view.opened += 1);
                 match self.serve(port, revival).await {
@@ -75,6 +76,12 @@ impl Driver {
         None
     }
 
+    /// Whether its device was plugged in anew since it was looked at last.
+    fn is_another_device(&mut self) -> bool {
+        let generation = self.setting.ports.generation(&self.setting.port);
+        std::mem::replace(&mut self.generation, generation) != generation
+    }
+
     pub(super) async fn reset_device(&mut self) {
         let reset = timeout(OPEN, self.setting.ports.reset(&self.setting.port)).await;
         let reset = reset.unwrap_or_else(|_| Err(std::io::Error::other("the USB reset takes too long")));
@@ -88,21 +95,35 @@ impl Driver {
     pub(super) async fn wait_closed(&mut self) -> Option<Closed> {
         let now = self.setting.clock.now().mono;
         let mut wake = self.recovery.next_timeout().unwrap_or(now + LOOK_AGAIN).max(now);
-        if self.recovery.is_quarantined() {
-            let there = self.setting.ports.is_there(&self.setting.port);
-            self.tell_recovery(recovery::Input::There(there));
+        let there = self.setting.ports.is_there(&self.setting.port);
+        if there && self.is_another_device() {
+            self.tell_recovery(recovery::Input::There(false));
+        }
+        self.tell_recovery(recovery::Input::There(there));
+        if !there || self.recovery.is_quarantined() {
             wake = wake.min(now + LOOK_FOR);
         }
+        if self.recovery.has_output() {
+            return None;
+        }
+        wake = wake.min(self.recovery.next_timeout().unwrap_or(wake)).max(now);
         let resume = self.setting.resume.clone();
         tokio::select! {
             biased;
             order = self.orders.changed() => if order.is_err() {
                 return Some(Closed::Stopped);
             },
-            () = resume.notified() => self.tell_recovery(recovery::Input::Resume),
+            () = resume.given() => self.resume(),
             () = sleep_until(self.setting.clock.instant(wake)) => {}
         }
         None
+    }
+
+    /// A person has said that the modem is to be tried now.
+    pub(super) fn resume(&mut self) {
+        self.tell_recovery(recovery::Input::Resume);
+        self.show_recovery();
+        self.setting.resume.heard();
     }
 
     /// Does what the ladder wants of an open port, once nothing is in flight. `Some`: it is to be closed.
@@ -227,6 +248,9 @@ impl Driver {
                     "{}; it is tried again in {minutes} minutes, and at once when it is plugged in anew",
                     standing.reason
                 ));
+            } else if view.state == ModemState::Quarantined {
+                (view.state, view.since) = (ModemState::Recovering, now.wall);
+                view.reason = standing.as_ref().map(|standing| standing.reason.clone());
             }
         });
         self.shown_recovery = Some(shown);
@@ -244,7 +268,7 @@ impl Driver {
 
 /// How long opening a port, or resetting a device, may take.
 const OPEN: Duration = Duration::from_secs(60);
-/// How often it is looked whether a modem in quarantine was plugged in anew.
-const LOOK_FOR: Duration = Duration::from_secs(2);
+/// How often it is looked whether a modem that is left alone, or was gone, is plugged in anew.
+const LOOK_FOR: Duration = Duration::from_millis(500);
 /// Nobody is woken that much too late but by a machine that slept.
 const SLEPT: Duration = Duration::from_secs(20);
