@@ -6,7 +6,7 @@ use common::{House, sleep, sleep_ms};
 use otpgate::config::SimCardConfig;
 use otpgate::domain::amount::Amount;
 use otpgate::domain::equipment::SimCard;
-use otpgate::domain::event::EventKind;
+use otpgate::domain::event::{EventKind, LoggedEvent};
 use otpgate::domain::message::Status;
 use otpgate::modem::board::{ModemState, ModemView};
 use otpgate::simulator::modem::{Identity, ModemOptions};
@@ -268,6 +268,22 @@ async fn l10_only_the_modem_whose_card_is_locked_waits() {
     }
     assert_eq!((w.typed(0), w.typed(1)), (1, 1));
     assert_eq!(w.house.senders(BO), vec![w.house.imei(1); 5]);
+    w.house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l10_a_card_whose_pin_is_not_given_is_shown_as_that_and_climbs_no_rung() {
+    let mut w = Locked::new(&[RIGHT]);
+    w.house.sim_cards[0].pin_file = None;
+    w.house.begin().await;
+    sleep(4 * 3600).await;
+    let view = w.view(0);
+    assert_eq!(view.state, ModemState::SimPinRequired, "{view:?}");
+    w.waits_for(0, "pin_file");
+    assert_eq!((view.opened, view.rungs, view.recovery), (1, Vec::new(), None));
+    let query = EventQuery { limit: 50, ..EventQuery::default() };
+    let quarantined = |e: &LoggedEvent| e.event.kind == EventKind::ModemQuarantined;
+    assert!(!w.house.store().events(query).await.unwrap().items.iter().any(quarantined));
     w.house.stop().await;
 }
 

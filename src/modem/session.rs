@@ -14,12 +14,13 @@ mod idle;
 mod incoming;
 mod pace;
 mod pin;
+mod selection;
 mod sending;
 mod setting_up;
 mod sweep;
 mod ussd;
 
-use super::bringup::{HEARTBEAT, Known, NOT_READY_YET, Next, STEPS};
+use super::bringup::{FOR_A_PERSON, HEARTBEAT, Known, NOT_READY_YET, Next, PIN_NOT_TOLD, STEPS};
 use super::quirks::{Configured, Quirks, Reset};
 use crate::at::response;
 pub use crate::at::response::StoredAt;
@@ -305,6 +306,10 @@ pub struct Session {
     unlock: Unlock,
     card: CardWatch,
     service_code: ServiceCode,
+    /// Since when it has no network.
+    unregistered: Option<Mono>,
+    /// It was told to choose one by itself, since then.
+    selected: bool,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -360,6 +365,7 @@ enum Asked {
     CardPower,
     Card,
     ServiceCode,
+    Selection,
 }
 
 impl Session {
@@ -388,6 +394,8 @@ impl Session {
             unlock: Unlock::default(),
             card: CardWatch::default(),
             service_code: ServiceCode::default(),
+            unregistered: None,
+            selected: false,
             sent: None,
             asked: None,
             asked_at: Mono::default(),
@@ -584,7 +592,9 @@ impl Session {
             Phase::Up => Stage::Unregistered,
             // Of what a SIM card lacks all but this is a person's to mend, or the session's.
             Phase::BringUp { step, why: Some(why), .. }
-                if STEPS[step].required && (STEPS[step].name != "SIM card" || why == NOT_READY_YET) =>
+                if STEPS[step].required
+                    && !FOR_A_PERSON.contains(&why)
+                    && (STEPS[step].name != "SIM card" || why == NOT_READY_YET) =>
             {
                 Stage::Stuck
             }
@@ -618,10 +628,11 @@ impl Session {
         let (state, reason) = match self.phase {
             Phase::Closed => (ModemState::Closed, None),
             Phase::Synchronising => (ModemState::Starting, None),
-            Phase::BringUp { why: Some(why), .. } => {
-                let words = self.unlock.words().filter(|_| why == pin::ASKS_FOR_PIN);
-                (ModemState::Waiting, Some(words.unwrap_or_else(|| why.to_owned())))
-            }
+            Phase::BringUp { why: Some(why), .. } => match self.unlock.words().filter(|_| why == pin::ASKS_FOR_PIN) {
+                Some(words) => (ModemState::SimPinRequired, Some(words)),
+                None if why == PIN_NOT_TOLD => (ModemState::SimPinRequired, Some(why.to_owned())),
+                None => (ModemState::Waiting, Some(why.to_owned())),
+            },
             Phase::BringUp { .. } => (ModemState::Starting, None),
             Phase::Recovering => (ModemState::Recovering, self.job.map(|_| LISTENING.to_owned())),
             Phase::Up if registration.is_none() => (ModemState::Waiting, Some(self.known.unregistered().to_owned())),

@@ -524,6 +524,8 @@ choices! {
         Denied = "denied",
         /// As `searching`, and neither loss nor return is told unasked.
         Quiet = "quiet",
+        /// As `denied`, of the one that was chosen by hand (AT+COPS=1), until AT+COPS=0.
+        ByHand = "by_hand",
     }
     /// A prompt that is not CR LF `>` space.
     PromptShape {
