@@ -10,6 +10,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::http::{self, Api};
 use crate::modem::board::Board;
+use crate::modem::census::Census;
 use crate::modem::driver::{self, Order, Setting};
 use crate::modem::learned::Learned;
 use crate::modem::port::{Port, Ports, Resetting};
@@ -136,7 +137,7 @@ impl App {
             Storage::Memory(..) => ensure_admin_key(&store, &*random, &*clock, None).await?,
         };
 
-        let (board, ward) = (Board::default(), Ward::default());
+        let (board, ward, census) = (Board::default(), Ward::default(), Census::default());
         // A store that can't tell has lost nothing that could not be learned again.
         let learned = Learned::from_lessons(store.lessons().await.unwrap_or_default());
         let tallies = store.tallies().await.unwrap_or_default();
@@ -159,6 +160,7 @@ impl App {
                 board: board.clone(),
                 learned: learned.clone(),
                 ward: ward.clone(),
+                census: census.clone(),
                 resume: Resume::default(),
             };
             resumes.push(setting.resume.clone());

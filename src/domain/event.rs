@@ -27,6 +27,10 @@ pub enum EventKind {
     SimCardBarred,
     /// A message that a SIM card sent to itself did not come back.
     CanaryFailed,
+    /// A modem's IMEI is missing, or told by another modem as well.
+    ModemDoubtful,
+    /// Two modems tell the same SIM card at the same time.
+    SimCardTwice,
 }
 
 /// What happened, to be logged.
@@ -60,7 +64,7 @@ pub struct LoggedEvent {
 
 impl EventKind {
     /// All of them. New ones are appended.
-    pub const ALL: [EventKind; 10] = [
+    pub const ALL: [EventKind; 12] = [
         Self::InboundReceived,
         Self::OptOutAdded,
         Self::OptOutRemoved,
@@ -71,6 +75,8 @@ impl EventKind {
         Self::SimCardLowBalance,
         Self::SimCardBarred,
         Self::CanaryFailed,
+        Self::ModemDoubtful,
+        Self::SimCardTwice,
     ];
 
     /// The word for programs, the same for ever.
@@ -86,6 +92,8 @@ impl EventKind {
             Self::SimCardLowBalance => "sim_card.low_balance",
             Self::SimCardBarred => "sim_card.barred",
             Self::CanaryFailed => "canary.failed",
+            Self::ModemDoubtful => "modem.doubtful",
+            Self::SimCardTwice => "sim_card.twice",
         }
     }
 

@@ -13,6 +13,8 @@ pub struct ModemView {
     pub imei: Option<Imei>,
     /// The ICCID of its SIM card, once read.
     pub sim_card: Option<SimCard>,
+    /// What stands in for its IMEI where that is not known.
+    pub stand_in: Option<Imei>,
     /// Where it is plugged in, as configured: a hint for the person at the box, no identity.
     pub port: String,
     /// `+CGMI`.
@@ -69,7 +71,7 @@ pub struct ModemView {
 impl ModemView {
     /// What names it: its IMEI, or what stands in for it as long as that is not known.
     pub fn id(&self) -> Imei {
-        self.imei.clone().unwrap_or_else(|| Imei::stand_in(&self.port))
+        self.imei.clone().or_else(|| self.stand_in.clone()).unwrap_or_else(|| Imei::stand_in(&self.port))
     }
 }
 

@@ -5,6 +5,7 @@
 //! `AT+CMGS` nothing is waited for. The outcome of one message and the intent of the next go to the store together.
 
 use super::board::{Board, ModemState};
+use super::census::Census;
 use super::compose::{self, Style, compose};
 use super::learned::Learned;
 use super::port::{Port, Ports};
@@ -37,6 +38,7 @@ use tokio::time::{sleep_until, timeout};
 
 mod balance;
 mod claiming;
+mod identity;
 mod lessons;
 mod pin;
 mod receiving;
@@ -79,6 +81,8 @@ pub struct Setting {
     pub board: Board,
     /// What was learned about models and SIM cards.
     pub learned: Learned,
+    /// Who is where.
+    pub census: Census,
     /// What the modems' ladders know of each other.
     pub ward: Ward,
     /// A person says that a modem in quarantine is to be tried now.
@@ -109,6 +113,13 @@ struct Driver {
     orders: watch::Receiver<Order>,
     session: Session,
     identity: Option<(Imei, SimCard)>,
+    /// What names the modem at this port, once it has told.
+    name: Option<Imei>,
+    /// The doubt about that, and the modem with the same SIM card, as the log was told.
+    told_doubt: Option<(Imei, &'static str)>,
+    told_twin: Option<(Imei, SimCard)>,
+    /// This is another port of the modem at that one.
+    spare: Option<String>,
     /// The part that the session has.
     flight: Option<Flight>,
     /// The message after it, made ready.
@@ -192,6 +203,8 @@ enum Closed {
     Trouble(Trouble),
     /// The ladder wants it closed.
     Wanted,
+    /// Its modem is served at another.
+    Spare,
 }
 
 impl Driver {
@@ -207,6 +220,10 @@ impl Driver {
             setting,
             orders,
             identity: None,
+            name: None,
+            told_doubt: None,
+            told_twin: None,
+            spare: None,
             flight: None,
             next: None,
             claiming: None,
@@ -234,6 +251,12 @@ impl Driver {
 
     async fn run(mut self) {
         while self.stopping().is_none() {
+            if self.spare.is_some() {
+                if self.wait_spare().await.is_some() {
+                    return;
+                }
+                continue;
+            }
             match self.next_while_closed() {
                 Next::Open(revival) => {
                     if self.open_and_serve(revival).await.is_some() {
@@ -272,10 +295,13 @@ impl Driver {
         // Close first: a port that lingers makes the kernel give the modem another name when it comes back.
         drop(port);
         self.tell_recovery(match closed {
-            Closed::Stopped | Closed::Wanted => recovery::Input::Closed,
+            Closed::Stopped | Closed::Wanted | Closed::Spare => recovery::Input::Closed,
             Closed::Lost(_) => recovery::Input::Lost,
             Closed::Trouble(trouble) => recovery::Input::Trouble { trouble, closed: true },
         });
+        if matches!(closed, Closed::Stopped | Closed::Lost(_)) {
+            self.setting.census.has_left(self.setting.slot);
+        }
         self.session.handle_input(self.setting.clock.now().mono, Input::Lost);
         self.note_outputs();
         self.flush_outcome();
@@ -307,6 +333,7 @@ impl Driver {
             return Some(closed);
         }
         self.end_rest();
+        self.keep_name();
         self.keep_claiming();
         self.keep_lessons();
         if self.told_waiting != self.next.is_some()
@@ -381,6 +408,9 @@ impl Driver {
                     Output::GiveUp(trouble) => return Some(Closed::Trouble(trouble)),
                     Output::Event(event) => self.take(event),
                 }
+                if self.spare.is_some() {
+                    return Some(Closed::Spare);
+                }
             }
             if !self.submit_next() && !self.ask_balance() && !self.cut_balance_short() {
                 break;
@@ -393,6 +423,7 @@ impl Driver {
     fn take(&mut self, event: Event) {
         match event {
             Event::Changed => self.show(),
+            Event::Named(imei) => self.named(imei),
             Event::WantPin { token, imei, sim_card, tries_left } => self.want_pin(token, imei, sim_card, tries_left),
             Event::ServiceAnswered(text) => self.balance_told(text),
             Event::PinEnded { token, outcome } => self.pin_ended(token, outcome),

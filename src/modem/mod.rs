@@ -3,6 +3,7 @@
 mod bringup;
 
 pub mod board;
+pub mod census;
 pub mod compose;
 pub mod driver;
 pub mod learned;

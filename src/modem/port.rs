@@ -27,6 +27,12 @@ pub trait Ports: Send + Sync + 'static {
         0
     }
 
+    /// The device and the interface that it is on the USB, by the way they are plugged in. `None`: it is on none.
+    fn usb(&self, name: &str) -> Option<(String, String)> {
+        let _ = name;
+        None
+    }
+
     /// What its device shares its power with: of those with the same name one is reset at a time.
     fn hub(&self, name: &str) -> String {
         let _ = name;

@@ -81,6 +81,11 @@ impl Ports for SerialPorts {
         hasher.finish()
     }
 
+    fn usb(&self, path: &str) -> Option<(String, String)> {
+        let device = UsbDevice::of_port(Path::new(SYSFS), Path::new(path))?;
+        Some((device.path(), device.interface))
+    }
+
     fn hub(&self, path: &str) -> String {
         self.device(path).map_or_else(|| path.to_owned(), |device| device.hub())
     }

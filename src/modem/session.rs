@@ -153,6 +153,8 @@ impl std::fmt::Debug for Bytes {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// It has told its IMEI, or has none that is valid. Nothing was said yet that another port of the same modem could feel.
+    Named(Option<Imei>),
     /// The port belongs to this modem with this SIM card.
     Identified {
         /// The modem, if it tells who it is.

@@ -45,7 +45,11 @@ impl Driver {
                 self.recovery.place(self.setting.ports.hub(&self.setting.port));
                 self.generation = self.setting.ports.generation(&self.setting.port);
                 self.tell_recovery(recovery::Input::Opened);
-                self.setting.board.update(self.setting.slot, |view| view.opened += 1);
+                let place = self.place();
+                self.setting.board.update(self.setting.slot, |view| {
+                    view.opened += 1;
+                    view.stand_in = Some(place.stand_in());
+                });
                 match self.serve(port, revival).await {
                     Closed::Stopped => return Some(()),
                     Closed::Lost(why) => {
@@ -57,12 +61,16 @@ impl Driver {
                         tracing::warn!(modem.slot = self.setting.slot, port = %self.setting.port, why, "Port closed, to bring the modem back");
                         self.show_closed(why.to_owned());
                     }
+                    Closed::Spare => {}
                     Closed::Wanted => self.show_closed("it is closed for a moment, to bring the modem back".to_owned()),
                 }
             }
             Err(error) => {
                 let there = self.setting.ports.is_there(&self.setting.port);
                 self.tell_recovery(recovery::Input::NotOpened { there });
+                if !there {
+                    self.setting.census.has_left(self.setting.slot);
+                }
                 let why = error.to_string();
                 let known = self.setting.board.modems().get(self.setting.slot).and_then(|v| v.reason.clone());
                 if known.as_ref() != Some(&why) {
@@ -183,6 +191,8 @@ impl Driver {
                 self.keep_tally();
             }
             Note::Quarantined(trouble, stay) => {
+                // Another port of the same modem may do better.
+                self.setting.census.has_left(slot);
                 let minutes = stay.as_secs() / 60;
                 tracing::error!(
                     modem.slot = slot,

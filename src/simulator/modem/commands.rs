@@ -150,7 +150,10 @@ impl VirtualModem {
             ("+CGMI" | "+GMI", Form::Run) => say(self.options.manufacturer.clone()),
             ("+CGMM" | "+GMM", Form::Run) => say(self.options.model.clone()),
             ("+CGMR" | "+GMR", Form::Run) => say(REVISION.into()),
-            ("+CGSN" | "+GSN", Form::Run) => say(self.identity.imei.clone()),
+            ("+CGSN" | "+GSN", Form::Run) => {
+                let other = self.faults.imei.strike(&mut self.dice);
+                say(other.map_or_else(|| self.identity.imei.clone(), |other| other.0));
+            }
             ("+CGSN", Form::Set(_)) => say(format!("+CGSN: \"{}\"", self.identity.imei)),
             ("+CIMI", Form::Run) => {
                 self.card.refusal(false)?;
