@@ -25,9 +25,9 @@ pub(super) struct BalanceWatch {
 /// What ends a query that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Yields {
-    ToNone,
-    ToUrgent,
-    ToAny,
+    Nobody,
+    Urgent,
+    Anybody,
 }
 
 impl BalanceWatch {
@@ -47,10 +47,10 @@ impl BalanceWatch {
     /// never be known.
     pub(super) fn yields(&self, now: Mono) -> Yields {
         match self.asked {
-            _ if self.cut_off => Yields::ToAny,
-            Some(asked) if now < asked + HOLDS && self.cut_offs < CUT_OFFS => Yields::ToUrgent,
-            Some(asked) if now < asked + HOLDS => Yields::ToNone,
-            _ => Yields::ToAny,
+            _ if self.cut_off => Yields::Anybody,
+            Some(asked) if now < asked + HOLDS && self.cut_offs < CUT_OFFS => Yields::Urgent,
+            Some(asked) if now < asked + HOLDS => Yields::Nobody,
+            _ => Yields::Anybody,
         }
     }
 

@@ -40,7 +40,7 @@ impl Driver {
         // What comes in holds a message up for a moment only: another modem would not be faster.
         let receiving = self.is_receiving(now);
         // Nor is a question to the network worth more than a message for long.
-        let asking = self.session.asks_network().then(|| self.balance.yields(now)).filter(|it| *it != Yields::ToNone);
+        let asking = self.session.asks_network().then(|| self.balance.yields(now)).filter(|it| *it != Yields::Nobody);
         let busy_with = self.session.is_free() || self.session.is_on_air() || receiving || asking.is_some();
         let wanted = self.stopping().is_none()
             && !self.listening
@@ -57,7 +57,7 @@ impl Driver {
             (Some((imei, sim_card)), true) if self.claiming.is_none() && self.next.is_none() => {
                 let (store, imei, sim_card) = (&self.setting.store, imei.clone(), sim_card.clone());
                 self.claiming = Some(match asking {
-                    Some(Yields::ToUrgent) => store.claim_urgent(imei, sim_card),
+                    Some(Yields::Urgent) => store.claim_urgent(imei, sim_card),
                     _ => store.claim(imei, sim_card),
                 });
             }
