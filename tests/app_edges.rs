@@ -143,7 +143,8 @@ async fn a_driver_without_orders_ends_while_its_port_is_closed() {
         board: Board::default(),
         learned: Learned::default(),
         ward: Ward::default(),
-        resume: Arc::default(),
+        census: Census::default(),
+        resume: Resume::default(),
     };
     let (orders, orders_in) = watch::channel(Order::Run);
     let driver = tokio::spawn(drive(setting, orders_in));

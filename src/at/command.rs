@@ -297,6 +297,11 @@ impl Command {
         Self::query("AT+COPS?", "+COPS:").within(20)
     }
 
+    /// `AT+COPS=0`: the modem chooses its network by itself. It answers when it has found one, or none.
+    pub fn automatic_selection() -> Self {
+        Self::set("AT+COPS=0").within(180)
+    }
+
     /// `AT+CUSD=1,"…",15`: a service code, as it stands or in hexadecimal. The network's answer is news that comes later.
     pub fn service_code(code: &str) -> Result<Self, InvalidCommand> {
         let fits = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'*' | b'#');

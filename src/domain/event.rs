@@ -29,6 +29,10 @@ pub enum EventKind {
     CanaryFailed,
     /// A SIM card's messages are taken, and hardly one is reported as delivered any more.
     SimCardFiltered,
+    /// A modem's IMEI is missing, or told by another modem as well.
+    ModemDoubtful,
+    /// Two modems tell the same SIM card at the same time.
+    SimCardTwice,
 }
 
 /// What happened, to be logged.
@@ -62,7 +66,7 @@ pub struct LoggedEvent {
 
 impl EventKind {
     /// All of them. New ones are appended.
-    pub const ALL: [EventKind; 11] = [
+    pub const ALL: [EventKind; 13] = [
         Self::InboundReceived,
         Self::OptOutAdded,
         Self::OptOutRemoved,
@@ -74,6 +78,8 @@ impl EventKind {
         Self::SimCardBarred,
         Self::CanaryFailed,
         Self::SimCardFiltered,
+        Self::ModemDoubtful,
+        Self::SimCardTwice,
     ];
 
     /// The word for programs, the same for ever.
@@ -90,6 +96,8 @@ impl EventKind {
             Self::SimCardBarred => "sim_card.barred",
             Self::CanaryFailed => "canary.failed",
             Self::SimCardFiltered => "sim_card.filtered",
+            Self::ModemDoubtful => "modem.doubtful",
+            Self::SimCardTwice => "sim_card.twice",
         }
     }
 

@@ -14,12 +14,13 @@ mod idle;
 mod incoming;
 mod pace;
 mod pin;
+mod selection;
 mod sending;
 mod setting_up;
 mod sweep;
 mod ussd;
 
-use super::bringup::{HEARTBEAT, Known, NOT_READY_YET, Next, STEPS};
+use super::bringup::{FOR_A_PERSON, HEARTBEAT, Known, NOT_READY_YET, Next, PIN_NOT_TOLD, STEPS};
 use super::quirks::{Configured, Quirks, Reset};
 use crate::at::response;
 pub use crate::at::response::StoredAt;
@@ -88,6 +89,8 @@ pub enum Input<'a> {
     Distrusted,
     /// Dial this service code. Only after [`Session::is_free`].
     ServiceCode(&'a str),
+    /// Wait no longer for the network's answer to it: something is to be sent.
+    EndServiceCode,
     /// The answer to [`Event::WantPin`].
     Pin {
         /// Which question.
@@ -150,6 +153,8 @@ impl std::fmt::Debug for Bytes {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// It has told its IMEI, or has none that is valid. Nothing was said yet that another port of the same modem could feel.
+    Named(Option<Imei>),
     /// The port belongs to this modem with this SIM card.
     Identified {
         /// The modem, if it tells who it is.
@@ -312,6 +317,10 @@ pub struct Session {
     unlock: Unlock,
     card: CardWatch,
     service_code: ServiceCode,
+    /// Since when it has no network.
+    unregistered: Option<Mono>,
+    /// It was told to choose one by itself, since then.
+    selected: bool,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -369,6 +378,7 @@ enum Asked {
     CardPower,
     Card,
     ServiceCode,
+    Selection,
 }
 
 impl Session {
@@ -397,6 +407,8 @@ impl Session {
             unlock: Unlock::default(),
             card: CardWatch::default(),
             service_code: ServiceCode::default(),
+            unregistered: None,
+            selected: false,
             sent: None,
             asked: None,
             asked_at: Mono::default(),
@@ -506,6 +518,7 @@ impl Session {
             Input::Revive(revival) => self.revival = Some(revival),
             Input::SetUp => self.rebooted = true,
             Input::ServiceCode(code) => self.begin_service_code(now, code),
+            Input::EndServiceCode => self.end_service_code(),
             Input::Pin { token, answer } => self.take_pin(now, token, answer),
             Input::Kept(held) => self.kept(now, held),
             Input::NotKept(held) => self.not_kept(&held),
@@ -595,7 +608,9 @@ impl Session {
             Phase::Up => Stage::Unregistered,
             // Of what a SIM card lacks all but this is a person's to mend, or the session's.
             Phase::BringUp { step, why: Some(why), .. }
-                if STEPS[step].required && (STEPS[step].name != "SIM card" || why == NOT_READY_YET) =>
+                if STEPS[step].required
+                    && !FOR_A_PERSON.contains(&why)
+                    && (STEPS[step].name != "SIM card" || why == NOT_READY_YET) =>
             {
                 Stage::Stuck
             }
@@ -629,15 +644,17 @@ impl Session {
         let (state, reason) = match self.phase {
             Phase::Closed => (ModemState::Closed, None),
             Phase::Synchronising => (ModemState::Starting, None),
-            Phase::BringUp { why: Some(why), .. } => {
-                let words = self.unlock.words().filter(|_| why == pin::ASKS_FOR_PIN);
-                (ModemState::Waiting, Some(words.unwrap_or_else(|| why.to_owned())))
-            }
+            Phase::BringUp { why: Some(why), .. } => match self.unlock.words().filter(|_| why == pin::ASKS_FOR_PIN) {
+                Some(words) => (ModemState::SimPinRequired, Some(words)),
+                None if why == PIN_NOT_TOLD => (ModemState::SimPinRequired, Some(why.to_owned())),
+                None => (ModemState::Waiting, Some(why.to_owned())),
+            },
             Phase::BringUp { .. } => (ModemState::Starting, None),
             Phase::Recovering => (ModemState::Recovering, self.job.map(|_| LISTENING.to_owned())),
             Phase::Up if self.silent => (ModemState::Recovering, Some(SILENT.to_owned())),
             Phase::Up if registration.is_none() => (ModemState::Waiting, Some(self.known.unregistered().to_owned())),
             Phase::Up if self.job.is_some() => (ModemState::Sending, None),
+            Phase::Up if !self.service_code.is_idle() => (ModemState::Asking, None),
             Phase::Up => (ModemState::Ready, None),
         };
         View {

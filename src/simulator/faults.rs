@@ -249,6 +249,8 @@ faults! {
     "L4" reset_ineffective: Yes,
     /// There is no network for it, as long as the fault is set.
     "L6" unregistered: Unregistered,
+    /// AT+CGSN tells this IMEI, as another modem may do too.
+    "L1" imei: Digits,
     /// The port goes away at this point of a send, and comes back 2 s later.
     "L1" port_loss: PortLoss,
     /// It is registered like this: what +CREG, +CGREG and +CEREG say, as in 3,0,1. Without circuit switching or EPS, not at
@@ -445,10 +447,20 @@ impl FaultValue for Delay {
         (delay.least <= delay.most).then_some(delay)
     }
 }
+/// An IMEI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digits(pub String);
 
 /// An amount of money, as it stands in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance(pub String);
+
+impl FaultValue for Digits {
+    const EXPECTED: &'static str = "15 digits";
+    fn read(text: &str) -> Option<Self> {
+        (text.len() == 15 && text.bytes().all(|b| b.is_ascii_digit())).then(|| Self(text.to_owned()))
+    }
+}
 
 impl FaultValue for Balance {
     const EXPECTED: &'static str = "an amount as 0.50";
@@ -556,6 +568,8 @@ choices! {
         Denied = "denied",
         /// As `searching`, and neither loss nor return is told unasked.
         Quiet = "quiet",
+        /// As `denied`, of the one that was chosen by hand (AT+COPS=1), until AT+COPS=0.
+        ByHand = "by_hand",
     }
     /// A prompt that is not CR LF `>` space.
     PromptShape {

@@ -4,7 +4,7 @@
 //! first. A commit that fails ends the committer: everything after it is answered with `Closed`, and the process ends.
 
 use super::backend::Backend;
-use super::engine::{Done, Engine, KeyTable, Loaded, Operation, Reply};
+use super::engine::{Claimer, Done, Engine, KeyTable, Loaded, Operation, Reply};
 use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
@@ -157,6 +157,19 @@ impl BoxStore {
             Ok(()) => answer,
             Err(mpsc::error::TrySendError::Full(_)) => refused(StoreError::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => refused(StoreError::Closed),
+        }
+    }
+
+    /// A modem waits for its next message.
+    fn wait_for_work(&self, modem: Imei, sim_card: SimCard, urgent: bool) -> Answer<Claim> {
+        let (answer, claimed) = oneshot::channel();
+        let operation: Operation = Box::new(move |engine, _| {
+            engine.wait_for_work(Claimer { modem, sim_card, urgent, answer });
+            Box::new(|| {})
+        });
+        match self.modems.send(operation) {
+            Ok(()) => Box::pin(async { claimed.await.unwrap_or(Err(StoreError::Closed)) }),
+            Err(_) => refused(StoreError::Closed),
         }
     }
 
@@ -335,15 +348,11 @@ impl Store for BoxStore {
     }
 
     fn claim(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim> {
-        let (answer, claimed) = oneshot::channel();
-        let operation: Operation = Box::new(move |engine, _| {
-            engine.wait_for_work(modem, sim_card, answer);
-            Box::new(|| {})
-        });
-        match self.modems.send(operation) {
-            Ok(()) => Box::pin(async { claimed.await.unwrap_or(Err(StoreError::Closed)) }),
-            Err(_) => refused(StoreError::Closed),
-        }
+        self.wait_for_work(modem, sim_card, false)
+    }
+
+    fn claim_urgent(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim> {
+        self.wait_for_work(modem, sim_card, true)
     }
 
     fn begin(&self, id: MessageId, intent: IntentOf) -> Answer<Grant> {

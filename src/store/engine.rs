@@ -102,10 +102,12 @@ impl Clocks {
 pub(super) struct KeyTable(pub(super) BTreeMap<[u8; 32], Arc<ApiKey>>);
 
 /// A modem that waits for work.
-struct Claimer {
-    modem: Imei,
-    sim_card: SimCard,
-    answer: oneshot::Sender<Result<Claim, StoreError>>,
+pub(super) struct Claimer {
+    pub(super) modem: Imei,
+    pub(super) sim_card: SimCard,
+    /// It takes urgent messages only.
+    pub(super) urgent: bool,
+    pub(super) answer: oneshot::Sender<Result<Claim, StoreError>>,
 }
 
 /// What decisions need of the records on disk.
@@ -354,13 +356,8 @@ impl Engine {
     }
 
     /// Puts a modem among those that wait for work.
-    pub(super) fn wait_for_work(
-        &mut self,
-        modem: Imei,
-        sim_card: SimCard,
-        answer: oneshot::Sender<Result<Claim, StoreError>>,
-    ) {
-        self.claimers.push(Claimer { modem, sim_card, answer });
+    pub(super) fn wait_for_work(&mut self, claimer: Claimer) {
+        self.claimers.push(claimer);
     }
 
     /// A quarantined store can be read. To write to it would end it, and the daemon that is to show what is wrong.
@@ -635,21 +632,21 @@ impl Engine {
         if self.held_until.is_some() || self.is_quarantined() {
             return;
         }
-        // One that pulls ahead while it is on the air takes nothing away from one that is free; of those that are, the one
-        // that has fared best goes first, and of equal ones the one that has waited longest.
+        // One that pulls ahead while it is on the air, or has something else to do, takes nothing away from one that is free;
+        // of those that are, the one that has fared best goes first, and of equal ones the one that has waited longest.
         let mut claimers = std::mem::take(&mut self.claimers);
         claimers.retain(|claimer| !claimer.answer.is_closed());
         claimers.sort_by_cached_key(|c| {
-            (self.index.has_one(&c.modem), self.index.sim_cards.trouble(&c.sim_card, now.mono))
+            (c.urgent || self.index.has_one(&c.modem), self.index.sim_cards.trouble(&c.sim_card, now.mono))
         });
         self.later = None;
-        for Claimer { modem, sim_card, answer } in claimers {
-            match self.next_claim(&modem, &sim_card, now) {
+        for claimer in claimers {
+            match self.next_claim(&claimer, now) {
                 // If nobody is there any more, the claim is dropped and gives itself back.
-                Ok(claim) => drop(answer.send(Ok(claim))),
+                Ok(claim) => drop(claimer.answer.send(Ok(claim))),
                 Err(later) => {
                     self.later = self.later.into_iter().chain(later).min();
-                    self.claimers.push(Claimer { modem, sim_card, answer });
+                    self.claimers.push(claimer);
                 }
             }
         }

@@ -272,8 +272,8 @@ impl Index {
     }
 
     /// The first message that this SIM card may take. What finds no room over it until its day or month ends is parked, and not
-    /// looked at again before; what finds room sooner keeps the SIM card for itself.
-    pub(super) fn claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Pull {
+    /// looked at again before; what finds room sooner keeps the SIM card for itself. With `urgent`, no other than an urgent one.
+    pub(super) fn claim(&mut self, modem: &Imei, sim_card: &SimCard, urgent: bool, now: &Now) -> Pull {
         if self.parked.get(sim_card).is_some_and(|until| until.left(now).is_zero()) {
             self.unpark(sim_card);
         }
@@ -289,7 +289,7 @@ impl Index {
             let Self { queues, sim_cards, .. } = self;
             let heads = queues.iter().filter_map(|(route, turns)| Some((route, *turns.first()?)));
             let open = heads.filter(|(route, turn)| {
-                (plain.is_none() || turn.is_urgent()) && route.admits(sim_card, sim_cards, now)
+                (plain.is_none() && !urgent || turn.is_urgent()) && route.admits(sim_card, sim_cards, now)
             });
             let Some((route, turn)) = open.min_by_key(|(_, turn)| *turn) else {
                 let unparks = self.parked.get(sim_card).map(|until| until.mono(now));

@@ -129,6 +129,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The next message for this SIM card; pends until there is one. Dropping the future or the claim gives it back.
     fn claim(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim>;
+    /// As [`Store::claim`], for a modem that has something to do which only an urgent message is to end: it is given no other,
+    /// and none that a free modem takes.
+    fn claim_urgent(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim>;
     /// Records an intent. The PDU may leave only after `Granted`.
     fn begin(&self, id: MessageId, intent: IntentOf) -> Answer<Grant>;
     /// Records an outcome and, with it, the next intent: one operation, one sync.

@@ -1,13 +1,13 @@
 //! Operations of the modems' side: claims, intents, outcomes, and what time brings.
 
-use super::engine::Engine;
+use super::engine::{Claimer, Engine};
 use super::gate::Lease;
 use super::index::Pull;
 use super::record::{Key, Record};
 use super::{Body, Claim, Grant, Outcome, StoreError};
 use crate::dispatch::quota::Kind;
 use crate::dispatch::retry::{self, Others};
-use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::equipment::SimCard;
 use crate::domain::id::{MessageId, VerificationId};
 use crate::domain::message::{Event, IntentOf, Message, PartId, PartResult, Refused, State};
 use crate::domain::reason::Reason;
@@ -19,9 +19,9 @@ use crate::otp::challenge;
 impl Engine {
     /// The next message for a SIM card, with its text whole; else when there may be one. Passes over none: what can't go now is
     /// not in the queue.
-    pub(super) fn next_claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Result<Claim, Option<Mono>> {
+    pub(super) fn next_claim(&mut self, claimer: &Claimer, now: &Now) -> Result<Claim, Option<Mono>> {
         loop {
-            let (id, claimed) = match self.index.claim(modem, sim_card, now) {
+            let (id, claimed) = match self.index.claim(&claimer.modem, &claimer.sim_card, claimer.urgent, now) {
                 Pull::Claimed(id, claimed) => (id, claimed),
                 Pull::Later(later) => return Err(later),
             };

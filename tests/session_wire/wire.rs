@@ -236,6 +236,12 @@ impl Wire {
         self.settle();
     }
 
+    /// Has the service code under way ended.
+    pub(crate) fn end_dial(&mut self) {
+        self.session.handle_input(self.now, Input::EndServiceCode);
+        self.settle();
+    }
+
     /// Another SIM card is put in, without a word from the modem.
     pub(crate) fn other_card(&mut self, number: usize) {
         self.simulator.handle_input(self.now, 0, ModemInput::OtherCard(number));

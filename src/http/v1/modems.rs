@@ -5,19 +5,44 @@ use crate::dispatch::canary::Verdict;
 use crate::dispatch::delivery::FILTERED;
 use crate::dispatch::quota::Used;
 use crate::domain::learned::{ModelTraits, SimCardTraits, Validity};
-use crate::http::Cx;
 use crate::http::auth::Caller;
-use crate::http::problem::Problem;
+use crate::http::input::Payload;
+use crate::http::problem::{Kind, Problem};
+use crate::http::{Context, Cx};
 use crate::modem::board::ModemView as Modem;
 use crate::store::{self, Scope, SimCardView};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// All modems, in the order of the configuration.
 pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<List<ModemView>>, Problem> {
     caller.must(Scope::Read)?;
+    Ok(Json(List::new(views(&cx, cx.board.modems()).await?)))
+}
+
+/// Has a modem that is left alone tried now. One that is not is left as it is. Answers with the modem as it then is.
+pub(crate) async fn resume(
+    State(cx): State<Cx>,
+    caller: Caller,
+    Path(path): Path<String>,
+    payload: Payload,
+) -> Result<Json<ModemView>, Problem> {
+    caller.must(Scope::Admin)?;
+    payload.optional_fields(&[])?;
+    let unknown = || Problem::new(Kind::NotFound, "There is no such modem; GET /v1/modems shows the `id` of each.");
+    let slot = cx.board.slot_of(&path).ok_or_else(unknown)?;
+    tracing::info!(modem.slot = slot, by.key.id = %caller.key.id, "A modem is to be tried now");
+    if let Some(resume) = cx.resumes.get(slot) {
+        resume.give_and_wait().await;
+    }
+    let modem = cx.board.modem(slot).ok_or_else(unknown)?;
+    views(&cx, vec![modem]).await?.pop().map(Json).ok_or_else(unknown)
+}
+
+/// What is known of these modems, and what the store knows of their SIM cards.
+async fn views(cx: &Context, modems: Vec<Modem>) -> Result<Vec<ModemView>, Problem> {
     let unmatched = cx.store.health().unmatched_reports;
     let sim_cards = cx.ask(cx.store.sim_cards()).await?;
     let view = |modem: Modem| {
@@ -29,11 +54,13 @@ pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<Li
         let deliveries = of_card.and_then(DeliveriesView::of);
         ModemView { unmatched_reports, limits, out_of_service, canary, deliveries, ..ModemView::from(modem) }
     };
-    Ok(Json(List::new(cx.board.modems().into_iter().map(view).collect())))
+    Ok(modems.into_iter().map(view).collect())
 }
 
 #[derive(Serialize)]
 pub(crate) struct ModemView {
+    /// What names it in paths: its IMEI or, where that is not known, a hash of its place.
+    id: String,
     imei: Option<String>,
     sim_card: Option<String>,
     port: String,
@@ -231,6 +258,7 @@ struct RungView {
 impl From<Modem> for ModemView {
     fn from(modem: Modem) -> Self {
         Self {
+            id: modem.id().as_str().to_owned(),
             imei: modem.imei.map(|i| i.as_str().to_owned()),
             sim_card: modem.sim_card.map(|s| s.as_str().to_owned()),
             port: modem.port,

@@ -36,7 +36,7 @@ impl Session {
     }
 
     fn be_idle(&mut self, now: Mono) {
-        if self.go_on_with_service_code(now) {
+        if self.go_on_with_service_code(now) || self.select_network(now) {
             return;
         }
         if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
@@ -118,6 +118,8 @@ impl Session {
             Some(Asked::Unlock) => self.unlock_replied(now, &reply),
             Some(Asked::CardPower) => self.card_power_replied(now),
             Some(Asked::Card) => self.card_replied(&reply),
+            // Whether it has found one, its registration says.
+            Some(Asked::Selection) => {}
             Some(Asked::ServiceCode) => self.service_code_replied(now, &reply),
             None => {}
         }
