@@ -38,6 +38,7 @@ pub(crate) enum Kind {
     TooLate,
     CodeSupplied,
     TooManySends,
+    AwaitsText,
     OutOfStep,
     IdempotencyMismatch,
     AlreadyShown,
@@ -219,6 +220,10 @@ impl From<VerificationRefused> for Problem {
             Why::TooManySends => {
                 Self::new(Kind::TooManySends, "It has been sent as often as one verification may; create a new one.")
             }
+            Why::AwaitsText => Self::new(
+                Kind::AwaitsText,
+                "No code was sent: a text with its word from its number approves it. Wait for that with GET /v1/verifications/{id}?wait=30.",
+            ),
             Why::NotYet => Self::new(Kind::OutOfStep, "The verification has not ended yet; read it again."),
         }
     }
@@ -273,6 +278,7 @@ impl Kind {
             Self::TooLate => ("too_late", S::CONFLICT, "Too little time is left"),
             Self::CodeSupplied => ("code_supplied", S::CONFLICT, "The code was supplied by the caller"),
             Self::TooManySends => ("too_many_sends", S::CONFLICT, "It was sent too often"),
+            Self::AwaitsText => ("awaits_text", S::CONFLICT, "A text from the number is waited for"),
             Self::OutOfStep => ("out_of_step", S::CONFLICT, "Its state does not allow this"),
             Self::IdempotencyMismatch => {
                 ("idempotency_mismatch", S::CONFLICT, "The idempotency key belongs to another request")
@@ -353,6 +359,7 @@ mod tests {
             (StoreError::Verification(V::TooLate), 409, "too_late"),
             (StoreError::Verification(V::NotDerived), 409, "code_supplied"),
             (StoreError::Verification(V::TooManySends), 409, "too_many_sends"),
+            (StoreError::Verification(V::AwaitsText), 409, "awaits_text"),
             (StoreError::Verification(V::NotYet), 409, "out_of_step"),
             (StoreError::NotSuchACode(Form { length: 6, digits: true }), 422, "invalid_value"),
             (StoreError::IdempotencyMismatch, 409, "idempotency_mismatch"),

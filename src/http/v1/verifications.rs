@@ -73,7 +73,8 @@ pub(crate) async fn check(
     let fields = payload.fields(&["code", "to", "purpose"])?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
     let code = fields.need("code", |f, name| f.parsed(name, |text| entry::typed(text).ok_or(NO_CODE)))?;
-    let check = Check { code, to: fields.number("to")?, purpose: purpose(&fields)? };
+    let (to, purpose) = (fields.number("to")?, purpose(&fields)?);
+    let check = Check { code, to, purpose, amount: None, payee: None };
     let verdict = cx.ask(cx.store.check(caller.access(), id, check, idempotency)).await?;
     tracing::info!(verification.id = %id, valid = verdict.valid, status = verdict.state.as_str(), "Checked a code");
     let answer = VerdictView {
@@ -307,7 +308,7 @@ struct VerdictView {
 }
 
 impl From<VerificationView> for View {
-    fn from(VerificationView { verification: v, message }: VerificationView) -> Self {
+    fn from(VerificationView { verification: v, message, .. }: VerificationView) -> Self {
         let reason = match v.state {
             VerificationState::Canceled(reason) => Some(reason.into()),
             _ => None,
