@@ -448,6 +448,9 @@ fn settings(config: &Config, addr: SocketAddr) -> http::Settings {
         min_code_length: config.codes.min_length,
         max_code_ttl: config.codes.max_ttl,
         max_parts: config.messages.max_parts,
+        code_alphabet: config.codes.alphabet,
+        templates: config.templates.clone(),
+        own_numbers: config.canaries().into_iter().collect(),
     }
 }
 

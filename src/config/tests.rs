@@ -352,10 +352,12 @@ fn the_sample_lists_every_setting_with_its_default() {
         "data_dir",
         "master_key_file",
         "modem",
+        "purpose",
         "route",
         "sim_card",
         "sim_limits.per_month",
         "sim_limits.time_zone",
+        "template",
     ];
     for (name, value, _) in loaded.rows().filter(|(name, ..)| !examples.contains(name)) {
         assert_eq!(value, settings::show(&defaults, name), "otpgate.sample.toml has another default for {name}");

@@ -9,4 +9,5 @@ mod messages;
 mod modems;
 mod ready;
 mod simulator;
+mod texts;
 mod verifications;
