@@ -335,7 +335,7 @@ impl Book {
         let brand = template.brand.as_ref().map_or(name.as_str(), Brand::as_str);
         let asked = Asked {
             brand: Some(brand),
-            purpose: Some(LONGEST_PURPOSE),
+            purpose: Some(&name),
             payment: Some((amount.as_str(), name.as_str()))
                 .filter(|_| pattern.has(Place::Amount) || pattern.has(Place::Payee)),
             host: Some("verify.example.com"),
@@ -421,7 +421,6 @@ pub const ANY_LANGUAGE: &str = "default";
 pub const UNDETERMINED: &str = "und";
 const BARE: &str = "{code} ({life})";
 const BARE_PAYMENT: &str = "{code}: {amount}, {payee}";
-const LONGEST_PURPOSE: &str = "aaaaaaaaaaaaaaaa";
 const LONGEST_CODE: usize = 10;
 /// What Android's SMS Retriever takes.
 const RETRIEVER_OCTETS: usize = 140;
