@@ -451,6 +451,9 @@ fn settings(config: &Config, addr: SocketAddr) -> http::Settings {
         code_alphabet: config.codes.alphabet,
         templates: config.templates.clone(),
         own_numbers: config.canaries().into_iter().collect(),
+        myotp: config.dialects.myotp,
+        operator_email: config.dialects.operator_email.clone(),
+        price_per_sms: config.dialects.price_per_sms,
     }
 }
 

@@ -5,10 +5,12 @@
 
 mod address;
 mod auth;
+mod dialect;
 mod front;
 mod idempotency;
 mod impatient;
 mod input;
+mod myotp;
 mod ops;
 mod problem;
 mod server;
@@ -21,6 +23,7 @@ pub use auth::{new_secret, secret_sha256};
 pub use server::serve;
 pub use simulator::{SimulatorHandle, simulator_router};
 
+use crate::domain::amount::Amount;
 use crate::domain::equipment::SimCard;
 use crate::domain::msisdn::Msisdn;
 use crate::domain::network::Network;
@@ -87,6 +90,12 @@ pub struct Settings {
     pub templates: Book,
     /// The SIM cards' own numbers, as far as they are known.
     pub own_numbers: BTreeMap<SimCard, Msisdn>,
+    /// Whether MyOTP.App's dialect is spoken.
+    pub myotp: bool,
+    /// Whom to write to about this gateway; MyOTP.App's dialect tells it.
+    pub operator_email: String,
+    /// What a message costs, in whatever the operator reckons in; MyOTP.App's dialect tells it.
+    pub price_per_sms: Amount,
 }
 
 impl Default for Settings {
@@ -101,6 +110,9 @@ impl Default for Settings {
             code_alphabet: CodeAlphabet::Digits,
             templates: Book::default(),
             own_numbers: BTreeMap::new(),
+            myotp: true,
+            operator_email: "box@localhost".to_owned(),
+            price_per_sms: Amount::default(),
         }
     }
 }
@@ -109,6 +121,7 @@ impl Default for Settings {
 pub fn router(api: Api) -> Router {
     let front = Front { settings: api.settings.clone(), simulated: api.simulator.is_some() };
     let simulator = api.simulator.clone().map(|handle| simulator::routes(handle, api.stopping.clone()));
+    let dialects = if api.settings.myotp { myotp::routes() } else { Router::new() };
     let cx = Arc::new(Context { api, logins: auth::Logins::default(), waits: wait::Waits::default() });
     let mut routes = Router::new()
         .route("/v1/verifications", post(verifications::create))
@@ -133,6 +146,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/opt-outs", get(opt_outs::list))
         .route("/v1/opt-outs/{number}", put(opt_outs::add).delete(opt_outs::remove))
         .route("/v1/events", get(events::list))
+        .merge(dialects)
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .with_state(cx.clone());

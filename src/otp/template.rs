@@ -340,7 +340,7 @@ impl Book {
                 .filter(|_| pattern.has(Place::Amount) || pattern.has(Place::Payee)),
             host: Some("verify.example.com"),
             app: Some("aaaaaaaaaaa"),
-            life: Duration::from_secs(3600),
+            life: Duration::from_secs(86_400),
             code_length: LONGEST_CODE,
             ..Asked::default()
         };

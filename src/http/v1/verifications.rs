@@ -34,10 +34,25 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Verify)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let (accepted, lifted) = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
-        Ok(Proved { new, lifted }) => (cx.ask(cx.store.create_verification(new, idempotency)).await?, lifted),
-        Err(refusal) => (done_before(&cx, &caller, idempotency, refusal).await?, Vec::new()),
+    let accepted = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
+        Ok(proved) => take(&cx, &caller, proved, idempotency).await?,
+        Err(refusal) => done_before(&cx, &caller, idempotency, refusal).await?,
     };
+    let verification = &accepted.value.verification;
+    let location = format!("/v1/verifications/{}", verification.id);
+    let next_slot_at = slot_if_held(&cx, verification.message, accepted.value.message).await?;
+    let inbound = AwaitedView::of(&cx, &accepted.value);
+    Ok(created(location, View { next_slot_at, inbound, ..View::from(accepted.value) }, accepted.replayed))
+}
+
+/// Gives a verification to the store, and logs that.
+pub(in crate::http) async fn take(
+    cx: &Context,
+    caller: &Caller,
+    Proved { new, lifted }: Proved,
+    idempotency: Option<Idempotency>,
+) -> Result<Accepted<VerificationView>, Problem> {
+    let accepted = cx.ask(cx.store.create_verification(new, idempotency)).await?;
     let verification = &accepted.value.verification;
     if !accepted.replayed {
         tracing::info!(verification.id = %verification.id, message.id = %verification.message, to = %verification.to, "Accepted a verification");
@@ -45,10 +60,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
             tracing::info!(key.id = %caller.key.id, permission = permission.as_str(), verification.id = %verification.id, "A permission lifted a limit");
         }
     }
-    let location = format!("/v1/verifications/{}", verification.id);
-    let next_slot_at = slot_if_held(&cx, verification.message, accepted.value.message).await?;
-    let inbound = AwaitedView::of(&cx, &accepted.value);
-    Ok(created(location, View { next_slot_at, inbound, ..View::from(accepted.value) }, accepted.replayed))
+    Ok(accepted)
 }
 
 /// One verification; `?wait=` for news of it.
@@ -160,13 +172,13 @@ async fn done_before(
 }
 
 /// A request that may be done, and the permissions without which it would not be.
-struct Proved {
-    new: NewVerification,
-    lifted: Vec<Permission>,
+pub(in crate::http) struct Proved {
+    pub(in crate::http) new: NewVerification,
+    pub(in crate::http) lifted: Vec<Permission>,
 }
 
 /// Proves a request, and draws what is random.
-fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Problem> {
+pub(in crate::http) fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Problem> {
     let to = fields.need("to", Fields::number)?;
     let channel = channel(cx, fields)?;
     let (mut wording, brand) = wording::wording(cx, caller, fields)?;
@@ -225,7 +237,15 @@ fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Probl
         metadata,
         code,
         expires,
-        origin: Origin { key: Some(caller.key.id), wording, channel, ..Origin::default() },
+        origin: Origin {
+            key: Some(caller.key.id),
+            address: Some(caller.address.to_string()),
+            wording,
+            channel,
+            ..Origin::default()
+        },
+        supersedes: true,
+        reveals: false,
         message,
     };
     Ok(Proved { new, lifted })
@@ -260,7 +280,7 @@ pub(super) fn life(
     lifted: &mut Vec<Permission>,
 ) -> Result<Duration, Problem> {
     let most = cx.settings.max_code_ttl;
-    let Some(seconds) = fields.integer("ttl_seconds", 30..=3600)? else { return Ok(DEFAULT_TTL.min(most)) };
+    let Some(seconds) = fields.integer("ttl_seconds", 30..=86_400)? else { return Ok(DEFAULT_TTL.min(most)) };
     let life = Duration::from_secs(seconds);
     if life > most {
         let most = most.as_secs();
@@ -307,7 +327,7 @@ pub(super) fn code_length(
     lifted: &mut Vec<Permission>,
 ) -> Result<u8, Problem> {
     let least = cx.settings.min_code_length;
-    let length = fields.integer("code_length", 4..=10)?.and_then(|n| u8::try_from(n).ok());
+    let length = fields.integer("code_length", 3..=10)?.and_then(|n| u8::try_from(n).ok());
     let (field, given) = match (supplied, length) {
         (Some(_), Some(_)) => return Err(Problem::invalid("code_length", "Give `code` or `code_length`, not both.")),
         (Some(code), None) => ("code", code.reveal().len() as u8),
@@ -395,7 +415,7 @@ struct VerdictView {
 }
 
 impl From<VerificationView> for View {
-    fn from(VerificationView { verification: v, message, word: _ }: VerificationView) -> Self {
+    fn from(VerificationView { verification: v, message, .. }: VerificationView) -> Self {
         let reason = match v.state {
             VerificationState::Canceled(reason) => Some(reason.into()),
             _ => None,
@@ -434,7 +454,7 @@ impl From<VerificationView> for View {
 pub(super) const ON_UNCERTAIN: &[(&str, OnUncertain)] =
     &[("resend_once", OnUncertain::ResendOnce), ("leave", OnUncertain::Leave)];
 
-const CREATE: &[&str] = &[
+pub(in crate::http) const CREATE: &[&str] = &[
     "to",
     "channel",
     "brand",
@@ -453,7 +473,7 @@ const CREATE: &[&str] = &[
     "embedded_host",
     "app",
 ];
-const NO_CODE: &str = "a code has 4 to 10 letters A-Z, a-z and digits";
+const NO_CODE: &str = "a code has 3 to 10 letters A-Z, a-z and digits";
 const DEFAULT_LENGTH: u8 = 6;
 const LONGEST_CODE: usize = 10;
 const DEFAULT_TTL: Duration = Duration::from_secs(300);
