@@ -11,6 +11,7 @@ mod route;
 mod settings;
 mod sim_card;
 mod source;
+mod texts;
 
 pub use canary::Canary;
 pub use route::Route;
@@ -22,6 +23,8 @@ use crate::domain::equipment::SimCard;
 use crate::domain::inbound::InboundRules;
 use crate::domain::msisdn::Msisdn;
 use crate::domain::network::Network;
+use crate::domain::verification::CodeAlphabet;
+use crate::otp::template::Book;
 use source::Entry;
 use std::fmt;
 use std::fs::File;
@@ -57,6 +60,8 @@ pub struct Config {
     pub dialects: Dialects,
     /// What is done with what comes in.
     pub inbound: InboundRules,
+    /// What texts are made from.
+    pub templates: Book,
     /// The real modems. Empty with `simulate`.
     pub modems: Vec<Modem>,
     /// What is known of SIM cards that no modem can tell.
@@ -89,6 +94,8 @@ pub struct Codes {
     pub min_length: u8,
     /// The longest life a code may be given.
     pub max_ttl: Duration,
+    /// What codes are written in if a request does not say.
+    pub alphabet: CodeAlphabet,
 }
 
 /// Other services' APIs.
@@ -206,7 +213,7 @@ impl Config {
             status_reports: true,
             http: Http::default(),
             // Five tries at six digits: one in 200,000. Ten minutes is what people need, and not a guesser.
-            codes: Codes { min_length: 6, max_ttl: Duration::from_secs(600) },
+            codes: Codes { min_length: 6, max_ttl: Duration::from_secs(600), alphabet: CodeAlphabet::Digits },
             // 1,500 characters; past that somebody sends a document by mistake, and pays for each part.
             messages: Messages { max_parts: 10 },
             dialects: Dialects {
@@ -215,6 +222,7 @@ impl Config {
                 price_per_sms: Amount::default(),
             },
             inbound: InboundRules::default(),
+            templates: Book::default(),
             modems: Vec::new(),
             sim_cards: Vec::new(),
             sim_limits: SimLimits::defaults(simulate.is_some()),
@@ -294,6 +302,7 @@ impl Config {
             let prefix = &route.prefix;
             errors.push(format!("[[route]] {prefix} leads nowhere; name its sim_cards, or an operator"));
         }
+        errors.extend(self.templates.faults());
         if errors.is_empty() { Ok(()) } else { Err(ConfigError(errors)) }
     }
 

@@ -244,7 +244,7 @@ async fn code(house: &House, to: &str, count: usize) -> String {
 }
 
 async fn check(house: &House, id: VerificationId, code: &str) -> (bool, VerificationState) {
-    let check = Check { code: Secret::new(code), to: None, purpose: None };
+    let check = Check { code: Secret::new(code), to: None, purpose: None, amount: None, payee: None };
     let verdict = house.app.store().check(ME, id, check, None).await.unwrap();
     (verdict.valid, verdict.state)
 }

@@ -324,7 +324,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "numbers",
         &["at", "sms", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"],
     ),
-    ("config", &["at", "sms", "otp", "modem", "dispatch", "store", "simulator", "app", "cli"]),
+    ("config", &["at", "sms", "modem", "dispatch", "store", "simulator", "app", "cli"]),
     ("ops", &["at", "sms", "otp", "modem", "dispatch", "store", "http", "simulator", "app", "cli"]),
     ("simulator", &["at", "sms", "otp", "dispatch", "store", "http", "app", "cli"]),
     ("store", &["at", "http", "simulator", "app", "cli"]),

@@ -23,6 +23,7 @@ mod serve;
 mod simulate;
 mod store;
 mod supervise;
+mod texts;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ enum Command {
     Config(config::Args),
     Decode(decode::Args),
     Store(store::Args),
+    Texts(texts::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -96,6 +98,7 @@ pub fn run() -> ExitCode {
         Command::Config(args) => config::run(args),
         Command::Decode(args) => decode::run(&args),
         Command::Store(args) => store::run(&args),
+        Command::Texts(args) => texts::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

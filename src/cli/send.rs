@@ -23,8 +23,14 @@ pub(super) struct Args {
     /// What the code is for; a newer code for the same number and purpose takes its place
     #[arg(long, value_name = "WORD", conflicts_with = "text")]
     purpose: Option<String>,
-    /// Digits in the code [default: 6]
-    #[arg(long, value_name = "DIGITS", conflicts_with = "text", value_parser = clap::value_parser!(u8).range(4..=10))]
+    /// The language of the text, as de or pt-BR [default: the one of the number's country]
+    #[arg(long, value_name = "TAG", conflicts_with = "text")]
+    locale: Option<String>,
+    /// The template of the text, one of those in the gateway's configuration
+    #[arg(long, value_name = "NAME", conflicts_with = "text")]
+    template: Option<String>,
+    /// Characters of the code [default: 6]
+    #[arg(long, value_name = "COUNT", conflicts_with = "text", value_parser = clap::value_parser!(u8).range(4..=10))]
     code_length: Option<u8>,
     /// Seconds until it expires [default: 300 for a code, a day for a text]
     #[arg(long, value_name = "SECONDS")]
@@ -108,6 +114,8 @@ fn verification(args: &Args) -> Value {
     put("to", Some(json!(args.number)));
     put("brand", args.brand.as_ref().map(|it| json!(it)));
     put("purpose", args.purpose.as_ref().map(|it| json!(it)));
+    put("locale", args.locale.as_ref().map(|it| json!(it)));
+    put("template", args.template.as_ref().map(|it| json!(it)));
     put("code_length", args.code_length.map(|it| json!(it)));
     put("ttl_seconds", args.ttl.map(|it| json!(it)));
     Value::Object(body)
@@ -152,6 +160,7 @@ const EXAMPLES: &str = "\
 Examples:
   otpgate send +14155550100
   otpgate send +14155550100 --brand \"Acme Clinic\" --purpose login --ttl 120
+  otpgate send +4915112345678 --locale en
   otpgate send +14155550100 --text \"The door is open.\" --wait
   uptime | otpgate send +14155550100 --text -";
 

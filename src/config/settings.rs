@@ -3,12 +3,14 @@
 use super::route::{self, Route};
 use super::sim_card::{self, SimCardConfig};
 use super::source::{Value, nearest};
-use super::{Config, Mode, Modem};
+use super::{Config, Mode, Modem, texts};
 use crate::domain::amount::Amount;
 use crate::domain::country::Country;
 use crate::domain::equipment::SimCard;
 use crate::domain::inbound::OptOutCovers;
 use crate::domain::msisdn::Msisdn;
+use crate::domain::verification::CodeAlphabet;
+use crate::otp::template::{Brand, EmbeddedMark, Form};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,11 +52,28 @@ pub(super) const TABLE_LISTS: &[TableList] = &[
         example: "+4915",
         instead: "a route can't be named in the environment; write [[route]] with its prefix into otpgate.toml",
     },
+    TableList {
+        name: "template",
+        key: "name",
+        example: "login",
+        instead: "a template can't be written in the environment; write [[template]] with its name into otpgate.toml",
+    },
+    TableList {
+        name: "purpose",
+        key: "name",
+        example: "log-in",
+        instead: "a purpose can't be named in the environment; write [[purpose]] with its name into otpgate.toml",
+    },
 ];
 
 /// The list of tables that has this name.
 pub(super) fn table_list(name: &str) -> Option<&'static TableList> {
     TABLE_LISTS.iter().find(|list| list.name == name)
+}
+
+/// Whether a setting takes a table whose names are languages.
+pub(super) fn takes_names(name: &str) -> bool {
+    matches!(name, "template.text" | "purpose.words")
 }
 
 /// The settings' names, for people: those of a modem stand as one.
@@ -250,6 +269,95 @@ const SETTINGS: &[Setting] = &[
         name: "codes.max_ttl_seconds",
         set: |c, v| v.integer(30..=3600).map(|it| c.codes.max_ttl = Duration::from_secs(it)),
         show: |c| seconds(c.codes.max_ttl),
+    },
+    Setting {
+        name: "codes.alphabet",
+        set: |c, v| texts::word(v, &CodeAlphabet::WORDS).map(|it| c.codes.alphabet = it),
+        show: |c| quoted(c.codes.alphabet.as_str()),
+    },
+    Setting {
+        name: "webotp.embedded_mark",
+        set: |c, v| {
+            texts::word(v, &[("@", EmbeddedMark::At), ("%", EmbeddedMark::Percent)])
+                .map(|it| c.templates.embedded_mark = it)
+        },
+        show: |c| quoted(c.templates.embedded_mark.as_char()),
+    },
+    Setting {
+        name: "template",
+        set: |c, v| match v {
+            Value::TableOfList => {
+                c.templates.templates.push(texts::empty());
+                Ok(())
+            }
+            _ => Err("must be written as a table [[template]], one for each".to_owned()),
+        },
+        show: |c| list(&c.templates.templates.iter().map(|template| &template.name).collect::<Vec<_>>()),
+    },
+    Setting {
+        name: "template.name",
+        set: |c, v| {
+            let name = texts::template_name(v.text()?)?;
+            if c.templates.template(&name).is_some() {
+                return Err(format!("{name} is named twice"));
+            }
+            texts::template(c).map(|template| template.name = name)
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "template.brand",
+        set: |c, v| {
+            let brand = Brand::parse(v.text()?).map_err(|why| format!("can't be shown: {why}"))?;
+            texts::template(c).map(|template| template.brand = Some(brand))
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "template.form",
+        set: |c, v| {
+            let form = texts::word(v, &Form::WORDS)?;
+            texts::template(c).map(|template| template.form = form)
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "template.text",
+        set: |c, v| {
+            let texts = texts::by_language(v, texts::patterns)?;
+            texts::template(c).map(|template| template.texts = texts)
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "purpose",
+        set: |c, v| match v {
+            Value::TableOfList => {
+                c.templates.purposes.push(Default::default());
+                Ok(())
+            }
+            _ => Err("must be written as a table [[purpose]], one for each".to_owned()),
+        },
+        show: |c| list(&c.templates.purposes.iter().map(|(name, _)| name).collect::<Vec<_>>()),
+    },
+    Setting {
+        name: "purpose.name",
+        set: |c, v| {
+            let name = texts::purpose_name(v.text()?)?;
+            if c.templates.purposes.iter().any(|(known, _)| *known == name) {
+                return Err(format!("{name} is named twice"));
+            }
+            texts::purpose(c).map(|purpose| purpose.0 = name)
+        },
+        show: |_| String::new(),
+    },
+    Setting {
+        name: "purpose.words",
+        set: |c, v| {
+            let words = texts::by_language(v, texts::words)?;
+            texts::purpose(c).map(|purpose| purpose.1 = words)
+        },
+        show: |_| String::new(),
     },
     Setting {
         name: "messages.max_parts",

@@ -21,6 +21,8 @@ pub(super) enum Value {
     Integer(Option<i64>),
     Boolean(bool),
     List(Vec<Value>),
+    /// Of a setting that takes names of the writer's own.
+    Names(Vec<(String, Value)>),
     /// A new table of a list of tables begins.
     TableOfList,
     /// Of no use to any setting.
@@ -100,6 +102,14 @@ impl File<'_> {
                 continue;
             }
             match value.get_ref() {
+                DeValue::Table(inner) if settings::takes_names(&name) => {
+                    let value = |(key, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+                        let key: &Spanned<std::borrow::Cow<'_, str>> = key;
+                        (key.get_ref().to_string(), Value::from_toml(value.get_ref()))
+                    };
+                    let value = Value::Names(inner.iter().map(value).collect());
+                    self.entries.push(Entry { name, value, origin });
+                }
                 DeValue::Table(inner) if settings::table_list(&name).is_none() => {
                     let any = settings::all_names().any(|known| known.starts_with(&format!("{name}.")));
                     // An empty one within another would say nothing, and be taken for a setting that is heeded.

@@ -352,10 +352,12 @@ fn the_sample_lists_every_setting_with_its_default() {
         "data_dir",
         "master_key_file",
         "modem",
+        "purpose",
         "route",
         "sim_card",
         "sim_limits.per_month",
         "sim_limits.time_zone",
+        "template",
     ];
     for (name, value, _) in loaded.rows().filter(|(name, ..)| !examples.contains(name)) {
         assert_eq!(value, settings::show(&defaults, name), "otpgate.sample.toml has another default for {name}");
@@ -370,4 +372,83 @@ fn a_route_that_names_nobody_leads_nowhere() {
     let config = file("[[route]]\nprefix = \"+49\"\noperator = \"Telekom.de\"").unwrap().config;
     let route = &config.routes[0];
     assert_eq!((route.operator.as_deref(), route.strict), (Some("Telekom.de"), false));
+}
+
+#[test]
+fn t5_templates_are_proven_when_they_are_read() {
+    let named = |rest: &str| format!("[[template]]\nname = \"t\"\n{rest}");
+    let rows = [
+        (
+            "an unknown place",
+            named("text = \"{code} {who}\""),
+            "line 3: template.text is no template: there is no {who}; there are {code} {brand}",
+        ),
+        ("no code", named("text = \"your code\""), "line 3: template.text is no template: {code} is missing"),
+        ("two codes", named("text = \"{code} {code}\""), "line 3: template.text is no template: {code} is there twice"),
+        (
+            "a link",
+            named("text = { en = \"{code} for acme.com\" }"),
+            "line 3: template.text for en is no template: something in it looks like a web address",
+        ),
+        (
+            "a line of one's own",
+            named("text = \"@acme #{code}\""),
+            "line 3: template.text is no template: @, # and <#> are not for templates",
+        ),
+        (
+            "no language",
+            named("text = { de_DE = \"{code}\" }"),
+            "line 3: template.text has \"de_DE\", which is no language tag",
+        ),
+        (
+            "no form",
+            named("form = \"sms\""),
+            "line 3: template.form must be one of \"plain\", \"consent\", \"webotp\", \"retriever\"",
+        ),
+        (
+            "no brand",
+            named("brand = \"acme.com\""),
+            "line 3: template.brand can't be shown: a brand may not look like a web address",
+        ),
+        (
+            "a name that is taken",
+            "[[template]]\nname = \"default\"".to_owned(),
+            "line 2: template.name must be another name",
+        ),
+        ("a name twice", named("[[template]]\nname = \"t\""), "line 4: template.name t is named twice"),
+        (
+            "no name",
+            "[[template]]\ntext = \"{code}\"".to_owned(),
+            "line 1: [[template]] has no name; write name = \"login\"",
+        ),
+        (
+            "a purpose with a link",
+            "[[purpose]]\nname = \"log-in\"\nwords = \"see acme.com\"".to_owned(),
+            "line 3: purpose.words can't be shown",
+        ),
+        (
+            "no alphabet",
+            "[codes]\nalphabet = \"letters\"".to_owned(),
+            "line 2: codes.alphabet must be one of \"digits\", \"alphanumeric\"",
+        ),
+    ];
+    for (name, text, expected) in rows {
+        let told = file(&text).map(|_| ()).unwrap_err().to_string();
+        assert!(told.contains(expected), "{name}: {told}");
+    }
+    let checked = |rest: &str| file(&named(rest)).unwrap().config.check().map_err(|told| told.to_string());
+    let long = format!(
+        "text = {{ default = \"{{code}} {}\", de = \"{{code}} {{brand}} {}\" }}",
+        "x".repeat(149),
+        "x".repeat(118)
+    );
+    let told = checked(&long).unwrap_err();
+    assert!(told.contains("[[template]] t: text.de is too long") && !told.contains("text.default"), "{told}");
+    assert!(checked("brand = \"Acme\"").unwrap_err().contains("[[template]] t has no text"));
+    let in_turn = format!("text = [\"{{code}} {{brand}} {}\", \"{{code}}\"]", "x".repeat(118));
+    let told = checked(&in_turn).unwrap_err();
+    assert!(!told.contains("template"), "the shortest one fits: {told}");
+    let config = file(&named("form = \"webotp\"\ntext.default = \"{code}\"\ntext.pt-BR = \"{code}.\"")).unwrap().config;
+    let template = config.templates.template("t").unwrap();
+    assert_eq!((template.form.as_str(), template.texts.len()), ("webotp", 2));
 }

@@ -58,6 +58,28 @@ pub struct Origin {
     pub forced: bool,
     /// What its texts are made of: a resend is written from this.
     pub wording: Wording,
+    /// Which way the proof goes.
+    pub channel: Channel,
+}
+
+/// Which way the proof goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Channel {
+    /// A code goes to the number, and whoever reads it there gives it back.
+    #[default]
+    Sms,
+    /// A word was shown to the person, who texts it from the number to ours. Nothing is sent.
+    Inbound,
+}
+
+impl Channel {
+    /// The word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sms => "sms",
+            Self::Inbound => "inbound",
+        }
+    }
 }
 
 /// The dialect of a request.
@@ -85,6 +107,46 @@ pub struct Wording {
     pub host: Option<String>,
     /// The hash of the Android app that the text is addressed to.
     pub app: Option<String>,
+    /// The host of the page within that host's page that asks for the code.
+    pub embedded_host: Option<String>,
+    /// What a derived code is written in.
+    pub alphabet: CodeAlphabet,
+}
+
+impl Wording {
+    /// Amount and payee, if the code is bound to a payment.
+    pub fn payment(&self) -> Option<(&str, &str)> {
+        self.amount.as_deref().zip(self.payee.as_deref())
+    }
+}
+
+/// What a derived code is written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CodeAlphabet {
+    /// 0 to 9.
+    #[default]
+    Digits,
+    /// Digits and capital letters, none of which is taken for another.
+    Unambiguous,
+}
+
+impl CodeAlphabet {
+    /// The words of the API and the configuration.
+    pub const WORDS: [(&'static str, Self); 2] = [("digits", Self::Digits), ("alphanumeric", Self::Unambiguous)];
+
+    /// Its symbols. Of the two that are taken for each other (0 and O, 1 and I or L, 2 and Z, 5 and S, 8 and B, U and V) one
+    /// is here, or none; with A and E missing no word comes about by chance.
+    pub fn symbols(self) -> &'static [u8] {
+        match self {
+            Self::Digits => b"0123456789",
+            Self::Unambiguous => b"23456789CDFGHJKMNPQRTVWXY",
+        }
+    }
+
+    /// The word of the API and the configuration.
+    pub fn as_str(self) -> &'static str {
+        Self::WORDS[self as usize].0
+    }
 }
 
 /// How a code comes about.
@@ -92,7 +154,7 @@ pub struct Wording {
 pub enum CodeSource {
     /// Derived from the code key, the id, the generation and this nonce.
     Derived {
-        /// Digits in the code, 4 to 10.
+        /// Characters of the code, 4 to 10.
         length: u8,
         /// Raised by a resend that asks for a fresh code.
         generation: u32,
@@ -181,6 +243,8 @@ pub enum VerificationRefused {
     TooManySends,
     /// It has not ended yet.
     NotYet,
+    /// No code was sent: a text from the number is waited for.
+    AwaitsText,
     /// It lives that long already, or as long as a code may.
     LongEnough,
 }

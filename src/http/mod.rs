@@ -24,23 +24,28 @@ pub use server::serve;
 pub use simulator::{SimulatorHandle, simulator_router};
 
 use crate::domain::amount::Amount;
+use crate::domain::equipment::SimCard;
+use crate::domain::msisdn::Msisdn;
 use crate::domain::network::Network;
+use crate::domain::verification::CodeAlphabet;
 use crate::modem::board::Board;
 use crate::modem::resume::Resume;
 use crate::ops::clock::Clock;
 use crate::ops::random::Random;
+use crate::otp::template::Book;
 use crate::store::Store;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
 use front::Front;
 use problem::{Kind, Problem};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use v1::{estimate, events, inbound, keys, messages, modems, opt_outs, verifications};
+use v1::{estimate, events, inbound, keys, messages, modems, opt_outs, templates, verifications};
 
 /// What the API stands on.
 pub struct Api {
@@ -79,6 +84,12 @@ pub struct Settings {
     pub max_code_ttl: Duration,
     /// The most parts that a plain message may have.
     pub max_parts: u8,
+    /// What codes are written in if a request does not say.
+    pub code_alphabet: CodeAlphabet,
+    /// What texts are made from.
+    pub templates: Book,
+    /// The SIM cards' own numbers, as far as they are known.
+    pub own_numbers: BTreeMap<SimCard, Msisdn>,
     /// Whether MyOTP.App's dialect is spoken.
     pub myotp: bool,
     /// Whom to write to about this gateway; MyOTP.App's dialect tells it.
@@ -96,6 +107,9 @@ impl Default for Settings {
             min_code_length: 6,
             max_code_ttl: Duration::from_secs(600),
             max_parts: 10,
+            code_alphabet: CodeAlphabet::Digits,
+            templates: Book::default(),
+            own_numbers: BTreeMap::new(),
             myotp: true,
             operator_email: "box@localhost".to_owned(),
             price_per_sms: Amount::default(),
@@ -118,6 +132,8 @@ pub fn router(api: Api) -> Router {
         .route("/v1/messages", post(messages::create).get(messages::list))
         .route("/v1/messages/{id}", get(messages::show))
         .route("/v1/messages/{id}/cancel", post(messages::cancel))
+        .route("/v1/templates", get(templates::list))
+        .route("/v1/templates/preview", post(templates::preview))
         .route("/v1/estimate", post(estimate::estimate))
         .route("/v1/keys", post(keys::create).get(keys::list))
         .route("/v1/keys/rotate-master", post(keys::rotate_master).get(keys::rotation))

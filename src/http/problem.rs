@@ -39,6 +39,7 @@ pub(crate) enum Kind {
     TooLate,
     CodeSupplied,
     TooManySends,
+    AwaitsText,
     OutOfStep,
     IdempotencyMismatch,
     AlreadyShown,
@@ -57,8 +58,13 @@ pub(crate) enum Kind {
     InvalidValue,
     CodeTooShort,
     TtlTooLong,
+    TextTooLong,
     NumberUnassigned,
     OptedOut,
+    TemplateNotAllowed,
+    HostNotAllowed,
+    AppNotAllowed,
+    NoOwnNumber,
     TooManyLogins,
     TooManyWaits,
     Internal,
@@ -232,6 +238,10 @@ impl From<VerificationRefused> for Problem {
             Why::TooManySends => {
                 Self::new(Kind::TooManySends, "It has been sent as often as one verification may; create a new one.")
             }
+            Why::AwaitsText => Self::new(
+                Kind::AwaitsText,
+                "No code was sent: a text with its word from its number approves it. Wait for that with GET /v1/verifications/{id}?wait=30.",
+            ),
             Why::LongEnough => Self::new(
                 Kind::TooLate,
                 "It lives that long already, or as long as `[codes] max_ttl_seconds` lets a code live; a key with the permission `long_ttl` may pass that.",
@@ -293,6 +303,7 @@ impl Kind {
             Self::TooLate => ("too_late", S::CONFLICT, "Too little time is left"),
             Self::CodeSupplied => ("code_supplied", S::CONFLICT, "The code was supplied by the caller"),
             Self::TooManySends => ("too_many_sends", S::CONFLICT, "It was sent too often"),
+            Self::AwaitsText => ("awaits_text", S::CONFLICT, "A text from the number is waited for"),
             Self::OutOfStep => ("out_of_step", S::CONFLICT, "Its state does not allow this"),
             Self::IdempotencyMismatch => {
                 ("idempotency_mismatch", S::CONFLICT, "The idempotency key belongs to another request")
@@ -316,6 +327,11 @@ impl Kind {
             Self::InvalidValue => ("invalid_value", S::UNPROCESSABLE_ENTITY, "A value can't be taken"),
             Self::CodeTooShort => ("code_too_short", S::UNPROCESSABLE_ENTITY, "The code would be too short"),
             Self::TtlTooLong => ("ttl_too_long", S::UNPROCESSABLE_ENTITY, "The code would live too long"),
+            Self::TextTooLong => ("text_too_long", S::UNPROCESSABLE_ENTITY, "The text does not fit one SMS"),
+            Self::TemplateNotAllowed => ("template_not_allowed", S::FORBIDDEN, "The key may not use this template"),
+            Self::HostNotAllowed => ("host_not_allowed", S::FORBIDDEN, "The key may not bind codes to this host"),
+            Self::AppNotAllowed => ("app_not_allowed", S::FORBIDDEN, "The key may not address texts to this app"),
+            Self::NoOwnNumber => ("no_own_number", S::SERVICE_UNAVAILABLE, "There is no number to text to"),
             Self::NumberUnassigned => ("number_unassigned", S::UNPROCESSABLE_ENTITY, "Nobody has the number"),
             Self::OptedOut => ("opted_out", S::FORBIDDEN, "The recipient does not want to be written to"),
             Self::TooManyLogins => ("too_many_logins", S::TOO_MANY_REQUESTS, "Too many failed log-ins"),
@@ -374,6 +390,7 @@ mod tests {
             (StoreError::Verification(V::TooLate), 409, "too_late"),
             (StoreError::Verification(V::NotDerived), 409, "code_supplied"),
             (StoreError::Verification(V::TooManySends), 409, "too_many_sends"),
+            (StoreError::Verification(V::AwaitsText), 409, "awaits_text"),
             (StoreError::Verification(V::NotYet), 409, "out_of_step"),
             (StoreError::NotSuchACode(Form { length: 6, digits: true }), 422, "invalid_value"),
             (StoreError::IdempotencyMismatch, 409, "idempotency_mismatch"),

@@ -1,9 +1,10 @@
 //! A code as a person typed it, or a program supplied it.
 
 use crate::domain::secret::Secret;
+use crate::domain::verification::CodeAlphabet;
 
-/// Reads what somebody typed: spaces and hyphens are dropped, the digits of other scripts become ASCII. `None` if what
-/// is left can be no code at all: 3 to 10 ASCII letters and digits.
+/// Reads what somebody typed: spaces and hyphens are dropped; the digits of other scripts, and letters that look like
+/// Latin ones, become ASCII. `None` if what is left can be no code at all: 3 to 10 ASCII letters and digits.
 pub fn typed(text: &str) -> Option<Secret> {
     // Four times the longest code is a lot of spaces; more is no attempt at typing one.
     if text.chars().count() > 4 * LONGEST {
@@ -23,10 +24,72 @@ fn is_separator(c: char) -> bool {
     c.is_whitespace() || c == '-' || ('\u{2010}'..='\u{2015}').contains(&c) || c == '\u{2212}'
 }
 
+/// What was typed where a code of [`CodeAlphabet::Unambiguous`] was sent: in either case, and with what is taken for one of
+/// its symbols. `None` if it can be none.
+pub fn unambiguous(typed: &Secret) -> Option<Secret> {
+    let symbols = CodeAlphabet::Unambiguous.symbols();
+    let one = |c: char| match c.to_ascii_uppercase() {
+        'Z' => '2',
+        'S' => '5',
+        'B' => '8',
+        'U' => 'V',
+        c => c,
+    };
+    let code: String = typed.reveal().chars().map(one).collect();
+    code.bytes().all(|c| symbols.contains(&c)).then(|| Secret::new(code))
+}
+
+/// A digit of another script, a full-width letter, or a letter of a neighbouring keyboard that looks like a Latin one.
 fn fold(c: char) -> char {
     let value = ZEROS.iter().find_map(|zero| u32::from(c).checked_sub(*zero).filter(|digit| *digit < 10));
-    value.and_then(|digit| char::from_digit(digit, 10)).unwrap_or(c)
+    if let Some(digit) = value.and_then(|digit| char::from_digit(digit, 10)) {
+        return digit;
+    }
+    match c {
+        '\u{FF21}'..='\u{FF3A}' | '\u{FF41}'..='\u{FF5A}' => {
+            char::from_u32(u32::from(c) - 0xFF21 + u32::from('A')).unwrap_or(c)
+        }
+        _ => LOOK_ALIKES.iter().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to),
+    }
 }
+
+/// Cyrillic and Greek letters that look like Latin ones, capitals and those small ones that do too.
+const LOOK_ALIKES: [(char, char); 34] = [
+    ('А', 'A'),
+    ('В', 'B'),
+    ('С', 'C'),
+    ('Е', 'E'),
+    ('Н', 'H'),
+    ('І', 'I'),
+    ('Ј', 'J'),
+    ('К', 'K'),
+    ('М', 'M'),
+    ('О', 'O'),
+    ('Р', 'P'),
+    ('Т', 'T'),
+    ('Х', 'X'),
+    ('У', 'Y'),
+    ('а', 'a'),
+    ('с', 'c'),
+    ('е', 'e'),
+    ('о', 'o'),
+    ('р', 'p'),
+    ('х', 'x'),
+    ('у', 'y'),
+    ('і', 'i'),
+    ('Α', 'A'),
+    ('Β', 'B'),
+    ('Ε', 'E'),
+    ('Η', 'H'),
+    ('Ι', 'I'),
+    ('Κ', 'K'),
+    ('Μ', 'M'),
+    ('Ν', 'N'),
+    ('Ρ', 'P'),
+    ('Τ', 'T'),
+    ('Χ', 'X'),
+    ('Υ', 'Y'),
+];
 
 const SHORTEST: usize = 3;
 const LONGEST: usize = 10;
@@ -53,6 +116,9 @@ mod tests {
             ("Persian", "۱۲۳۴۵۶", Some("123456")),
             ("Devanagari", "१२३४५६", Some("123456")),
             ("full width", "１２３４５６", Some("123456")),
+            ("full-width letters", "Ａｂ３４", Some("Ab34")),
+            ("a Cyrillic keyboard", "К7РТ", Some("K7PT")),
+            ("a Greek keyboard", "Κ7ΡΤ", Some("K7PT")),
             ("letters keep their case", "aB3-xY9", Some("aB3xY9")),
             ("too short", "12", None),
             ("too long", "12345678901", None),
@@ -64,6 +130,19 @@ mod tests {
         ];
         for (name, text, expected) in rows {
             assert_eq!(typed(text).as_ref().map(Secret::reveal), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_letter_for_another_where_they_are_taken_for_each_other() {
+        let rows = [
+            ("as it was sent", "K7PX2C", Some("K7PX2C")),
+            ("in small letters", "k7px2c", Some("K7PX2C")),
+            ("letters for digits and the reverse", "zsbu", Some("258V")),
+            ("what is taken for nothing in it", "K7P0", None),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(unambiguous(&Secret::new(text)).as_ref().map(Secret::reveal), expected, "{name}");
         }
     }
 

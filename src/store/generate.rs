@@ -20,7 +20,9 @@ use crate::domain::pin::{PinEnd, PinHistory, PinHolder, TriedPin};
 use crate::domain::reason::{Meaning, Reason};
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
-use crate::domain::verification::{CodeSource, Entrance, Origin, Verification, VerificationState, Wording};
+use crate::domain::verification::{
+    Channel, CodeAlphabet, CodeSource, Entrance, Origin, Verification, VerificationState, Wording,
+};
 use crate::modem::recovery::ward::Count;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -107,12 +109,23 @@ pub(crate) fn verification() -> impl Strategy<Value = Verification> {
 
 fn origin() -> impl Strategy<Value = Origin> {
     let word = || option::of(text(16));
-    let wording = (word(), word(), word(), word(), word(), word());
+    let alphabet = select([CodeAlphabet::Digits, CodeAlphabet::Unambiguous].as_slice());
+    let wording = (word(), word(), word(), word(), word(), word(), word(), alphabet).prop_map(|w| Wording {
+        template: w.0,
+        locale: w.1,
+        amount: w.2,
+        payee: w.3,
+        host: w.4,
+        app: w.5,
+        embedded_host: w.6,
+        alphabet: w.7,
+    });
     let entrance = select([Entrance::Native, Entrance::MyOtp].as_slice());
-    (option::of(any::<u128>()), entrance, word(), any::<bool>(), wording).prop_map(
-        |(key, entrance, address, forced, w)| {
-            let wording = Wording { template: w.0, locale: w.1, amount: w.2, payee: w.3, host: w.4, app: w.5 };
-            Origin { key: key.map(KeyId), entrance, address, forced, wording }
+    let channel = select([Channel::Sms, Channel::Inbound].as_slice());
+    (option::of(any::<u128>()), entrance, word(), any::<bool>(), wording, channel).prop_map(
+        |(key, entrance, address, forced, wording, channel)| {
+            let key = key.map(KeyId);
+            Origin { key, entrance, address, forced, wording, channel }
         },
     )
 }

@@ -305,8 +305,13 @@ impl Engine {
     /// Does what a message asks for by a word.
     fn heed_keyword(&mut self, message: Inbound, now: &Now) {
         let Some(from) = message.from.clone() else { return };
-        let Some(keyword) = self.keyword_of(&message) else { return };
         let number = Msisdn::parse(from.reveal()).ok();
+        let Some(keyword) = self.keyword_of(&message) else {
+            if let (Some(number), Some(text)) = (number, self.text_of_inbound(&message)) {
+                self.heed_word(&number, &text, now);
+            }
+            return;
+        };
         if self.is_taken_back(keyword, &message)
             || number.as_ref().is_some_and(|n| self.is_too_old(keyword, n, &message, now))
         {

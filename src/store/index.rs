@@ -12,7 +12,7 @@ use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{ClientId, InboundId, MessageId, VerificationId};
 use crate::domain::message::{Message, Priority, RESULT_LIFE, State, Status};
 use crate::domain::time::{Mono, Now, Wall};
-use crate::domain::verification::Verification;
+use crate::domain::verification::{Channel, Verification};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The keyed hash of a number.
@@ -32,6 +32,8 @@ pub(super) struct Index {
     verifications: BTreeMap<VerificationId, VerificationEntry>,
     verifications_by_number: BTreeSet<(ClientId, NumberHash, VerificationId)>,
     pending: BTreeMap<PendingKey, VerificationId>,
+    /// Pending ones that a text from the number approves.
+    awaited: BTreeMap<NumberHash, BTreeSet<VerificationId>>,
     claimed: BTreeMap<MessageId, Claimed>,
     references: References,
     next_token: u64,
@@ -240,6 +242,9 @@ impl Index {
         self.verifications.insert(verification.id, entry);
         self.verifications_by_number.insert((verification.client, number, verification.id));
         let key = PendingKey { client: verification.client, number, purpose: verification.purpose.clone() };
+        if verification.origin.channel == Channel::Inbound {
+            self.put_awaited(verification, number);
+        }
         if !verification.is_final() {
             self.pending.insert(key, verification.id);
             self.timers.set(Timer::Verification(verification.id), verification.expires.mono(now));
@@ -249,6 +254,23 @@ impl Index {
                 self.pending.remove(&key);
             }
         }
+    }
+
+    fn put_awaited(&mut self, verification: &Verification, number: NumberHash) {
+        let of_number = self.awaited.entry(number).or_default();
+        if verification.is_final() {
+            of_number.remove(&verification.id);
+        } else {
+            of_number.insert(verification.id);
+        }
+        if of_number.is_empty() {
+            self.awaited.remove(&number);
+        }
+    }
+
+    /// The pending verifications that a text from this number may approve.
+    pub(super) fn awaited(&self, number: NumberHash) -> Vec<VerificationId> {
+        self.awaited.get(&number).into_iter().flatten().copied().collect()
     }
 
     /// Sets or moves a timer.

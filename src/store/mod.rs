@@ -362,16 +362,16 @@ pub struct NewVerification {
     pub supersedes: bool,
     /// Whether the answer is to hold its code.
     pub reveals: bool,
-    /// The message; its body is [`Body::Code`].
+    /// The message; its body is [`Body::Code`]. Where a text is waited for, it is not sent.
     pub message: NewMessage,
 }
 
 /// How a new verification's code comes about.
 #[derive(Clone, Debug)]
 pub enum NewCode {
-    /// Derived, with this many digits and this fresh nonce.
+    /// Derived, with this many characters and this fresh nonce.
     Derived {
-        /// Digits, 4 to 10.
+        /// Characters, 4 to 10; the wording has their alphabet.
         length: u8,
         /// Sixteen random bytes.
         nonce: [u8; 16],
@@ -396,8 +396,10 @@ pub struct Resend {
 pub struct VerificationView {
     /// The verification.
     pub verification: Verification,
-    /// Where the message that carries its code stands. `None` if its record is lost.
+    /// Where the message that carries its code stands. `None` if its record is lost, or there is none.
     pub message: Option<Status>,
+    /// The word that is to be texted to us: told to the one who creates it.
+    pub word: Option<Secret>,
     /// Its code, once: in the answer that was to hold it.
     pub code: Option<Secret>,
 }
@@ -433,12 +435,16 @@ pub struct Check {
     pub to: Option<Msisdn>,
     /// If given, must be the verification's purpose, else the code counts as wrong.
     pub purpose: Option<String>,
+    /// If given, must be the amount that the code is bound to, else the code counts as wrong.
+    pub amount: Option<String>,
+    /// If given, must be the payee that the code is bound to, else the code counts as wrong.
+    pub payee: Option<String>,
 }
 
 impl Check {
     /// That code, whatever it is for.
     pub fn of(code: Secret) -> Self {
-        Self { code, to: None, purpose: None }
+        Self { code, to: None, purpose: None, amount: None, payee: None }
     }
 }
 
@@ -1018,6 +1024,7 @@ pub struct LeftOpen {
     pub until: Mono,
 }
 
+mod awaited;
 pub mod backend;
 mod canary;
 pub mod committer;

@@ -12,11 +12,13 @@ use crate::domain::id::{ClientId, MessageId, VerificationId};
 use crate::domain::message::{Message, State};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
+use crate::domain::secret::Secret;
 use crate::domain::time::Now;
 use crate::domain::verification::{
-    CodeSource, Verification, VerificationEvent, VerificationRefused, VerificationState,
+    Channel, CodeAlphabet, CodeSource, Verification, VerificationEvent, VerificationRefused, VerificationState,
 };
 use crate::otp::challenge::{self, Form};
+use crate::otp::entry;
 use std::time::Duration;
 
 impl Engine {
@@ -48,15 +50,19 @@ impl Engine {
     ) -> Result<Accepted<VerificationView>, StoreError> {
         match self.replayed(idempotency)? {
             Some(Made::Verification(id)) => {
-                return Ok(Accepted { value: self.view(self.verification_record(id)?), replayed: true });
+                return Ok(Accepted { value: self.view_with_word(self.verification_record(id)?), replayed: true });
             }
             Some(_) => return Err(StoreError::IdempotencyMismatch),
             None => {}
         }
         self.refuse_new()?;
-        self.refuse_unassigned(&new.message.to, now)?;
-        self.refuse_opted_out(&new.message.to, true)?;
-        fits(&new.message.body)?;
+        // Where a text is waited for, nothing is sent.
+        let sends = new.origin.channel == Channel::Sms;
+        if sends {
+            self.refuse_unassigned(&new.message.to, now)?;
+            self.refuse_opted_out(&new.message.to, true)?;
+            fits(&new.message.body)?;
+        }
         let NewVerification { id, purpose, brand, metadata, code, expires, origin, supersedes, reveals, message } = new;
         let (client, to, on_uncertain) = (message.client, message.to.clone(), message.on_uncertain);
         if !supersedes && self.is_pending(client, &to, purpose.as_deref(), now) {
@@ -85,15 +91,17 @@ impl Engine {
             expires,
             message: message.id,
             on_uncertain,
-            sends: 1,
+            sends: sends.into(),
             version: 1,
             origin,
         };
         self.put_verification(verification.clone(), now);
-        self.take_in(message, Some(id), now);
+        if sends {
+            self.take_in(message, Some(id), now);
+        }
         self.remember(idempotency, Made::Verification(id), now);
         let code = if reveals { self.code_of(&verification) } else { None };
-        Ok(Accepted { value: VerificationView { code, ..self.view(verification) }, replayed: false })
+        Ok(Accepted { value: VerificationView { code, ..self.view_with_word(verification) }, replayed: false })
     }
 
     /// The compare, the count and the verdict, in one commit. A crash before it leaves nothing spent and nothing said.
@@ -115,6 +123,7 @@ impl Engine {
             None => {}
         }
         self.refuse_writes()?;
+        refuse_awaited(&verification)?;
         let right = self.is_right(&verification, &check)?;
         match verification.apply(now, VerificationEvent::Checked { right }) {
             Ok(()) => self.put_verification(verification.clone(), now),
@@ -149,6 +158,7 @@ impl Engine {
             None => {}
         }
         self.refuse_new()?;
+        refuse_awaited(&verification)?;
         self.refuse_unassigned(&verification.to, now)?;
         self.refuse_opted_out(&verification.to, true)?;
         fits(&resend.body)?;
@@ -273,7 +283,14 @@ impl Engine {
 
     pub(super) fn view(&self, verification: Verification) -> VerificationView {
         let message = self.index.entry(verification.message).map(|e| e.status);
-        VerificationView { verification, message, code: None }
+        VerificationView { verification, message, word: None, code: None }
+    }
+
+    /// A verification for the one who creates it.
+    fn view_with_word(&self, verification: Verification) -> VerificationView {
+        let awaited = verification.origin.channel == Channel::Inbound;
+        let word = if awaited { self.code_of(&verification) } else { None };
+        VerificationView { word, ..self.view(verification) }
     }
 
     fn is_right(&self, verification: &Verification, check: &Check) -> Result<bool, StoreError> {
@@ -285,13 +302,15 @@ impl Engine {
         };
         // A slip, and no guess: it costs no attempt either.
         let form = Form::of(&code);
-        if !form.allows(Form::of(&check.code)) {
-            return Err(StoreError::NotSuchACode(form));
-        }
-        let same_code = challenge::matches(&code, &check.code);
+        let given = as_sent(verification, &check.code).filter(|given| form.allows(Form::of(given)));
+        let Some(given) = given else { return Err(StoreError::NotSuchACode(form)) };
+        let same_code = challenge::matches(&code, &given);
         let same_number = check.to.as_ref().is_none_or(|to| *to == verification.to);
         let same_purpose = check.purpose.is_none() || check.purpose == verification.purpose;
-        Ok(same_code & same_number & same_purpose)
+        let wording = &verification.origin.wording;
+        let same_amount = check.amount.is_none() || check.amount == wording.amount;
+        let same_payee = check.payee.is_none() || check.payee == wording.payee;
+        Ok(same_code & same_number & same_purpose & same_amount & same_payee)
     }
 
     /// Cancels an older pending verification for the same client, number and purpose, and its unsent message.
@@ -394,6 +413,22 @@ impl Engine {
         let until = now.after(IDEMPOTENCY_LIFE);
         self.put(Key::Idempotency(key), Record::Idempotency(IdempotencyRecord { fingerprint, made, until }));
         self.index.set_timer(Timer::Idempotency(key), until.mono(now));
+    }
+}
+
+/// A code as it would have been sent. `None`: it can't have been.
+pub(super) fn as_sent(verification: &Verification, typed: &Secret) -> Option<Secret> {
+    match (&verification.code, verification.origin.wording.alphabet) {
+        (CodeSource::Derived { .. }, CodeAlphabet::Unambiguous) => entry::unambiguous(typed),
+        _ => Some(typed.clone()),
+    }
+}
+
+/// Refuses what needs a code that was sent, where none was.
+fn refuse_awaited(verification: &Verification) -> Result<(), StoreError> {
+    match verification.origin.channel {
+        Channel::Sms => Ok(()),
+        Channel::Inbound => Err(StoreError::Verification(VerificationRefused::AwaitsText)),
     }
 }
 

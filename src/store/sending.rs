@@ -14,7 +14,7 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now};
 use crate::domain::verification::{CodeSource, Verification, VerificationEvent};
-use crate::otp::challenge;
+use crate::otp::challenge::{self, Recipe};
 
 impl Engine {
     /// The next message for a SIM card, with its text whole; else when there may be one. Passes over none: what can't go now is
@@ -278,7 +278,9 @@ impl Engine {
         match &verification.code {
             CodeSource::Derived { length, generation, nonce } => {
                 let key = self.code_key(verification.id)?;
-                Some(challenge::derive(key, verification.id, *generation, nonce, *length))
+                let wording = &verification.origin.wording;
+                let recipe = Recipe { length: *length, alphabet: wording.alphabet, payment: wording.payment() };
+                Some(challenge::derive(key, verification.id, *generation, nonce, recipe))
             }
             CodeSource::Supplied => match self.get(Key::SuppliedCode(verification.id)) {
                 Ok(Some(Record::SuppliedCode(code))) => Some(code),

@@ -27,7 +27,9 @@ use crate::domain::pin::{PinEnd, PinHistory, PinHolder, TriedPin};
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
-use crate::domain::verification::{CodeSource, Entrance, Origin, Verification, VerificationState, Wording};
+use crate::domain::verification::{
+    Channel, CodeAlphabet, CodeSource, Entrance, Origin, Verification, VerificationState, Wording,
+};
 use crate::modem::recovery::ward::Count;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
@@ -306,7 +308,9 @@ fields!(Origin as OriginShape {
     address: Option<String>,
     forced: bool,
     wording: Wording,
+    channel: Channel,
 });
+variants!(Channel as ChannelShape { Sms, Inbound });
 variants!(Entrance as EntranceShape { Native, MyOtp });
 fields!(Wording as WordingShape {
     template: Option<String>,
@@ -315,7 +319,10 @@ fields!(Wording as WordingShape {
     payee: Option<String>,
     host: Option<String>,
     app: Option<String>,
+    embedded_host: Option<String>,
+    alphabet: CodeAlphabet,
 });
+variants!(CodeAlphabet as CodeAlphabetShape { Digits, Unambiguous });
 variants!(CodeSource as CodeSourceShape {
     Derived { length: u8, generation: u32, nonce: [u8; 16] },
     Supplied,

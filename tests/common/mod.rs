@@ -246,7 +246,7 @@ impl House {
 
     /// Checks a code.
     pub(crate) async fn check(&self, id: VerificationId, code: &str) -> Result<Verdict, StoreError> {
-        let check = Check { code: Secret::new(code), to: None, purpose: None };
+        let check = Check { code: Secret::new(code), to: None, purpose: None, amount: None, payee: None };
         self.store().check(ME, id, check, None).await
     }
 

@@ -10,4 +10,5 @@ mod modems;
 mod myotp;
 mod ready;
 mod simulator;
+mod texts;
 mod verifications;

@@ -497,7 +497,7 @@ pub(crate) fn wrong(code: &str) -> String {
 }
 
 pub(crate) fn given(code: &str) -> Check {
-    Check { code: Secret::new(code), to: None, purpose: None }
+    Check { code: Secret::new(code), to: None, purpose: None, amount: None, payee: None }
 }
 
 pub(crate) fn accepted(reference: u8) -> PartResult {

@@ -4,6 +4,7 @@ use super::{Client, fields, flag, integer, phone, time};
 use crate::domain::id::VerificationId;
 use crate::domain::message::{Message, ReportState, State as Sent};
 use crate::domain::reason::Reason;
+use crate::domain::verification::CodeAlphabet;
 use crate::domain::verification::{Entrance, VerificationRefused, VerificationState};
 use crate::http::auth::Caller;
 use crate::http::input::{Fields, Payload};
@@ -70,8 +71,12 @@ impl Asked {
         match fields.text("otp_code")? {
             Some(code) if is_code(code) => native.insert("code".into(), code.into()),
             Some(_) => return Err(Problem::invalid("otp_code", "`otp_code` must have 3 to 8 digits.")),
-            None => integer(fields, "otp_length", 3, 8)?
-                .and_then(|length| native.insert("code_length".into(), length.into())),
+            None => {
+                // Whatever the box prefers: the dialect's codes are digits.
+                native.insert("code_alphabet".into(), CodeAlphabet::Digits.as_str().into());
+                integer(fields, "otp_length", 3, 8)?
+                    .and_then(|length| native.insert("code_length".into(), length.into()))
+            }
         };
         let asked = Duration::from_secs(integer(fields, "otp_validity", 30, 86_400)?.unwrap_or(300));
         let validity = if caller.has(Permission::LongTtl) { asked } else { asked.min(cx.settings.max_code_ttl) };

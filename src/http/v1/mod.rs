@@ -1,5 +1,6 @@
 //! The native API.
 
+mod awaited;
 pub(super) mod estimate;
 pub(super) mod events;
 pub(super) mod inbound;
@@ -7,7 +8,9 @@ pub(super) mod keys;
 pub(super) mod messages;
 pub(super) mod modems;
 pub(super) mod opt_outs;
+pub(super) mod templates;
 pub(super) mod verifications;
+mod wording;
 
 use super::idempotency::mark;
 use super::problem::{Kind, Problem};

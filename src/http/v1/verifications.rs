@@ -1,10 +1,15 @@
 //! `/v1/verifications`: a code to a number, and whether it came back.
 
+use super::awaited::{AwaitedView, channel};
 use super::messages::{slot, slot_if_held};
+use super::wording::{self, Text};
 use super::{ReasonView, created, id};
 use crate::domain::id::{MessageId, VerificationId};
 use crate::domain::message::{OnUncertain, Priority};
-use crate::domain::verification::{Origin, VerificationState};
+use crate::domain::secret::Secret;
+use crate::domain::verification::{
+    Channel, CodeAlphabet, CodeSource, Origin, RESEND_LIFE_SECONDS, Verification, VerificationState, Wording,
+};
 use crate::http::auth::Caller;
 use crate::http::idempotency::{idempotency, mark};
 use crate::http::input::{Fields, Payload};
@@ -12,7 +17,6 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::{Context, Cx, wait};
 use crate::ops::random;
 use crate::otp::entry;
-use crate::otp::template::{Brand, Template};
 use crate::store::{
     Accepted, Body, Check, Idempotency, Made, NewCode, NewMessage, NewVerification, Permission, Resend, Scope,
     StoreError, VerificationView,
@@ -37,7 +41,8 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     let verification = &accepted.value.verification;
     let location = format!("/v1/verifications/{}", verification.id);
     let next_slot_at = slot_if_held(&cx, verification.message, accepted.value.message).await?;
-    Ok(created(location, View { next_slot_at, ..View::from(accepted.value) }, accepted.replayed))
+    let inbound = AwaitedView::of(&cx, &accepted.value);
+    Ok(created(location, View { next_slot_at, inbound, ..View::from(accepted.value) }, accepted.replayed))
 }
 
 /// Gives a verification to the store, and logs that.
@@ -82,10 +87,16 @@ pub(crate) async fn check(
 ) -> Result<Response, Problem> {
     caller.must(Scope::Check)?;
     let id = id(&path, VerificationId::parse)?;
-    let fields = payload.fields(&["code", "to", "purpose"])?;
+    let fields = payload.fields(&["code", "to", "purpose", "amount", "payee"])?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
     let code = fields.need("code", |f, name| f.parsed(name, |text| entry::typed(text).ok_or(NO_CODE)))?;
-    let check = Check { code, to: fields.number("to")?, purpose: purpose(&fields)? };
+    let check = Check {
+        code,
+        to: fields.number("to")?,
+        purpose: purpose(&fields)?,
+        amount: fields.text("amount")?.map(str::to_owned),
+        payee: fields.text("payee")?.map(str::to_owned),
+    };
     let verdict = cx.ask(cx.store.check(caller.access(), id, check, idempotency)).await?;
     tracing::info!(verification.id = %id, valid = verdict.valid, status = verdict.state.as_str(), "Checked a code");
     let answer = VerdictView {
@@ -114,12 +125,12 @@ pub(crate) async fn resend(
         let accepted = done_before(&cx, &caller, idempotency, refusal).await?;
         return Ok(mark(Json(View::from(accepted.value)).into_response(), accepted.replayed));
     }
-    // Only what never changes is taken from here: the brand and the time of expiry. The store decides.
+    // Only what never changes is taken from here: the wording and the time of expiry. The store decides.
     let known = cx.ask(cx.store.verification(caller.access(), id, None)).await?.verification;
     let now = cx.clock.now();
-    let brand = known.brand.as_deref().and_then(|b| Brand::parse(b).ok());
+    let body = once_more(&cx, &known, known.expires.left(&now))?;
     let message = MessageId::new(now.wall, random::bytes(&*cx.random));
-    let resend = Resend { message, body: text(brand.as_ref(), known.expires.left(&now)), fresh };
+    let resend = Resend { message, body, fresh };
     let accepted = cx.ask(cx.store.resend(caller.access(), id, resend, idempotency)).await?;
     if !accepted.replayed {
         tracing::info!(verification.id = %id, message.id = %accepted.value.verification.message, fresh, "Accepted a resend");
@@ -169,20 +180,48 @@ pub(in crate::http) struct Proved {
 /// Proves a request, and draws what is random.
 pub(in crate::http) fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Problem> {
     let to = fields.need("to", Fields::number)?;
-    let brand = fields.parsed("brand", Brand::parse)?;
+    let channel = channel(cx, fields)?;
+    let (mut wording, brand) = wording::wording(cx, caller, fields)?;
     let purpose = purpose(fields)?;
     let metadata = metadata(fields)?;
     let on_uncertain = fields.word("on_uncertain", ON_UNCERTAIN)?.unwrap_or(OnUncertain::ResendOnce);
     let mut lifted = Vec::new();
     let life = life(cx, caller, fields, &mut lifted)?;
     let code = code(cx, caller, fields, &mut lifted)?;
+    let body = match channel {
+        Channel::Sms => {
+            let (code_length, code_without_digit) = match &code {
+                NewCode::Derived { length, .. } => (usize::from(*length), false),
+                NewCode::Supplied(code) => {
+                    let code = code.reveal();
+                    (code.len(), !code.bytes().any(|c| c.is_ascii_digit()))
+                }
+            };
+            let (brand, purpose, to) = (brand.as_deref(), purpose.as_deref(), Some(&to));
+            let text = Text { wording: &wording, brand, purpose, to, life, code_length, code_without_digit };
+            let rendered = wording::render(cx, &text)?;
+            // A resend is in the same language.
+            wording.locale = Some(rendered.locale.clone());
+            wording::body(rendered)
+        }
+        Channel::Inbound => {
+            // What is typed by hand is in neither case, and no digit of it is a letter.
+            wording = Wording {
+                alphabet: CodeAlphabet::Unambiguous,
+                amount: wording.amount,
+                payee: wording.payee,
+                ..Wording::default()
+            };
+            Body::Code(Vec::new())
+        }
+    };
     let now = cx.clock.now();
     let expires = now.after(life);
     let message = NewMessage {
         id: MessageId::new(now.wall, random::bytes(&*cx.random)),
         client: caller.key.client,
         to,
-        body: text(brand.as_ref(), life),
+        body,
         parts: 1,
         priority: Priority::Otp,
         flash: false,
@@ -194,11 +233,17 @@ pub(in crate::http) fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> 
     let new = NewVerification {
         id: VerificationId::new(now.wall, random::bytes(&*cx.random)),
         purpose,
-        brand: brand.map(|b| b.as_str().to_owned()),
+        brand,
         metadata,
         code,
         expires,
-        origin: Origin { key: Some(caller.key.id), address: Some(caller.address.to_string()), ..Origin::default() },
+        origin: Origin {
+            key: Some(caller.key.id),
+            address: Some(caller.address.to_string()),
+            wording,
+            channel,
+            ..Origin::default()
+        },
         supersedes: true,
         reveals: false,
         message,
@@ -206,12 +251,34 @@ pub(in crate::http) fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> 
     Ok(Proved { new, lifted })
 }
 
-fn text(brand: Option<&Brand>, life: Duration) -> Body {
-    let Template { before, after } = Template::new(brand, life);
-    Body::code(before, after)
+/// The text of a resend: from the same wording, for the life that is left.
+fn once_more(cx: &Context, known: &Verification, life: Duration) -> Result<Body, Problem> {
+    let code_length = match &known.code {
+        CodeSource::Derived { length, .. } => usize::from(*length),
+        CodeSource::Supplied => LONGEST_CODE,
+        // The store refuses it.
+        CodeSource::Erased => return Ok(Body::Code(Vec::new())),
+    };
+    if known.origin.channel == Channel::Inbound || life < Duration::from_secs(RESEND_LIFE_SECONDS) {
+        return Ok(Body::Code(Vec::new()));
+    }
+    let mut wording = known.origin.wording.clone();
+    if wording.template.as_deref().is_some_and(|name| cx.settings.templates.template(name).is_none()) {
+        // It is in the configuration no more.
+        wording.template = None;
+    }
+    let (brand, purpose, to) = (known.brand.as_deref(), known.purpose.as_deref(), Some(&known.to));
+    let text = Text { wording: &wording, brand, purpose, to, life, code_length, code_without_digit: false };
+    wording::render(cx, &text).map(wording::body)
 }
 
-fn life(cx: &Context, caller: &Caller, fields: &Fields, lifted: &mut Vec<Permission>) -> Result<Duration, Problem> {
+/// How long the code is good for.
+pub(super) fn life(
+    cx: &Context,
+    caller: &Caller,
+    fields: &Fields,
+    lifted: &mut Vec<Permission>,
+) -> Result<Duration, Problem> {
     let most = cx.settings.max_code_ttl;
     let Some(seconds) = fields.integer("ttl_seconds", 30..=86_400)? else { return Ok(DEFAULT_TTL.min(most)) };
     let life = Duration::from_secs(seconds);
@@ -240,27 +307,43 @@ fn lift(
 }
 
 fn code(cx: &Context, caller: &Caller, fields: &Fields, lifted: &mut Vec<Permission>) -> Result<NewCode, Problem> {
+    let supplied = fields.parsed("code", |text| entry::supplied(text).ok_or(NO_CODE))?;
+    if supplied.is_some() && fields.value("code_alphabet").is_some() {
+        return Err(Problem::invalid("code_alphabet", "Give `code` or `code_alphabet`, not both."));
+    }
+    let length = code_length(cx, caller, fields, supplied.as_ref(), lifted)?;
+    Ok(match supplied {
+        Some(code) => NewCode::Supplied(code),
+        None => NewCode::Derived { length, nonce: random::bytes(&*cx.random) },
+    })
+}
+
+/// How many characters the code has.
+pub(super) fn code_length(
+    cx: &Context,
+    caller: &Caller,
+    fields: &Fields,
+    supplied: Option<&Secret>,
+    lifted: &mut Vec<Permission>,
+) -> Result<u8, Problem> {
     let least = cx.settings.min_code_length;
     let length = fields.integer("code_length", 3..=10)?.and_then(|n| u8::try_from(n).ok());
-    let supplied = fields.parsed("code", |text| entry::supplied(text).ok_or(NO_CODE))?;
-    let (field, given) = match (&supplied, length) {
+    let (field, given) = match (supplied, length) {
         (Some(_), Some(_)) => return Err(Problem::invalid("code_length", "Give `code` or `code_length`, not both.")),
-        (Some(code), None) => ("code", code.reveal().len()),
-        (None, length) => ("code_length", usize::from(length.unwrap_or(DEFAULT_LENGTH.max(least)))),
+        (Some(code), None) => ("code", code.reveal().len() as u8),
+        (None, length) => ("code_length", length.unwrap_or(DEFAULT_LENGTH.max(least))),
     };
-    if given < usize::from(least) {
+    if given < least {
         let detail = format!(
             "Codes have at least {least} characters here: `[codes] min_length`, which a key with the permission `short_codes` may pass."
         );
         lift(caller, Permission::ShortCodes, Problem::field(Kind::CodeTooShort, field, detail), lifted)?;
     }
-    Ok(match supplied {
-        Some(code) => NewCode::Supplied(code),
-        None => NewCode::Derived { length: given as u8, nonce: random::bytes(&*cx.random) },
-    })
+    Ok(given)
 }
 
-fn purpose(fields: &Fields) -> Result<Option<String>, Problem> {
+/// What the code is for.
+pub(super) fn purpose(fields: &Fields) -> Result<Option<String>, Problem> {
     fields.parsed("purpose", |text| {
         let fits = (1..=32).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
@@ -298,7 +381,18 @@ pub(crate) struct View {
     expires_at: String,
     attempts_left: u8,
     sends: u8,
-    message: MessageLine,
+    channel: &'static str,
+    template: Option<String>,
+    locale: Option<String>,
+    amount: Option<String>,
+    payee: Option<String>,
+    host: Option<String>,
+    app: Option<String>,
+    /// Nothing, where a text from the number is waited for.
+    message: Option<MessageLine>,
+    /// What is to be texted to us, in the answer to the one who creates it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inbound: Option<AwaitedView>,
     /// While its message is queued and no SIM card has room for it: when one has.
     next_slot_at: Option<String>,
     version: u32,
@@ -326,6 +420,7 @@ impl From<VerificationView> for View {
             VerificationState::Canceled(reason) => Some(reason.into()),
             _ => None,
         };
+        let wording = v.origin.wording.clone();
         Self {
             id: v.id.to_string(),
             to: v.to.reveal_e164(),
@@ -339,7 +434,16 @@ impl From<VerificationView> for View {
             updated_at: v.updated.to_string(),
             expires_at: v.expires.wall.to_string(),
             sends: v.sends,
-            message: MessageLine { id: v.message.to_string(), status: message.map(|s| s.as_str()) },
+            channel: v.origin.channel.as_str(),
+            template: wording.template,
+            locale: wording.locale,
+            amount: wording.amount,
+            payee: wording.payee,
+            host: wording.host,
+            app: wording.app,
+            message: (v.origin.channel == Channel::Sms)
+                .then(|| MessageLine { id: v.message.to_string(), status: message.map(|s| s.as_str()) }),
+            inbound: None,
             next_slot_at: None,
             version: v.version,
         }
@@ -350,9 +454,27 @@ impl From<VerificationView> for View {
 pub(super) const ON_UNCERTAIN: &[(&str, OnUncertain)] =
     &[("resend_once", OnUncertain::ResendOnce), ("leave", OnUncertain::Leave)];
 
-pub(in crate::http) const CREATE: &[&str] =
-    &["to", "brand", "code_length", "ttl_seconds", "code", "purpose", "metadata", "on_uncertain"];
+pub(in crate::http) const CREATE: &[&str] = &[
+    "to",
+    "channel",
+    "brand",
+    "code_length",
+    "code_alphabet",
+    "ttl_seconds",
+    "code",
+    "purpose",
+    "metadata",
+    "on_uncertain",
+    "template",
+    "locale",
+    "amount",
+    "payee",
+    "host",
+    "embedded_host",
+    "app",
+];
 const NO_CODE: &str = "a code has 3 to 10 letters A-Z, a-z and digits";
 const DEFAULT_LENGTH: u8 = 6;
+const LONGEST_CODE: usize = 10;
 const DEFAULT_TTL: Duration = Duration::from_secs(300);
 const MAX_METADATA: usize = 1024;
