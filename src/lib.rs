@@ -121,3 +121,4 @@ pub mod otp;
 pub mod simulator;
 pub mod sms;
 pub mod store;
+pub mod webhook;

@@ -255,6 +255,11 @@ const PURE: &[&str] = &[
     "dispatch/router",
     "dispatch/retry",
     "dispatch/quota",
+    "webhook/payload",
+    "webhook/retry",
+    "webhook/schedule",
+    "webhook/signature",
+    "webhook/target",
 ];
 
 /// Files in pure rooms that are the I/O around them.
@@ -289,6 +294,7 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["sled"], &["store/"]),
     (&["axum"], &["http/"]),
     (&["nusb"], &["modem/usb"]),
+    (&["tokio_rustls", "rustls", "rustls_native_certs"], &["webhook/client"]),
     (&["tokio_serial", "serialport", "rustix::pty", "openpt"], &["modem/serial", "simulator/pty"]),
 ];
 
@@ -314,15 +320,39 @@ const MANUFACTURERS: &[&str] = &[
 
 /// Every room, and the rooms above it, which it may not import.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("domain", &["sms", "at", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
-    ("sms", &["at", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
-    ("at", &["sms", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
-    ("otp", &["at", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
-    ("config", &["at", "sms", "otp", "modem", "dispatch", "store", "simulator", "app", "cli"]),
-    ("ops", &["at", "sms", "otp", "modem", "dispatch", "store", "http", "simulator", "app", "cli"]),
-    ("simulator", &["at", "sms", "otp", "dispatch", "store", "http", "app", "cli"]),
+    (
+        "domain",
+        &[
+            "webhook",
+            "sms",
+            "at",
+            "otp",
+            "modem",
+            "dispatch",
+            "store",
+            "http",
+            "ops",
+            "simulator",
+            "config",
+            "app",
+            "cli",
+        ],
+    ),
+    (
+        "sms",
+        &["webhook", "at", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"],
+    ),
+    (
+        "at",
+        &["webhook", "sms", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"],
+    ),
+    ("otp", &["webhook", "at", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
+    ("config", &["webhook", "at", "sms", "otp", "modem", "dispatch", "store", "simulator", "app", "cli"]),
+    ("ops", &["webhook", "at", "sms", "otp", "modem", "dispatch", "store", "http", "simulator", "app", "cli"]),
+    ("simulator", &["webhook", "at", "sms", "otp", "dispatch", "store", "http", "app", "cli"]),
     ("store", &["at", "http", "simulator", "app", "cli"]),
     ("modem", &["http", "simulator", "app", "cli"]),
+    ("webhook", &["at", "sms", "modem", "http", "simulator", "config", "app", "cli"]),
     ("dispatch", &["http", "simulator", "app", "cli"]),
     ("http", &["at", "config", "app", "cli"]),
     ("app", &["cli"]),

@@ -1,7 +1,7 @@
 //! What happened that somebody may want to hear of: lines of a log that programs read, and later of the webhook outbox.
 
 use super::equipment::{Imei, SimCard};
-use super::id::{EventId, InboundId, MessageId};
+use super::id::{EventId, InboundId, MessageId, WebhookId};
 use super::time::Wall;
 
 /// What kind of thing happened.
@@ -27,6 +27,8 @@ pub enum EventKind {
     SimCardBarred,
     /// A message that a SIM card sent to itself did not come back.
     CanaryFailed,
+    /// A webhook can't be told of anything: it fails again and again, is gone, or too much waits for it.
+    WebhookFailing,
 }
 
 /// What happened, to be logged.
@@ -41,7 +43,7 @@ pub struct NewEvent {
     /// In words, with what to do about it, if there is something to do. Holds no secret and no full number; what is beyond
     /// [`MAX_SENTENCE`] characters is cut off.
     pub sentence: String,
-    /// The id of the record that it is about: of a message that came in, or of one that was sent.
+    /// The id of the record that it is about: of a message that came in, of one that was sent, or of a webhook.
     pub about: Option<u128>,
 }
 
@@ -60,7 +62,7 @@ pub struct LoggedEvent {
 
 impl EventKind {
     /// All of them. New ones are appended.
-    pub const ALL: [EventKind; 10] = [
+    pub const ALL: [EventKind; 11] = [
         Self::InboundReceived,
         Self::OptOutAdded,
         Self::OptOutRemoved,
@@ -71,6 +73,7 @@ impl EventKind {
         Self::SimCardLowBalance,
         Self::SimCardBarred,
         Self::CanaryFailed,
+        Self::WebhookFailing,
     ];
 
     /// The word for programs, the same for ever.
@@ -86,6 +89,7 @@ impl EventKind {
             Self::SimCardLowBalance => "sim_card.low_balance",
             Self::SimCardBarred => "sim_card.barred",
             Self::CanaryFailed => "canary.failed",
+            Self::WebhookFailing => "webhook.failing",
         }
     }
 
@@ -103,6 +107,7 @@ impl LoggedEvent {
             EventKind::InboundReceived | EventKind::OptOutAdded | EventKind::OptOutRemoved | EventKind::HelpAsked => {
                 InboundId(id).to_string()
             }
+            EventKind::WebhookFailing => WebhookId(id).to_string(),
             _ => MessageId(id).to_string(),
         })
     }
