@@ -12,13 +12,14 @@ use super::{ApiKey, Body, RecoveryTally};
 use crate::dispatch::breaker::Open;
 use crate::domain::equipment::SimCard;
 use crate::domain::event::LoggedEvent;
-use crate::domain::id::{EventId, InboundId, KeyId, MessageId, VerificationId};
+use crate::domain::id::{DeliveryId, EventId, InboundId, KeyId, MessageId, VerificationId, WebhookId};
 use crate::domain::inbound::Inbound;
 use crate::domain::learned::Lesson;
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
 use crate::domain::time::Deadline;
 use crate::domain::verification::{Verification, VerificationState};
+use crate::domain::webhook::{Delivery, Webhook};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -54,6 +55,10 @@ pub enum Key {
     Event(EventId),
     /// What was learned about a model or a SIM card, by its number.
     Lesson(u128),
+    /// A webhook, with what signs for it.
+    Webhook(WebhookId),
+    /// A piece of news on its way to a webhook.
+    News(DeliveryId),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -74,6 +79,8 @@ pub enum Record {
     PinGuard(PinGuard),
     Event(LoggedEvent),
     Lesson(Lesson),
+    Webhook(Webhook),
+    News(Delivery),
 }
 
 /// What is kept of a SIM card that no message's record tells.
@@ -129,6 +136,10 @@ pub enum Made {
     CanceledMessage(MessageId),
     /// A verification was ended.
     CanceledVerification(VerificationId),
+    /// A webhook, or another secret for one; it is not shown again.
+    Webhook(WebhookId),
+    /// A piece of news for a webhook, or another try of one.
+    Delivery(DeliveryId),
 }
 
 impl Key {
@@ -149,6 +160,8 @@ impl Key {
             Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
+            Self::Webhook(id) => (WEBHOOK, id.0.to_be_bytes()),
+            Self::News(id) => (NEWS, id.0.to_be_bytes()),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -175,6 +188,8 @@ impl Key {
             PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
+            WEBHOOK => Self::Webhook(WebhookId(id)),
+            NEWS => Self::News(DeliveryId(id)),
             _ => return None,
         })
     }
@@ -196,6 +211,8 @@ impl Key {
             Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
+            Self::Webhook(_) => "webhooks",
+            Self::News(_) => "webhook deliveries",
         }
     }
 }
@@ -210,6 +227,8 @@ impl Record {
             (Self::Event(e), Key::Event(id)) => e.id == id,
             (Self::Recovery(t), Key::Recovery(hash)) => t.hash() == hash,
             (Self::Inbound(m), Key::Inbound(id)) => m.id == id,
+            (Self::Webhook(w), Key::Webhook(id)) => w.id == id,
+            (Self::News(d), Key::News(id)) => d.id == id,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::InboundPdu(_), Key::InboundPdu(_))
@@ -244,6 +263,8 @@ impl Record {
             | Self::OptOut(_)
             | Self::Event(_)
             | Self::Lesson(_)
+            | Self::Webhook(_)
+            | Self::News(_)
             | Self::Recovery(_) => false,
         }
     }
@@ -265,6 +286,8 @@ impl Record {
             Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
+            Self::Webhook(w) => encode(w),
+            Self::News(d) => encode(d),
         }
     }
 
@@ -285,6 +308,8 @@ impl Record {
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
+            Key::Webhook(_) => Self::Webhook(decode(bytes)?),
+            Key::News(_) => Self::News(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -343,6 +368,8 @@ const OPT_OUT: u8 = 12;
 const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;
+const WEBHOOK: u8 = 18;
+const NEWS: u8 = 19;
 
 #[cfg(test)]
 mod tests {

@@ -433,7 +433,7 @@ impl Engine {
         }
     }
 
-    fn remember(&mut self, idempotency: Option<Idempotency>, made: Made, now: &Now) {
+    pub(super) fn remember(&mut self, idempotency: Option<Idempotency>, made: Made, now: &Now) {
         let Some(Idempotency { key, fingerprint }) = idempotency else { return };
         let Some(keyring) = self.keyrings().next() else { return };
         let (key, fingerprint) = (keyring.fingerprint(&[&key]), keyring.fingerprint(&[&fingerprint]));
