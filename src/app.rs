@@ -30,6 +30,9 @@ use crate::store::masters::Masters;
 use crate::store::memory_backend::{Disk, MemoryBackend};
 use crate::store::vault::StoreKind;
 use crate::store::{ApiKey, KeySettings, Policy, Scope, Store, StoreError};
+use crate::webhook::client::{Client, SystemResolver};
+use crate::webhook::delivery::{self, Transport};
+use crate::webhook::target::Rules;
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -57,6 +60,8 @@ pub struct World {
     pub storage: Storage,
     /// The virtual network, if the modems are virtual.
     pub simulator: Option<SimulatorHandle>,
+    /// What webhooks are told through, if not through the network.
+    pub webhooks: Option<Arc<dyn Transport>>,
 }
 
 /// Where the store lies.
@@ -76,6 +81,7 @@ impl World {
             random: Arc::new(SystemRandom),
             storage: Storage::DataDir,
             simulator: None,
+            webhooks: None,
         }
     }
 
@@ -109,6 +115,7 @@ pub struct App {
     /// By slot: has a modem in quarantine tried now.
     resumes: Vec<Arc<Notify>>,
     server: JoinHandle<()>,
+    deliveries: JoinHandle<()>,
     committer: Ended,
     simulator: Option<SimulatorHandle>,
     drain: Duration,
@@ -118,13 +125,21 @@ impl App {
     /// Starts everything. Returns when requests are answered; the modems come up meanwhile.
     pub async fn start(config: Config, world: World) -> Result<Self, StartError> {
         config.check().map_err(StartError::Config)?;
-        let World { ports, clock, random, storage, simulator } = world;
+        let World { ports, clock, random, storage, simulator, webhooks } = world;
         let kind = if simulator.is_some() { StoreKind::Simulated } else { StoreKind::Real };
         // First the address: with another gateway on it there is nothing to open.
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|error| StartError::Listen(config.listen, error))?;
         let addr = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
 
+        let transport = match webhooks {
+            Some(transport) => transport,
+            None => {
+                let ca_file = config.webhook.ca_file.as_deref();
+                let client = Client::new(webhook_rules(&config, addr), Arc::new(SystemResolver), ca_file);
+                Arc::new(client.map_err(StartError::Webhook)?)
+            }
+        };
         let (store, committer) = open_store(&config, &storage, kind, &random, &clock)?;
         store.set_inbound_rules(config.inbound.clone());
         if let Some(every) = config.canary.every {
@@ -176,7 +191,9 @@ impl App {
             stopping: stopping_in.clone(),
             settings: settings(&config, addr),
         };
-        let server = tokio::spawn(http::serve(listener, http::router(api), stopping_in));
+        let server = tokio::spawn(http::serve(listener, http::router(api), stopping_in.clone()));
+        let told = delivery::deliver(Arc::new(store.clone()), transport, clock.clone(), stopping_in);
+        let deliveries = tokio::spawn(told);
         let drain = config.drain;
         Ok(Self {
             addr,
@@ -190,6 +207,7 @@ impl App {
             drivers,
             resumes,
             server,
+            deliveries,
             committer,
             simulator,
             drain,
@@ -241,6 +259,7 @@ impl App {
             task.abort();
         }
         self.server.abort();
+        self.deliveries.abort();
         self.committer.abort();
     }
 
@@ -259,6 +278,7 @@ impl App {
         }
         self.stopping.send_replace(true);
         let _ = self.server.await;
+        let _ = self.deliveries.await;
         // What the drivers recorded last is ahead of this in the committer's lane.
         let _ = self.store.close().await;
         let _ = self.committer.await;
@@ -292,6 +312,8 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     /// The store can't be opened.
     Store(DataDirError),
+    /// What webhooks need is not there.
+    Webhook(String),
     /// What the last run left could not be taken over.
     Recover(StoreStartError),
     /// The admin key could not be made.
@@ -311,6 +333,7 @@ impl fmt::Display for StartError {
                 )
             }
             Self::Listen(addr, error) => write!(f, "can't listen on {addr} ({error}); choose another with --listen"),
+            Self::Webhook(why) => f.write_str(why),
             Self::Store(error) => error.fmt(f),
             Self::Recover(error) => error.fmt(f),
             Self::AdminKey(error) => write!(f, "the admin key could not be made: {error}"),
@@ -442,6 +465,16 @@ fn settings(config: &Config, addr: SocketAddr) -> http::Settings {
         min_code_length: config.codes.min_length,
         max_code_ttl: config.codes.max_ttl,
         max_parts: config.messages.max_parts,
+        webhooks: webhook_rules(config, addr),
+    }
+}
+
+/// Where webhooks may lead: nowhere that the configuration does not allow, and never here.
+fn webhook_rules(config: &Config, addr: SocketAddr) -> Rules {
+    Rules {
+        allowed: config.webhook.allow_targets.clone(),
+        own: vec![addr],
+        own_names: config.http.allowed_hosts.clone(),
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Config {
     pub messages: Messages,
     /// What is done with what comes in.
     pub inbound: InboundRules,
+    /// Where webhooks may lead.
+    pub webhook: Webhooks,
     /// The real modems. Empty with `simulate`.
     pub modems: Vec<Modem>,
     /// What is known of SIM cards that no modem can tell.
@@ -93,6 +95,15 @@ pub struct Codes {
 pub struct Messages {
     /// The most parts a text may have, 1 to 10: so much fits a record.
     pub max_parts: u8,
+}
+
+/// `[webhook]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Webhooks {
+    /// Blocks of addresses that webhooks may lead to though they are not public.
+    pub allow_targets: Vec<Network>,
+    /// Certificates that are trusted beside the machine's own.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// One `[[modem]]`.
@@ -196,6 +207,7 @@ impl Config {
             // 1,500 characters; past that somebody sends a document by mistake, and pays for each part.
             messages: Messages { max_parts: 10 },
             inbound: InboundRules::default(),
+            webhook: Webhooks::default(),
             modems: Vec::new(),
             sim_cards: Vec::new(),
             sim_limits: SimLimits::defaults(simulate.is_some()),

@@ -26,6 +26,7 @@ use crate::modem::board::Board;
 use crate::ops::clock::Clock;
 use crate::ops::random::Random;
 use crate::store::Store;
+use crate::webhook::target::Rules;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
@@ -73,6 +74,8 @@ pub struct Settings {
     pub max_code_ttl: Duration,
     /// The most parts that a plain message may have.
     pub max_parts: u8,
+    /// Where webhooks may lead.
+    pub webhooks: Rules,
 }
 
 impl Default for Settings {
@@ -84,6 +87,7 @@ impl Default for Settings {
             min_code_length: 6,
             max_code_ttl: Duration::from_secs(600),
             max_parts: 10,
+            webhooks: Rules::default(),
         }
     }
 }

@@ -5,6 +5,8 @@
 //! the outbox; here stands what is told (`payload`), how it is signed (`signature`), where it may go (`target`), in what order
 //! (`schedule`) and how often it is tried (`retry`). All of these decide and do not act; `delivery` and `client` act.
 
+pub mod client;
+pub mod delivery;
 pub mod payload;
 pub mod retry;
 pub mod schedule;
