@@ -37,7 +37,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use v1::{estimate, events, inbound, keys, messages, modems, opt_outs, verifications};
+use v1::{estimate, events, inbound, keys, messages, modems, opt_outs, verifications, webhooks};
 
 /// What the API stands on.
 pub struct Api {
@@ -116,6 +116,14 @@ pub fn router(api: Api) -> Router {
         .route("/v1/opt-outs", get(opt_outs::list))
         .route("/v1/opt-outs/{number}", put(opt_outs::add).delete(opt_outs::remove))
         .route("/v1/events", get(events::list))
+        .route("/v1/webhooks", post(webhooks::create).get(webhooks::list))
+        .route("/v1/webhooks/{id}", get(webhooks::show).delete(webhooks::delete))
+        .route("/v1/webhooks/{id}/rotate-secret", post(webhooks::rotate_secret))
+        .route("/v1/webhooks/{id}/enable", post(webhooks::enable))
+        .route("/v1/webhooks/{id}/test", post(webhooks::test))
+        .route("/v1/webhooks/{id}/replay", post(webhooks::replay))
+        .route("/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
+        .route("/v1/webhooks/{id}/deliveries/{delivery}/replay", post(webhooks::replay_one))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .with_state(cx.clone());

@@ -44,6 +44,10 @@ pub(crate) enum Kind {
     /// The master key can't be changed.
     MasterKey,
     LastAdminKey,
+    TooManyWebhooks,
+    NotDead,
+    /// A webhook may not lead there.
+    TargetRefused,
     BodyTooLarge,
     HeadTooLarge,
     UnsupportedMediaType,
@@ -142,6 +146,14 @@ impl From<StoreError> for Problem {
             StoreError::LastAdminKey => Self::new(
                 Kind::LastAdminKey,
                 "No other admin key lasts as long as this one, so it can't be revoked; create another one first, without `expires_at`.",
+            ),
+            StoreError::TooManyWebhooks => Self::new(
+                Kind::TooManyWebhooks,
+                "There are as many webhooks as otpgate keeps; delete one that is not needed any more.",
+            ),
+            StoreError::NotDead => Self::new(
+                Kind::NotDead,
+                "Only a dead delivery is tried anew; this one waits for its next attempt, or was delivered.",
             ),
             StoreError::MasterKey(why) => Self::new(Kind::MasterKey, why),
             StoreError::TooLarge => {
@@ -277,6 +289,9 @@ impl Kind {
             Self::AlreadyShown => ("already_shown", S::CONFLICT, "The secret was shown once already"),
             Self::MasterKey => ("master_key", S::CONFLICT, "The master key stays"),
             Self::LastAdminKey => ("last_admin_key", S::CONFLICT, "The last admin key stays"),
+            Self::TooManyWebhooks => ("too_many_webhooks", S::CONFLICT, "There are too many webhooks"),
+            Self::NotDead => ("not_dead", S::CONFLICT, "The delivery is not dead"),
+            Self::TargetRefused => ("target_refused", S::FORBIDDEN, "A webhook may not lead there"),
             Self::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The request is too large"),
             Self::HeadTooLarge => {
                 ("head_too_large", S::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large")
@@ -354,6 +369,8 @@ mod tests {
             (StoreError::AlreadyShown, 409, "already_shown"),
             (StoreError::MasterKey("why".into()), 409, "master_key"),
             (StoreError::LastAdminKey, 409, "last_admin_key"),
+            (StoreError::TooManyWebhooks, 409, "too_many_webhooks"),
+            (StoreError::NotDead, 409, "not_dead"),
             (StoreError::TooLarge, 413, "body_too_large"),
             (StoreError::Damaged, 500, "damaged"),
             (StoreError::Unassigned(std::time::Duration::from_secs(61)), 422, "number_unassigned"),

@@ -9,3 +9,4 @@ mod messages;
 mod ready;
 mod simulator;
 mod verifications;
+mod webhooks;

@@ -8,6 +8,7 @@ pub(super) mod messages;
 pub(super) mod modems;
 pub(super) mod opt_outs;
 pub(super) mod verifications;
+pub(super) mod webhooks;
 
 use super::idempotency::mark;
 use super::problem::{Kind, Problem};
