@@ -6,15 +6,18 @@
 use crate::config::{Config, ConfigError, Limits, Mode};
 use crate::dispatch::router::Routes;
 use crate::domain::id::{ClientId, KeyId};
+use crate::domain::inbound::InboundRules;
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::http::{self, Api};
 use crate::modem::board::Board;
+use crate::modem::census::Census;
 use crate::modem::driver::{self, Order, Setting};
 use crate::modem::learned::Learned;
 use crate::modem::port::{Port, Ports, Resetting};
 use crate::modem::quirks::Configured;
 use crate::modem::recovery::ward::{Tally, Ward};
+use crate::modem::resume::Resume;
 use crate::modem::serial::SerialPorts;
 use crate::ops::clock::{Clock, SystemClock};
 use crate::ops::files;
@@ -44,7 +47,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
@@ -112,8 +115,8 @@ pub struct App {
     draining: watch::Sender<bool>,
     stopping: watch::Sender<bool>,
     drivers: Vec<JoinHandle<()>>,
-    /// By slot: has a modem in quarantine tried now.
-    resumes: Vec<Arc<Notify>>,
+    /// By slot.
+    resumes: Vec<Resume>,
     server: JoinHandle<()>,
     deliveries: JoinHandle<()>,
     committer: Ended,
@@ -141,7 +144,8 @@ impl App {
             }
         };
         let (store, committer) = open_store(&config, &storage, kind, &random, &clock)?;
-        store.set_inbound_rules(config.inbound.clone());
+        let country = config.country.map(|country| country.as_str().to_owned());
+        store.set_inbound_rules(InboundRules { country, ..config.inbound.clone() });
         if let Some(every) = config.canary.every {
             store.set_canaries(every, config.canary.within, config.canaries());
         }
@@ -150,7 +154,7 @@ impl App {
             Storage::Memory(..) => ensure_admin_key(&store, &*random, &*clock, None).await?,
         };
 
-        let (board, ward) = (Board::default(), Ward::default());
+        let (board, ward, census) = (Board::default(), Ward::default(), Census::default());
         // A store that can't tell has lost nothing that could not be learned again.
         let learned = Learned::from_lessons(store.lessons().await.unwrap_or_default());
         let tallies = store.tallies().await.unwrap_or_default();
@@ -173,7 +177,8 @@ impl App {
                 board: board.clone(),
                 learned: learned.clone(),
                 ward: ward.clone(),
-                resume: Arc::default(),
+                census: census.clone(),
+                resume: Resume::default(),
             };
             resumes.push(setting.resume.clone());
             drivers.push(tokio::spawn(driver::drive(setting, orders_in.clone())));
@@ -186,6 +191,7 @@ impl App {
             clock: clock.clone(),
             random,
             board: board.clone(),
+            resumes: resumes.clone(),
             simulator: simulator.clone(),
             draining: draining_in,
             stopping: stopping_in.clone(),
@@ -237,7 +243,7 @@ impl App {
     /// Has the modem of this slot tried now, if it is in quarantine.
     pub fn resume(&self, slot: usize) {
         if let Some(resume) = self.resumes.get(slot) {
-            resume.notify_waiters();
+            resume.give();
         }
     }
 
@@ -492,6 +498,10 @@ impl Ports for VirtualPorts {
 
     fn is_there(&self, name: &str) -> bool {
         virtual_index(name).is_some_and(|index| self.0.is_there(index))
+    }
+
+    fn generation(&self, name: &str) -> u64 {
+        virtual_index(name).map_or(0, |index| self.0.generation(index))
     }
 
     fn reset(&self, name: &str) -> Resetting {

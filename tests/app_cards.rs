@@ -6,9 +6,9 @@ use common::{House, sleep, sleep_ms};
 use otpgate::config::SimCardConfig;
 use otpgate::domain::amount::Amount;
 use otpgate::domain::equipment::SimCard;
-use otpgate::domain::event::EventKind;
+use otpgate::domain::event::{EventKind, LoggedEvent};
 use otpgate::domain::message::Status;
-use otpgate::modem::board::ModemView;
+use otpgate::modem::board::{ModemState, ModemView};
 use otpgate::simulator::modem::{Identity, ModemOptions};
 use otpgate::simulator::network::NetworkOptions;
 use otpgate::store::EventQuery;
@@ -272,6 +272,22 @@ async fn l10_only_the_modem_whose_card_is_locked_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn l10_a_card_whose_pin_is_not_given_is_shown_as_that_and_climbs_no_rung() {
+    let mut w = Locked::new(&[RIGHT]);
+    w.house.sim_cards[0].pin_file = None;
+    w.house.begin().await;
+    sleep(4 * 3600).await;
+    let view = w.view(0);
+    assert_eq!(view.state, ModemState::SimPinRequired, "{view:?}");
+    w.waits_for(0, "pin_file");
+    assert_eq!((view.opened, view.rungs, view.recovery), (1, Vec::new(), None));
+    let query = EventQuery { limit: 50, ..EventQuery::default() };
+    let quarantined = |e: &LoggedEvent| e.event.kind == EventKind::ModemQuarantined;
+    assert!(!w.house.store().events(query).await.unwrap().items.iter().any(quarantined));
+    w.house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn l10_what_is_missing_is_named() {
     let mut w = Locked::new(&[RIGHT]);
     w.house.sim_cards[0].pin_file = None;
@@ -465,4 +481,96 @@ async fn l13_a_balance_that_is_never_told_holds_nothing_up_for_long() {
         assert_eq!(dialled(&house, 0), 2, "{shape}: again in an hour");
         house.stop().await;
     }
+}
+
+/// Waits until the first modem asks for its balance.
+async fn asks(house: &House) {
+    for _ in 0..40_000 {
+        if house.app().board().modems()[0].state == ModemState::Asking {
+            return;
+        }
+        sleep_ms(100).await;
+    }
+    panic!("it does not ask: {:?}", house.app().board().modems());
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_a_code_does_not_wait_for_a_balance_that_is_not_told() {
+    let mut house = prepaid_house(1, &["ussd_shape=never"]).await;
+    asks(&house).await;
+    let view = house.app().board().modems()[0].clone();
+    assert!(view.state.is_ready() && view.reason.as_ref().is_some_and(|why| why.contains("balance")), "{view:?}");
+    sleep(2).await;
+    let begun = house.elapsed();
+    house.verify(BO, "code").await;
+    house.handed_over(1).await;
+    assert!(house.elapsed() - begun < MINUTE / 60, "{:?}", house.elapsed() - begun);
+    sleep(1).await;
+    assert_eq!(house.app().board().modems()[0].state, ModemState::Ready);
+    sleep(500).await;
+    assert_eq!(dialled(&house, 0), 1);
+    sleep(200).await;
+    assert_eq!(dialled(&house, 0), 2, "it is asked again after ten minutes");
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_another_message_waits_for_a_balance_as_long_as_networks_mostly_take() {
+    let mut house = prepaid_house(1, &["ussd_shape=never"]).await;
+    asks(&house).await;
+    let id = house.accept(BO, "hello").await;
+    sleep(9).await;
+    assert_eq!(house.status(id).await, Status::Queued);
+    sleep(3).await;
+    assert_eq!(house.copies(BO), ["hello"]);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_a_free_modem_takes_the_code_and_the_other_goes_on_asking() {
+    let mut house = prepaid_house(2, &["ussd_shape=never"]).await;
+    asks(&house).await;
+    sleep(3).await;
+    assert_eq!(house.app().board().modems()[1].balance.as_deref(), Some("10.00"));
+    house.verify(BO, "code").await;
+    house.handed_over(1).await;
+    assert_eq!(house.wires.handed_over()[0].modem, 1);
+    assert_eq!(house.app().board().modems()[0].state, ModemState::Asking);
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_codes_do_not_keep_a_balance_unknown_for_ever() {
+    let mut house = prepaid_house(1, &["ussd_shape=never"]).await;
+    for n in 1..=3 {
+        asks(&house).await;
+        house.verify(BO, "code").await;
+        house.handed_over(n).await;
+        sleep(1).await;
+        assert_eq!(dialled(&house, 0), n as u64);
+    }
+    house.faults(0, &[]);
+    asks(&house).await;
+    let begun = house.elapsed();
+    house.verify(BO, "code").await;
+    house.handed_over(4).await;
+    let waited = house.elapsed() - begun;
+    assert!((MINUTE / 120..MINUTE / 10).contains(&waited), "{waited:?}");
+    assert_eq!(house.app().board().modems()[0].balance.as_deref(), Some("10.00"));
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l13_neither_a_flood_of_messages_nor_a_balance_starves_the_other() {
+    let mut house = prepaid_house(1, &[]).await;
+    sleep(50).await;
+    let mut ids = Vec::new();
+    for _ in 0..600 {
+        ids.push(house.accept(BO, "hello").await);
+    }
+    sleep(30).await;
+    assert_eq!((dialled(&house, 0), house.app().board().modems()[0].balance.as_deref()), (1, Some("10.00")));
+    sleep(90).await;
+    assert_eq!(house.copies(BO).len(), ids.len());
+    house.stop().await;
 }

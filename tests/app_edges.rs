@@ -5,11 +5,13 @@ mod common;
 use common::{BEGIN, House, ME};
 use otpgate::domain::message::{Message, Status};
 use otpgate::modem::board::{Board, ModemState};
+use otpgate::modem::census::Census;
 use otpgate::modem::driver::{Order, Setting, drive};
 use otpgate::modem::learned::Learned;
 use otpgate::modem::port::{Opening, Ports};
 use otpgate::modem::quirks::Configured;
 use otpgate::modem::recovery::ward::Ward;
+use otpgate::modem::resume::Resume;
 use otpgate::ops::clock::Clock;
 use otpgate::simulator::faults::Faults;
 use otpgate::simulator::modem::ModemOptions;
@@ -143,7 +145,8 @@ async fn a_driver_without_orders_ends_while_its_port_is_closed() {
         board: Board::default(),
         learned: Learned::default(),
         ward: Ward::default(),
-        resume: Arc::default(),
+        census: Census::default(),
+        resume: Resume::default(),
     };
     let (orders, orders_in) = watch::channel(Order::Run);
     let driver = tokio::spawn(drive(setting, orders_in));

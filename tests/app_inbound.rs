@@ -96,6 +96,40 @@ async fn nothing_is_deleted_whose_journal_did_not_come_to_disk() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn r5_what_came_directly_is_acknowledged_once_it_is_on_record() {
+    let mut house = House::start(1).await;
+    house.ready(0).await;
+    house.faults(0, &["reports_acknowledged_only=yes"]);
+    house.restart().await;
+    house.ready(0).await;
+    sleep(1).await;
+    for n in 1..=3 {
+        let id = house.accept(BO, "out").await;
+        assert_eq!(house.settled(id, MINUTE).await.status(), Status::Delivered);
+        sleep(1).await;
+        assert_eq!(lines(&house, "+CNMA"), n);
+    }
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn r8_what_is_no_pdu_is_on_record_before_it_is_deleted_and_shown() {
+    let mut house = House::start(1).await;
+    house.ready(0).await;
+    sleep(1).await;
+    house.faults(0, &["garbled_storage=yes"]);
+    writes(&house, "lost");
+    sleep(2).await;
+    house.faults(0, &[]);
+    writes(&house, "fine");
+    sleep(2).await;
+    let states: Vec<_> = inbound(&house).await.iter().map(|view| view.message.state).collect();
+    assert_eq!(states, [InboundState::Received, InboundState::Undecodable]);
+    assert_eq!((lines(&house, "+CMGR"), lines(&house, "+CMGD")), (3, 2), "read once more, deleted alone");
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn r9_parts_that_do_not_come_are_given_up_after_ten_minutes_over_a_restart() {
     let mut house = House::start(1).await;
     house.ready(0).await;
@@ -186,8 +220,13 @@ async fn s11_calls_are_rejected_and_counted() {
     let id = house.accept(BO, "out").await;
     house.simulator.ring(0);
     assert_eq!(house.settled(id, MINUTE).await.status(), Status::Delivered);
+    let told = |house: &House| (lines(house, "+CHUP"), house.app().board().modems()[0].calls_rejected);
     house.simulator.ring(0);
     sleep(2).await;
-    assert_eq!((lines(&house, "+CHUP"), house.app().board().modems()[0].calls_rejected), (2, 2));
+    assert_eq!(told(&house), (2, 1), "it rings on");
+    sleep(11).await;
+    house.simulator.ring(0);
+    sleep(2).await;
+    assert_eq!(told(&house), (3, 2), "another call");
     house.stop().await;
 }

@@ -6,6 +6,8 @@ use common::{House, ME, sleep, sleep_ms};
 use otpgate::domain::event::EventKind;
 use otpgate::domain::message::Status;
 use otpgate::modem::board::{ModemState, ModemView};
+use otpgate::simulator::modem::ModemOptions;
+use otpgate::simulator::network::NetworkOptions;
 use otpgate::store::EventQuery;
 use std::time::Duration;
 
@@ -80,6 +82,31 @@ async fn l5_a_hang_ends_at_the_rung_that_helps_and_nobody_else_notices() {
         }
         assert_eq!(view(&house, 0).recovery, None, "{cure}");
         assert_eq!(traffic(&mut house, 100, 20).await, 0, "{cure}");
+        house.stop().await;
+    }
+}
+
+/// As slow as modems are, it is no modem that has stopped.
+#[tokio::test(start_paused = true)]
+async fn t9_a_modem_that_takes_seconds_over_each_answer_is_set_up_without_help_and_sends() {
+    for delay in ["1.5", "3", "5", "0..5"] {
+        let mut house = House::empty(1, &ModemOptions::default(), 7, NetworkOptions::default());
+        house.faults(0, &[&format!("answer_delay={delay}")]);
+        house.begin().await;
+        until(&house, "ready", 330, |view| view.state.is_ready()).await;
+        let mut messages = Vec::new();
+        for n in 0..4 {
+            let to = format!("+1415555{n:04}");
+            messages.push((house.accept(&to, "hello").await, to));
+        }
+        for (id, to) in messages {
+            house.settled(id, Duration::from_secs(600)).await;
+            assert_eq!(house.copies(&to).len(), 1, "{delay}");
+        }
+        sleep(600).await;
+        let view = view(&house, 0);
+        assert!(view.rungs.is_empty() && view.recovery.is_none() && view.opened == 1, "{delay}: {view:?}");
+        assert!(lines(&house, 0, "+CGMI") == 1 && view.uncertain == 0, "{delay}: {view:?}");
         house.stop().await;
     }
 }
@@ -246,6 +273,61 @@ async fn l2_plugging_in_and_out_slowly_is_no_boot_loop() {
     house.stop().await;
 }
 
+/// Pulled out, and put in after so long.
+async fn replug(house: &House, away: u64) {
+    house.simulator.unplug(0);
+    sleep(away).await;
+    house.simulator.replug(0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn l1_plugged_in_again_and_again_within_a_minute_it_is_ready_each_time() {
+    let mut house = two().await;
+    for _ in 0..6 {
+        replug(&house, 1).await;
+        until(&house, "back", 10, |view| view.state.is_ready()).await;
+        sleep(3).await;
+    }
+    assert_eq!((view(&house, 0).state, logged(&house, EventKind::ModemQuarantined).await), (ModemState::Ready, 0));
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l2_plugged_in_anew_it_is_tried_at_once_however_short_it_was_out() {
+    let mut house = two().await;
+    for fault in ["hang=power@next:1", "boot_loop=20"] {
+        house.faults(0, &[fault]);
+        until(&house, "given up", 700, |view| view.state == ModemState::Quarantined).await;
+        house.faults(0, &[]);
+        sleep(60).await;
+        assert_eq!(view(&house, 0).state, ModemState::Quarantined, "{fault}");
+        replug(&house, 1).await;
+        until(&house, "back", 15, |view| view.state.is_ready()).await;
+        sleep(700).await;
+    }
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l2_one_that_comes_and_goes_as_it_registers_is_left_alone_until_it_misses_a_beat() {
+    let mut house = two().await;
+    for _ in 0..12 {
+        replug(&house, 2).await;
+        sleep(6).await;
+    }
+    let shown = view(&house, 0);
+    assert_eq!(shown.state, ModemState::Quarantined, "{shown:?}");
+    assert!(shown.reason.as_ref().is_some_and(|why| why.contains("power supply")), "{shown:?}");
+    let opened = shown.opened;
+    for _ in 0..20 {
+        replug(&house, 2).await;
+        sleep(6).await;
+    }
+    assert_eq!(view(&house, 0).opened, opened, "it is left alone");
+    until(&house, "back", 30, |view| view.state.is_ready()).await;
+    house.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn l7_denied_for_an_hour_it_tries_its_radio_twice_an_hour_and_no_more() {
     let mut house = two().await;
@@ -258,6 +340,17 @@ async fn l7_denied_for_an_hour_it_tries_its_radio_twice_an_hour_and_no_more() {
     assert!(rung(&house, "radio").0 >= 1, "{:?}", shown.rungs);
     house.faults(0, &[]);
     until(&house, "back", 120, |view| view.state.is_ready()).await;
+    house.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn l7_a_network_that_was_chosen_by_hand_and_denies_it_is_given_up_for_one_that_takes_it() {
+    let mut house = two().await;
+    house.faults(0, &["unregistered=by_hand"]);
+    until(&house, "noticed", 330, |view| view.state == ModemState::Waiting).await;
+    let took = until(&house, "back", 1200, |view| view.state.is_ready()).await;
+    assert!(took > Duration::from_secs(800), "first its radio is switched off and on: {took:?}");
+    assert_eq!(rung(&house, "radio").0, 1);
     house.stop().await;
 }
 

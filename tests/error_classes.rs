@@ -5,6 +5,7 @@ mod csv;
 
 use otpgate::dispatch::retry::class_word;
 use otpgate::domain::reason::Reason;
+use otpgate::modem::quirks::Quirks;
 use std::fs;
 use std::path::PathBuf;
 
@@ -41,6 +42,48 @@ fn every_number_of_the_reference_tables_has_its_class() {
     assert!(seen > 250, "{seen}");
 }
 
+/// A maker's own number is of the class that the tables give it, where it says that nothing was sent and comes from that
+/// maker's modem. From another's it says nothing.
+#[test]
+#[allow(clippy::print_stdout, reason = "what is skipped is said")]
+fn s7_a_makers_number_has_its_class_on_that_makers_modems_alone() {
+    let Some(folder) = std::env::var_os("OTPGATE_REFERENCE").map(PathBuf::from) else {
+        println!("skipped: OTPGATE_REFERENCE names no folder with reference material");
+        return;
+    };
+    let text = fs::read_to_string(folder.join("cms-errors.csv")).unwrap();
+    let mut seen = 0;
+    for fields in csv::rows(&text).into_iter().filter(|fields| fields[2] == "vendor") {
+        let number: u16 = fields[0].parse().unwrap();
+        let (maker, other) = if fields[3].contains("Siemens") {
+            (Quirks::of(Some("SIEMENS"), Some("MC35i")), Quirks::of(Some("Quectel"), Some("M66")))
+        } else {
+            (Quirks::of(Some("Quectel"), Some("M66")), Quirks::of(Some("SIEMENS"), Some("MC35i")))
+        };
+        assert_eq!(other.meaning(number), None, "{number} of another maker");
+        let not_sent = fields[10] == "no";
+        let Some(meaning) = maker.meaning(number) else {
+            assert!(!not_sent, "{number} says that nothing was sent");
+            continue;
+        };
+        assert!(not_sent, "{number} leaves it open");
+        let expected = match (number, fields[4].as_str()) {
+            // Bytes were lost on the way: once more, as with 304.
+            (517, _) => "temporary",
+            // Table 4.2 has it as busy.
+            (535, _) => "modem",
+            (_, "request-bug") => "permanent",
+            (_, "sim") => "sim_card",
+            (_, "modem-local" | "network") => "modem",
+            (_, "ambiguous") => "unclear",
+            (_, other) => panic!("{number}: {other}"),
+        };
+        assert_eq!(class_word(Reason::MakersCms(number, meaning)), Some(expected), "{number}");
+        seen += 1;
+    }
+    assert!(seen > 15, "{seen}");
+}
+
 /// Numbers that are of another class here, and why.
 fn exception(reason: Reason) -> Option<&'static str> {
     Some(match reason {
@@ -48,7 +91,7 @@ fn exception(reason: Reason) -> Option<&'static str> {
         Reason::Cms(21 | 30) => "sim_card",
         // Once more after the modem was set up again, or with another validity period or none.
         Reason::Cms(304 | 305 | 198 | 199) => "temporary",
-        // Manufacturers' numbers collide: only a row of that manufacturer's could tell, and there is none.
+        // Makers' numbers collide: only where it is known whose it is does one tell anything.
         Reason::Cms(512..) => "unclear",
         // What lies there is read, kept and deleted: a class of its own.
         Reason::Cms(208 | 209 | 211 | 320..=322) | Reason::Cme(20..=23) => "storage",

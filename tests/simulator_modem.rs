@@ -626,6 +626,33 @@ fn faults_of_a_send() {
 }
 
 #[test]
+fn s10_a_slow_modem_answers_each_in_its_turn_and_a_deaf_one_loses_what_comes_meanwhile() {
+    for (flags, said) in [
+        (["answer_delay=3", "late_answer=1@0"], "\r\nOK\r\n\r\n+CSQ: 23,99\r\n\r\nOK\r\n"),
+        (["answer_delay=3", "deaf_while_busy=yes"], "\r\nOK\r\n"),
+    ] {
+        let mut b = Bench::new();
+        b.set_up();
+        b.set_faults(&flags);
+        b.types(b"\x1B\rAT\r");
+        b.wait(2_999);
+        assert_eq!(b.said(), "");
+        assert_eq!(b.asks("AT+CSQ\r"), said);
+        // Prompt, result and the answer to an ESC take their time too.
+        b.types(b"AT+CMGS=22\r");
+        b.wait(2_999);
+        assert_eq!(b.said(), "");
+        b.wait(1);
+        assert_eq!(b.said(), PROMPT);
+        b.types(b"\x1B\r");
+        b.wait(2_999);
+        assert_eq!(b.said(), "");
+        b.wait(1);
+        assert_eq!(b.said(), OK);
+    }
+}
+
+#[test]
 fn s4_the_prompt_comes_when_nobody_waits_any_more() {
     let mut b = Bench::new();
     b.set_up();

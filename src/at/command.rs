@@ -108,6 +108,11 @@ impl Command {
         self.prefixes.iter().any(|own| other.answers_with(own))
     }
 
+    /// Whether it is one that every modem can answer at once: nothing has to be switched, found or read for it.
+    pub fn is_usual(&self) -> bool {
+        self.deadline <= USUAL
+    }
+
     /// Whether it is a call command, which `NO CARRIER` and its kin may end.
     pub fn is_call(&self) -> bool {
         let text = self.text.to_ascii_uppercase();
@@ -290,6 +295,11 @@ impl Command {
     /// `AT+COPS?`: the operator.
     pub fn operator() -> Self {
         Self::query("AT+COPS?", "+COPS:").within(20)
+    }
+
+    /// `AT+COPS=0`: the modem chooses its network by itself. It answers when it has found one, or none.
+    pub fn automatic_selection() -> Self {
+        Self::set("AT+COPS=0").within(180)
     }
 
     /// `AT+CUSD=1,"…",15`: a service code, as it stands or in hexadecimal. The network's answer is news that comes later.

@@ -6,13 +6,16 @@
 //! declared for it; everything else is news or goes to the trace. Deadlines are absolute: no line extends one. Whenever
 //! the dialogue may have slipped (a time-out, a prompt out of turn) the engine escapes, waits for quiet and puts a
 //! query whose line is unmistakable, and only behind that line does it believe anything again. A result of what was
-//! given up may come later still: for 180 s it is not taken for a message's. Between 0x1A and the result, or 180 s, it
+//! given up may come later still: for 180 s it is not taken for a message's. A modem that takes seconds over each answer is
+//! given more time. Between 0x1A and the result, or 180 s, it
 //! writes nothing at all, unless the modem says that it has restarted: then for 5 s more.
 
+mod functionality;
 mod owed;
 mod read;
 mod submit;
 mod sync;
+mod tempo;
 
 use super::command::Command;
 use super::event::{Event, Input, NotTransmitted, Output, Refusal, Reply, ReplyEnd, Submit, SubmitResult};
@@ -20,6 +23,7 @@ use super::line::{Framer, Line, Piece};
 use super::response::PduHex;
 use super::result::FinalResult;
 use crate::domain::time::Mono;
+use functionality::Functionality;
 use owed::Owed;
 use read::{Meaning, SecondLine};
 use std::collections::VecDeque;
@@ -27,6 +31,7 @@ use std::fmt;
 use std::time::Duration;
 use submit::Dialogue;
 use sync::Sync;
+use tempo::Tempo;
 
 /// What may differ from modem to modem.
 #[derive(Clone, Debug)]
@@ -62,6 +67,10 @@ pub struct Engine {
     /// An orphan `+CMGS:` came: until then an `OK` is its own, not the running command's.
     orphan_ok_until: Option<Mono>,
     owed: Owed,
+    tempo: Tempo,
+    functionality: Functionality,
+    /// It was seen to answer a message with `OK` alone.
+    answers_bare: bool,
     next_barrier: usize,
     /// What is said before the modem is looked for.
     revival: VecDeque<Command>,
@@ -111,6 +120,9 @@ impl Engine {
             said: VecDeque::new(),
             orphan_ok_until: None,
             owed: Owed::default(),
+            tempo: Tempo::default(),
+            functionality: Functionality::default(),
+            answers_bare: false,
             next_barrier: 0,
             revival: VecDeque::new(),
             outputs: VecDeque::new(),
@@ -138,6 +150,8 @@ impl Engine {
         match input {
             Input::Start { listen_until } => {
                 self.drop_everything();
+                // It may be another modem.
+                self.answers_bare = false;
                 self.start(now, listen_until);
             }
             Input::Revive(commands) => self.revival = commands.into(),
@@ -198,8 +212,8 @@ impl Engine {
     fn begin(&mut self, now: Mono, job: Job) {
         match job {
             Job::Command(command) => {
-                self.say(command.text());
-                let deadline = now + command.deadline;
+                self.say(now, command.text());
+                let deadline = now + command.deadline + self.tempo.allowance();
                 self.state = State::Command(Running { command, deadline, grace: None, lines: Vec::new(), bytes: 0 });
             }
             Job::Submit(submit) => self.begin_submit(now, submit),
@@ -289,12 +303,16 @@ impl Engine {
     }
 
     fn take_line(&mut self, now: Mono, line: Line) {
-        let Some(meaning) = self.read(line) else { return };
+        let Some(meaning) = self.read(now, line) else { return };
         match (std::mem::replace(&mut self.state, State::Closed), meaning) {
             (State::Submit(dialogue), meaning) => self.line_in_submit(now, dialogue, meaning),
             (State::Sync(sync), meaning) => self.line_in_sync(now, sync, meaning),
             (State::Command(running), Meaning::Answer(line)) => self.command_answered(now, running, line),
             (State::Command(running), Meaning::Final(result)) if !self.is_orphans(now, result) => {
+                self.tempo.answered(now, running.command.is_usual());
+                if !result.is_ok() && running.command.answers_with("+CFUN:") {
+                    self.functionality.settle();
+                }
                 self.idle(now, result);
                 self.reply(running.lines, ReplyEnd::Final(result));
             }
@@ -319,6 +337,9 @@ impl Engine {
         if running.grace.is_none() {
             running.grace = running.command.grace.map(|grace| now + grace);
         }
+        if line.prefix() == Some("+CFUN:") {
+            self.functionality.settle();
+        }
         running.bytes += line.as_str().len() + size_of::<Line>();
         if running.bytes <= MAX_REPLY {
             running.lines.push(line);
@@ -331,7 +352,7 @@ impl Engine {
             self.idle(now, FinalResult::Ok);
             return self.reply(running.lines, ReplyEnd::Final(FinalResult::Ok));
         }
-        self.owed.add(now);
+        self.owed.add_timed_out(now, self.tempo.since());
         self.reply(running.lines, ReplyEnd::TimedOut);
         self.resynchronise(now, Some(running.command));
     }
@@ -347,13 +368,18 @@ impl Engine {
     /// A `+CMGS:` that nobody waits for. The `OK` behind it is as much an orphan.
     fn orphan(&mut self, now: Mono, reference: u8) {
         self.orphan_ok_until = Some(now + ORPHAN_OK);
+        self.answers_bare = false;
         self.emit(Event::OrphanResult { reference });
     }
 
     /// A result came that ends nothing: it may be one that was owed.
     fn is_nobodys(&mut self, now: Mono, result: FinalResult) -> bool {
         self.is_orphans(now, result);
-        self.owed.pay(now, result)
+        let paid = self.owed.pay(now, result);
+        if let Some(asked) = paid.as_ref().and_then(|debt| debt.asked) {
+            self.tempo.late(now - asked);
+        }
+        paid.is_some()
     }
 
     /// Whether `result` is the `OK` of an orphan `+CMGS:`.
@@ -361,7 +387,9 @@ impl Engine {
         result.is_ok() && self.orphan_ok_until.take().is_some_and(|until| now < until)
     }
 
-    fn say(&mut self, text: &str) {
+    fn say(&mut self, now: Mono, text: &str) {
+        self.tempo.said(now);
+        self.functionality.said(now, text);
         if self.said.len() == SAID {
             self.said.pop_front();
         }

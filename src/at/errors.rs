@@ -6,6 +6,11 @@ pub fn cms_name(code: u16) -> Option<&'static str> {
     name(CMS, code)
 }
 
+/// The name of a `+CMS ERROR` number of a maker's own, where it is known that it is this maker's.
+pub fn makers_cms_name(code: u16) -> Option<&'static str> {
+    cms_name(code)?.strip_prefix("vendor-specific: ")?.split(", or ").next()
+}
+
 /// The name of a `+CME ERROR` number.
 pub fn cme_name(code: u16) -> Option<&'static str> {
     name(CME, code)
@@ -336,6 +341,9 @@ mod tests {
     #[test]
     fn names() {
         assert_eq!(cms_name(331), Some("no network service"));
+        assert_eq!(cms_name(516), Some("vendor-specific: invalid length, or location too high"));
+        assert_eq!((makers_cms_name(516), makers_cms_name(535)), (Some("invalid length"), Some("PS busy")));
+        assert_eq!((makers_cms_name(512), makers_cms_name(21)), (None, None));
         assert_eq!(cme_name(16), Some("incorrect password"));
         assert_eq!(cms_name(9999), None);
     }

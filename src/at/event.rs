@@ -95,7 +95,7 @@ impl fmt::Debug for Output {
 /// What happened. No `Debug` output of it holds a PDU, a text or a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// After [`Input::Start`]: two clean answers to `AT`. Commands are taken from now on.
+    /// After [`Input::Start`]: two clean answers to `AT`, or one to a query behind it. Commands are taken from now on.
     Synchronised,
     /// After [`Input::Start`]: no answer to `AT`. Only another start helps.
     Unresponsive,

@@ -4,6 +4,7 @@
 //! error, only no knowledge.
 
 use super::line::Line;
+use crate::domain::secret::Secret;
 use nom::branch::alt;
 use nom::bytes::complete::{take_till, take_while1};
 use nom::character::complete::{char, one_of, space0, u8 as number_u8};
@@ -240,7 +241,8 @@ pub fn stored_at(line: &str) -> Option<StoredAt> {
 /// What follows a `+CMT:`, `+CDS:`, `+CMGR:` or `+CMGL:` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Follows {
-    /// A PDU of so many TPDU octets; the service centre's field comes on top.
+    /// A PDU of so many TPDU octets; the service centre's field comes on top. 0: what is announced can be no length, so
+    /// that no PDU fits it.
     Pdu(usize),
     /// A text: the modem has left PDU mode.
     Text,
@@ -252,10 +254,15 @@ pub enum Follows {
 pub fn follows(line: &str) -> Option<Follows> {
     let fields = fields(line);
     let length = |f: Option<&Field<'_>>| f.and_then(Field::number).filter(|n| (1..=MAX_TPDU).contains(n));
+    // `<stat>` is a number in PDU mode, and a string in text mode (27.005 §3.1).
+    let by_number = |at: usize| fields.get(at).is_some_and(|f| !f.quoted && f.number::<u8>().is_some());
     let pdu = match prefix(line)? {
-        "+CMT:" | "+CDS:" if fields.len() <= 2 => length(fields.iter().rev().find(|f| !f.text.is_empty())),
-        "+CMGR:" if fields.len() <= 3 => length(fields.last()),
-        "+CMGL:" if fields.len() <= 4 => length(fields.last()).filter(|_| fields[1].number::<u8>().is_some()),
+        "+CMT:" | "+CDS:" if fields.len() <= 2 => {
+            let last = fields.iter().rev().find(|f| !f.text.is_empty());
+            last.filter(|f| !f.quoted && f.number::<u32>().is_some()).map(|f| length(Some(f)).unwrap_or(0))
+        }
+        "+CMGR:" if by_number(0) => Some(length(fields.get(1..).and_then(<[_]>::last)).unwrap_or(0)),
+        "+CMGL:" if by_number(1) => Some(length(fields.get(2..).and_then(<[_]>::last)).unwrap_or(0)),
         "+CDS:" => return Some(Follows::Nothing),
         "+CMT:" | "+CMGR:" | "+CMGL:" => None,
         _ => return None,
@@ -295,11 +302,13 @@ pub struct StoredMessage {
     pub index: Option<u16>,
     /// 0 received unread, 1 received read, 2 stored unsent, 3 stored sent.
     pub status: u8,
-    /// The message; `None` if it was cut, or did not have the announced length.
+    /// The message; `None` if it was cut, is no hexadecimal, or does not have the announced length.
     pub pdu: Option<PduHex>,
+    /// Without a PDU: what stood in its place, as it came. `None` if nothing did.
+    pub raw: Option<Secret>,
 }
 
-/// Reads the messages of a reply; a header without its PDU is a message that can't be read but can be deleted.
+/// Reads the messages of a reply; what stands behind a header and is no PDU is given as it is.
 pub fn stored_messages(lines: &[Line]) -> Vec<StoredMessage> {
     let header = |(i, line): (usize, &Line)| {
         let line = line.as_str();
@@ -307,8 +316,14 @@ pub fn stored_messages(lines: &[Line]) -> Vec<StoredMessage> {
         let fields = fields(line);
         let listed = prefix(line)? == "+CMGL:";
         let index = if listed { Some(fields.first()?.number()?) } else { None };
-        let pdu = lines.get(i + 1).and_then(|next| PduHex::new(next.as_str(), octets));
-        Some(StoredMessage { index, status: fields.get(usize::from(listed))?.number()?, pdu })
+        let status = fields.get(usize::from(listed))?.number()?;
+        let is_header = |line: &&Line| matches!(follows(line.as_str()), Some(Follows::Pdu(_) | Follows::Text));
+        let behind: Vec<&str> = lines[i + 1..].iter().take_while(|line| !is_header(line)).map(Line::as_str).collect();
+        let pdu = behind.iter().find_map(|hex| PduHex::new(hex, octets));
+        let raw = behind.first().filter(|_| pdu.is_none()).map(|raw| Secret::new(*raw));
+        // Some modems say so of a place in which nothing lies.
+        let is_empty = octets == 0 && behind.is_empty();
+        (!is_empty).then_some(StoredMessage { index, status, pdu, raw })
     };
     lines.iter().enumerate().filter_map(header).collect()
 }
@@ -619,12 +634,17 @@ mod tests {
             ("+CMGR: 0,,29", Some(Pdu(29))),
             ("+CMGR: 0,\"\",50", Some(Pdu(50))),
             ("+CMGR: 3,29", Some(Pdu(29))),
+            ("+CMGR: 0,,9999", Some(Pdu(0))),
+            ("+CMGR: 0,,2x", Some(Pdu(0))),
+            ("+CMGR: 0,,0", Some(Pdu(0))),
+            ("+CMGR: 1", Some(Pdu(0))),
+            ("+CMGL: 7,1,,", Some(Pdu(0))),
             ("+CMGR: \"REC READ\",\"+8529\",,\"07/02/18,00:05:10+32\"", Some(Text)),
             ("+CMGL: 17,3,35", Some(Pdu(35))),
             ("+CMGL: 0,1,\"a,b\",35", Some(Pdu(35))),
             ("+CMGL: 1,\"REC READ\",\"+85\",,\"07/02/18,00:05:10+32\"", Some(Text)),
             ("+CMTI: \"SM\",3", None),
-            ("+CMT: ,9999", Some(Text)),
+            ("+CMT: ,9999", Some(Pdu(0))),
         ];
         for (line, expected) in rows {
             assert_eq!(follows(line), expected, "{line}");
@@ -641,11 +661,39 @@ mod tests {
     }
 
     #[test]
-    fn stored_messages_that_are_cut_stay_without_a_pdu() {
-        let lines = ["+CMGL: 0,1,,2", "001122", "+CMGL: 3,0,2", "+CMGL: 4,0,\"\",2", "0011"];
+    fn r8_what_stands_behind_a_header_and_is_no_pdu_is_given_as_it_is() {
+        let lines = [
+            "+CMGL: 0,1,,2",
+            "001122",
+            "+CMGL: 3,0,2",
+            "+CMGL: 4,0,\"\",2",
+            "0011",
+            "+CMGL: 5,0,,2",
+            "001G22",
+            "+CMGL: 6,0,,900",
+            "001122",
+            "+CMGL: 7,0,,2",
+            "no hexadecimal",
+            "003344",
+            "+CMGL: 8,0,,0",
+        ];
         let lines: Vec<_> = lines.iter().map(|l| Line::new(l.as_bytes())).collect();
-        let found: Vec<_> = stored_messages(&lines).into_iter().map(|m| (m.index, m.status, m.pdu.is_some())).collect();
-        assert_eq!(found, [(Some(0), 1, true), (Some(3), 0, false), (Some(4), 0, false)]);
+        let found: Vec<_> = stored_messages(&lines)
+            .into_iter()
+            .map(|m| (m.index.unwrap(), m.status, m.pdu.is_some(), m.raw.map(|raw| raw.reveal().to_owned())))
+            .collect();
+        let raw = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found,
+            [
+                (0, 1, true, None),
+                (3, 0, false, None),
+                (4, 0, false, raw("0011")),
+                (5, 0, false, raw("001G22")),
+                (6, 0, false, raw("001122")),
+                (7, 0, true, None),
+            ]
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::line::Line;
 use super::response::{self, Follows, PduHex, PinState, Registration, StoredAt};
+use crate::domain::secret::Secret;
 
 /// News from the modem.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,13 @@ pub enum Urc {
     Message(PduHex),
     /// `+CDS:` a status report, directly.
     Report(PduHex),
+    /// What came in the place of a `+CMT:` or `+CDS:` PDU and is none: cut, or no hexadecimal.
+    Garbled {
+        /// Whether it was announced as a status report.
+        report: bool,
+        /// What it is, as it came.
+        raw: Secret,
+    },
     /// A message or report in text mode: the modem has left PDU mode, as after an unseen reboot. It was not kept.
     TextMode,
     /// `+CREG:`, `+CGREG:` or `+CEREG:` unasked.

@@ -84,6 +84,11 @@ impl Client {
         self.call(Method::POST, path, Some(body))
     }
 
+    /// Changes something.
+    pub(super) fn patch(&self, path: &str, body: &Value) -> Result<Value, Stop> {
+        self.call(Method::PATCH, path, Some(body))
+    }
+
     /// Takes something away.
     pub(super) fn delete(&self, path: &str) -> Result<Value, Stop> {
         self.call(Method::DELETE, path, None)

@@ -6,10 +6,10 @@ use crate::store::sled_backend::STORE;
 use crate::store::vault::StoreKind;
 use crate::store::{Permission, Scope};
 use clap::builder::PossibleValuesParser;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
-/// API keys: make, list, revoke
+/// API keys: make, change, rotate, list, revoke
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {
@@ -37,6 +37,34 @@ enum Command {
         /// When it ends by itself, as 2027-01-31T00:00:00Z
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Change what holds for a key, at once; what is not named stays
+    Set {
+        /// The key's id, as key_…
+        id: String,
+        /// Another name
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        settings: Settings,
+        /// What to take away again; any number of times
+        #[arg(long, value_name = "SETTING", value_delimiter = ',',
+              value_parser = PossibleValuesParser::new(LISTS.into_iter().chain(SINGLES)))]
+        clear: Vec<String>,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Make a key in a key's place; the older one stays good for a while
+    Rotate {
+        /// The key's id, as key_…
+        id: String,
+        /// Seconds until the older one ends [default: 86400]
+        #[arg(long, value_name = "SECONDS")]
+        overlap: Option<u64>,
         #[command(flatten)]
         options: Options,
     },
@@ -67,9 +95,67 @@ enum Command {
     },
 }
 
+/// What may hold for a key beside its scopes.
+#[derive(Debug, clap::Args)]
+struct Settings {
+    /// An address or block that it may be used from, as 10.0.0.0/8; any number of times
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',')]
+    network: Vec<String>,
+    /// A country that it may send to, as DE; any number of times
+    #[arg(long, value_name = "COUNTRY", value_delimiter = ',')]
+    country: Vec<String>,
+    /// Messages and verifications in any 60 seconds
+    #[arg(long, value_name = "N")]
+    per_minute: Option<u32>,
+    /// Messages and verifications in any 60 minutes
+    #[arg(long, value_name = "N")]
+    per_hour: Option<u32>,
+    /// Messages and verifications in any 24 hours
+    #[arg(long, value_name = "N")]
+    per_day: Option<u32>,
+    /// Don't let its caller learn that a number is blocked or has opted out (true or false)
+    #[arg(long, value_name = "BOOL")]
+    conceal: Option<bool>,
+    /// A template that it may use, the one that it uses unasked first; any number of times
+    #[arg(long, value_name = "TEMPLATE", value_delimiter = ',')]
+    template: Vec<String>,
+    /// The name that its texts show
+    #[arg(long)]
+    brand: Option<String>,
+    /// A web host that its codes may be bound to; any number of times
+    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    host: Vec<String>,
+    /// The hash of an Android app that its texts may be addressed to; any number of times
+    #[arg(long, value_name = "HASH", value_delimiter = ',')]
+    app: Vec<String>,
+}
+
+impl Settings {
+    fn put_into(&self, body: &mut Value) {
+        for (name, list) in LISTS.iter().zip([&self.network, &self.country, &self.template, &self.host, &self.app]) {
+            if !list.is_empty() {
+                body[name] = json!(list);
+            }
+        }
+        let limits = [self.per_minute, self.per_hour, self.per_day].map(|limit| limit.map(|n| json!(n)));
+        for (name, value) in SINGLES.iter().zip(limits.into_iter().chain([self.brand.as_ref().map(|b| json!(b))])) {
+            if let Some(value) = value {
+                body[name] = value;
+            }
+        }
+        if let Some(conceal) = self.conceal {
+            body["conceal"] = json!(conceal);
+        }
+    }
+}
+
+/// Settings that an empty list takes away, and those that null does.
+const LISTS: [&str; 5] = ["networks", "countries", "templates", "hosts", "apps"];
+const SINGLES: [&str; 4] = ["per_minute", "per_hour", "per_day", "brand"];
+
 pub(super) fn run(args: &Args) -> Result<(), Stop> {
     match &args.command {
-        Command::Create { name, scope, permission, client, expires, options } => {
+        Command::Create { name, scope, permission, client, expires, settings, options } => {
             let mut body = json!({"name": name, "scopes": scope});
             if !permission.is_empty() {
                 body["permissions"] = json!(permission);
@@ -80,13 +166,30 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
             if let Some(expires) = expires {
                 body["expires_at"] = json!(expires);
             }
-            let made = Client::new(options)?.post("/v1/keys", &body)?;
-            if options.json {
-                return console::json(&made);
+            settings.put_into(&mut body);
+            show_once(options, &Client::new(options)?.post("/v1/keys", &body)?)
+        }
+        Command::Set { id, name, settings, clear, options } => {
+            let mut body = json!({});
+            if let Some(name) = name {
+                body["name"] = json!(name);
             }
-            console::line(format!("{}  {}", console::cell(&made, "id"), console::cell(&made, "scopes")))?;
-            console::line(console::cell(&made, "key"))?;
-            console::line("This is shown once. Put it where the application finds it, and nowhere else.")
+            settings.put_into(&mut body);
+            for setting in clear {
+                body[setting] = if LISTS.contains(&setting.as_str()) { json!([]) } else { Value::Null };
+            }
+            let key = Client::new(options)?.patch(&format!("/v1/keys/{}", encoded(id)), &body)?;
+            if options.json {
+                return console::json(&key);
+            }
+            for setting in LISTS.iter().chain(&SINGLES).chain(&["conceal"]) {
+                console::line(format!("{setting:<12} {}", console::cell(&key, setting)))?;
+            }
+            Ok(())
+        }
+        Command::Rotate { id, overlap, options } => {
+            let body = overlap.map_or_else(|| json!({}), |seconds| json!({"overlap_seconds": seconds}));
+            show_once(options, &Client::new(options)?.post(&format!("/v1/keys/{}/rotate", encoded(id)), &body)?)
         }
         Command::List { options } => {
             let list = Client::new(options)?.get("/v1/keys")?;
@@ -108,6 +211,15 @@ pub(super) fn run(args: &Args) -> Result<(), Stop> {
         Command::RotateMaster { options } => rotate_master(options),
         Command::ResetAdmin { place } => reset_admin(place),
     }
+}
+
+fn show_once(options: &Options, made: &Value) -> Result<(), Stop> {
+    if options.json {
+        return console::json(made);
+    }
+    console::line(format!("{}  {}", console::cell(made, "id"), console::cell(made, "scopes")))?;
+    console::line(console::cell(made, "key"))?;
+    console::line("This is shown once. Put it where the application finds it, and nowhere else.")
 }
 
 fn rotate_master(options: &Options) -> Result<(), Stop> {
@@ -161,9 +273,13 @@ const EXAMPLES: &str = "\
 Examples:
   otpgate keys create shop --scope verify,check
   otpgate keys create monitoring --scope read --expires 2027-01-31T00:00:00Z
+  otpgate keys create web --scope verify,check --network 10.0.0.0/8 --country DE,AT --per-hour 200 --brand Acme
+  otpgate keys set key_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b --per-hour 500 --clear networks
+  otpgate keys rotate key_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b --overlap 3600
   otpgate keys list
   otpgate keys revoke key_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b
   otpgate keys rotate-master
   sudo otpgate keys reset-admin --data-dir /var/lib/otpgate
 
-Scopes: verify (create, resend, cancel), check, send (free text), read, simulator (the inbox), admin (all, and keys).";
+Scopes: verify (create, resend, cancel), check, send (free text), read, simulator (the inbox), admin (all, and keys),
+myotp (MyOTP.App's calls, with the header X-API-Key, and nothing else).";

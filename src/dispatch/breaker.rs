@@ -6,7 +6,7 @@
 use super::retry::{self, Blame};
 use super::unassigned::NumberHash;
 use crate::domain::message::PartResult;
-use crate::domain::reason::Reason;
+use crate::domain::reason::{Meaning, Reason};
 use crate::domain::time::{Deadline, Now, Wall};
 use std::time::Duration;
 
@@ -131,11 +131,14 @@ pub fn in_words(reason: Reason) -> &'static str {
         Reason::Cms(21) => {
             "the network rejects what it sends: filtered, without credit, or with the wrong SMSC; compare its SMSC, then ask the operator"
         }
-        Reason::Cms(28 | 30) | Reason::Cme(102..=104 | 108) => {
+        Reason::Cms(28 | 30) | Reason::MakersCms(770, Meaning::SimCard) | Reason::Cme(102..=104 | 108) => {
             "the network does not know it as a subscriber: not activated yet, or ended; ask the operator"
         }
         Reason::Cms(29 | 50 | 69 | 193) => {
             "its plan has no SMS, or none over this kind of network; ask the operator for a plan that has"
+        }
+        Reason::MakersCms(_, Meaning::SimCard) | Reason::Cme(105 | 106) => {
+            "the network does not admit its modem: it is locked or not approved there; try the card in another modem, then ask the operator"
         }
         Reason::Cms(330) => "it has no SMSC; write the operator's as smsc into its [[sim_card]]",
         Reason::Cms(34 | 38) => {
@@ -172,6 +175,7 @@ mod tests {
         for (name, numbers, code, opens) in [
             ("one number", [1, 1, 1, 1], 21, false),
             ("two numbers", [1, 2, 1, 2], 21, false),
+            ("two numbers while the network is out of order, or without credit", [1, 2, 1, 2], 38, false),
             ("three", [1, 2, 2, 3], 21, true),
             ("three, without credit", [1, 2, 3, 3], 38, true),
             ("three numbers that are unassigned", [1, 2, 3, 4], 1, false),

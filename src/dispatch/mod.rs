@@ -3,6 +3,7 @@
 pub mod breaker;
 pub mod calendar;
 pub mod canary;
+pub mod delivery;
 pub mod quota;
 pub mod retry;
 pub mod router;

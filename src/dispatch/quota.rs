@@ -7,10 +7,14 @@
 use super::calendar::{self, LONGEST_DAY, LONGEST_MONTH};
 use super::unassigned::NumberHash;
 use crate::config::Limits;
+use crate::domain::message::{Message, Priority};
 use crate::domain::time::{Mono, Now, Wall};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+
+mod forecast;
+pub use forecast::{Forecast, Queue};
 
 /// A moment by the boot clock, in milliseconds since this boot; what was before it is negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,7 +51,8 @@ impl At {
         Duration::from_millis(u64::try_from(Self::now(now).0.saturating_sub(self.0)).unwrap_or(0))
     }
 
-    fn plus(self, time: Duration) -> Self {
+    /// So much later.
+    pub fn plus(self, time: Duration) -> Self {
         Self(self.0.saturating_add(ms(time)))
     }
 
@@ -107,6 +112,36 @@ pub struct Hold {
     pub by: Window,
 }
 
+/// What kind of message a part belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A code, or marked as urgent.
+    Urgent,
+    /// Neither, and of one part.
+    Plain,
+    /// Neither, and of several parts, which go out all at once.
+    Long,
+}
+
+impl Kind {
+    /// The kind of a message.
+    pub fn of(message: &Message) -> Self {
+        match (message.priority, message.parts) {
+            (Priority::Otp | Priority::High, _) => Self::Urgent,
+            (Priority::Normal, 0 | 1) => Self::Plain,
+            (Priority::Normal, _) => Self::Long,
+        }
+    }
+}
+
+/// A part that was sent within the last hour.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    at: At,
+    number: NumberHash,
+    kind: Kind,
+}
+
 /// A message that asks for room.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ask {
@@ -118,6 +153,8 @@ pub struct Ask {
     pub urgent: bool,
     /// Parts of messages that a modem has already, and may begin any moment.
     pub promised: u32,
+    /// Those of them that are long plain messages'.
+    pub promised_long: u32,
     /// How many messages those are.
     pub promises: u32,
 }
@@ -138,12 +175,14 @@ pub struct Used {
 pub struct Account {
     limits: Limits,
     /// The last hour's parts, oldest first.
-    recent: VecDeque<(At, NumberHash)>,
+    recent: VecDeque<Sent>,
     day: Period,
     month: Period,
     /// Today's numbers, and how many parts each has had.
     numbers: BTreeMap<NumberHash, u32>,
     free_from: At,
+    /// The same for what is urgent.
+    urgent_from: At,
     /// Whether the card is new: then less is allowed.
     is_new: bool,
 }
@@ -194,7 +233,8 @@ impl Account {
         let day = Period::new(calendar::day(now.wall, &zone(&limits)), now);
         let month = Period::new(calendar::month(now.wall, &zone(&limits), billing_day(&limits)), now);
         let (recent, numbers) = (VecDeque::new(), BTreeMap::new());
-        Self { limits, recent, day, month, numbers, free_from: At::now(now), is_new: false }
+        let from = At::now(now);
+        Self { limits, recent, day, month, numbers, free_from: from, urgent_from: from, is_new: false }
     }
 
     /// Says whether it counts as new.
@@ -203,12 +243,13 @@ impl Account {
     }
 
     /// Counts a part that is on record from then.
-    pub fn restore(&mut self, at: At, number: NumberHash, now: &Now) {
+    pub fn restore(&mut self, at: At, number: NumberHash, kind: Kind, now: &Now) {
         let at = at.min(At::now(now));
         if at > At::ago(HOUR, now) {
-            let place = self.recent.partition_point(|(other, _)| *other <= at);
-            self.recent.insert(place, (at, number));
+            let place = self.recent.partition_point(|other| other.at <= at);
+            self.recent.insert(place, Sent { at, number, kind });
             self.free_from = self.free_from.max(at.plus(self.spacing()));
+            self.urgent_from = self.free_from;
         }
         self.day.take(at);
         self.month.take(at);
@@ -219,23 +260,27 @@ impl Account {
 
     /// Counts a part that is about to be sent. The next message may follow after the spacing, more or less: `jitter` is
     /// random, since even beats are what networks look for. Parts of one message follow each other at once, and what they
-    /// would have waited the next one waits.
-    pub fn charge(&mut self, number: NumberHash, jitter: u8, now: &Now) {
+    /// would have waited the next one waits; but behind a plain one no code waits longer than behind a single part.
+    pub fn charge(&mut self, number: NumberHash, kind: Kind, jitter: u8, now: &Now) {
         self.roll(now);
         let at = At::now(now);
-        self.recent.push_back((at, number));
+        self.recent.push_back(Sent { at, number, kind });
         self.day.take(at);
         self.month.take(at);
         *self.numbers.entry(number).or_default() += 1;
         let spacing = self.spacing() * (768 + u32::from(jitter) * 2) / 1024;
         self.free_from = self.free_from.max(at).plus(spacing);
+        self.urgent_from = match kind {
+            Kind::Urgent => self.urgent_from.max(at).plus(spacing),
+            Kind::Plain | Kind::Long => self.urgent_from.max(at.plus(spacing)),
+        };
     }
 
     /// Takes back what was counted for a part that provably was not sent. The spacing stays: it was tried.
     pub fn give_back(&mut self, number: NumberHash, now: &Now) {
         self.roll(now);
-        let Some(place) = self.recent.iter().rposition(|(_, other)| *other == number) else { return };
-        let Some((at, _)) = self.recent.remove(place) else { return };
+        let Some(place) = self.recent.iter().rposition(|other| other.number == number) else { return };
+        let Some(Sent { at, .. }) = self.recent.remove(place) else { return };
         self.day.give_back(at);
         self.month.give_back(at);
         if at >= self.day.begun
@@ -251,10 +296,12 @@ impl Account {
     /// Whether a message may go now; if not, the window that keeps it longest.
     pub fn ask(&mut self, ask: Ask, now: &Now) -> Result<(), Hold> {
         self.roll(now);
-        let spacing = (self.free_from > At::now(now)).then_some((Window::Spacing, Some(self.free_from)));
-        let sliding = [(Window::Minute, MINUTE, self.limits.per_minute), (Window::Hour, HOUR, self.limits.per_hour)];
-        let sliding =
-            sliding.map(|(window, length, limit)| Some((window, self.slides_free(length, limit?, ask, now)?)));
+        let from = self.spaced_from(ask.urgent);
+        let spacing = (from > At::now(now)).then_some((Window::Spacing, Some(from)));
+        let sliding = self.sliding().map(|slide| {
+            let slide = slide?;
+            Some((slide.window, self.slides_free(slide, ask, now)?))
+        });
         let of_calendar = [
             (Window::Day, self.day.parts, self.per_day(), self.day.ends, ask.parts, ask.promised),
             (Window::Month, self.month.parts, self.limits.per_month, self.month.ends, ask.parts, ask.promised),
@@ -289,7 +336,7 @@ impl Account {
     /// Begins the windows that have ended.
     fn roll(&mut self, now: &Now) {
         let hour_ago = At::ago(HOUR, now);
-        while self.recent.front().is_some_and(|(at, _)| *at <= hour_ago) {
+        while self.recent.front().is_some_and(|sent| sent.at <= hour_ago) {
             self.recent.pop_front();
         }
         let limits = &self.limits;
@@ -322,28 +369,47 @@ impl Account {
         ]
     }
 
-    /// When enough parts have left a window that slides. No message waits until more than half of it is free: where others
-    /// go out steadily, that is never. Its parts are not sent apart, so a longer one runs over, and those behind it wait for
-    /// that.
-    fn slides_free(&self, length: Duration, limit: u32, ask: Ask, now: &Now) -> Option<Option<At>> {
-        let limit = for_whom(limit, ask.urgent);
-        if limit == 0 {
+    /// When enough parts have left a window that slides.
+    fn slides_free(&self, slide: Slide, ask: Ask, now: &Now) -> Option<Option<At>> {
+        if for_whom(slide.limit, ask.urgent) == 0 {
             return Some(None);
         }
-        let used = self.since(length, now);
-        let too_many =
-            (used + (ask.promised + ask.parts.min(limit.div_ceil(2))) as usize).checked_sub(limit as usize)?;
-        if too_many == 0 {
+        let first = self.first_since(slide.length, now);
+        let count = self.recent.len() - first;
+        let has_room = |gone: usize| slide.has_room(self.recent.range(first + gone..), ask);
+        if slide.is_roomy(count, ask) || has_room(0) {
             return None;
         }
+        // With each part that leaves there is no less room.
+        let (mut too_few, mut enough) = (0, count);
+        while too_few + 1 < enough {
+            let middle = (too_few + enough) / 2;
+            if has_room(middle) { enough = middle } else { too_few = middle }
+        }
         // What is promised only has no time yet; it will have left by then, or be asked for again.
-        let last = self.recent.len() - used + too_many.min(used.max(1)) - 1;
-        let from = self.recent.get(last).map_or_else(|| At::now(now), |(at, _)| *at);
-        Some(Some(from.plus(length)))
+        let from = enough.checked_sub(1).and_then(|last| self.recent.get(first + last));
+        Some(Some(from.map_or_else(|| At::now(now), |sent| sent.at).plus(slide.length)))
     }
 
     fn since(&self, length: Duration, now: &Now) -> usize {
-        self.recent.len() - self.recent.partition_point(|(at, _)| *at <= At::ago(length, now))
+        self.recent.len() - self.first_since(length, now)
+    }
+
+    fn first_since(&self, length: Duration, now: &Now) -> usize {
+        self.recent.partition_point(|sent| sent.at <= At::ago(length, now))
+    }
+
+    fn sliding(&self) -> [Option<Slide>; 2] {
+        let Limits { per_minute, per_hour, .. } = self.limits;
+        [
+            // In a minute a long message is felt most: a third is kept for the codes behind it.
+            per_minute.map(|limit| Slide { window: Window::Minute, length: MINUTE, limit, share: limit - limit / 3 }),
+            per_hour.map(|limit| Slide { window: Window::Hour, length: HOUR, limit, share: for_whom(limit, false) }),
+        ]
+    }
+
+    fn spaced_from(&self, urgent: bool) -> At {
+        if urgent { self.urgent_from } else { self.free_from }
     }
 
     fn spacing(&self) -> Duration {
@@ -353,6 +419,53 @@ impl Account {
     fn per_day(&self) -> Option<u32> {
         let when_new = self.limits.per_day_when_new.filter(|_| self.is_new);
         self.limits.per_day.into_iter().chain(when_new).min()
+    }
+}
+
+/// A window that slides.
+///
+/// The parts of a message are not sent apart. So none waits until more than half of what it may take is free: where others go
+/// out steadily, that is never. One that is longer runs over, and those behind it wait for that; but no code does. Long plain
+/// messages have a share of the window. What they take beyond it is not held against codes, and while they are in it, other
+/// plain ones keep to the share, too.
+#[derive(Clone, Copy)]
+struct Slide {
+    window: Window,
+    length: Duration,
+    limit: u32,
+    share: u32,
+}
+
+impl Slide {
+    /// Whether there is room, with these parts in it.
+    fn has_room<'a>(&self, sent: impl Iterator<Item = &'a Sent>, ask: Ask) -> bool {
+        let (mut used, mut shared) = (0, ask.parts > 1);
+        for sent in sent {
+            shared |= sent.kind == Kind::Long;
+            used += u32::from(!self.is_over(used, sent, ask.urgent));
+        }
+        let mut promised = ask.promised;
+        if ask.urgent {
+            // As they will count once they are sent.
+            promised -= ask.promised_long.min(promised);
+            promised += ask.promised_long.min(self.share.saturating_sub(used));
+        }
+        let limit = self.limit_for(ask.urgent, shared);
+        used + promised + ask.parts.min(limit.div_ceil(2)) <= limit
+    }
+
+    /// Whether there is room, whatever the parts in it are.
+    fn is_roomy(&self, sent: usize, ask: Ask) -> bool {
+        sent as u32 + ask.promised + ask.parts.min(self.limit.div_ceil(2)) <= self.share
+    }
+
+    /// Whether a part behind so many others counts for nothing: it is a long message's, beyond its share.
+    fn is_over(&self, used: u32, sent: &Sent, urgent: bool) -> bool {
+        urgent && sent.kind == Kind::Long && used >= self.share
+    }
+
+    fn limit_for(&self, urgent: bool, shared: bool) -> u32 {
+        if !urgent && shared { self.share } else { for_whom(self.limit, urgent) }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::at::errors;
 use crate::domain::equipment::SimCard;
 use crate::domain::message::{Message, Part, PartId, PartResult, PartState, ReportVerdict, Then, max_attempts};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{Meaning, Reason};
 use crate::domain::time::Now;
 use std::time::Duration;
 
@@ -71,6 +71,14 @@ fn class(reason: Reason) -> Class {
             256.. => Temporary { tries: 3, pause: 10 },
             _ => Permanent,
         },
+        Reason::MakersCms(_, meaning) => match meaning {
+            Meaning::Message => Permanent,
+            // As 304: once more after the session has set it up again.
+            Meaning::Garbled => Temporary { tries: 2, pause: 1 },
+            Meaning::SimCard => SimCard,
+            Meaning::Modem => Wait { rest: 5 },
+            Meaning::Unclear => Temporary { tries: 3, pause: 10 },
+        },
         Reason::Cme(n) => match n {
             // Barred, restricted to fixed numbers, or rejected by the network: its own causes are 100 and 24.008's.
             56 | 62 | 102..=106 | 108 => SimCard,
@@ -89,6 +97,7 @@ fn class(reason: Reason) -> Class {
 fn is_unclear(reason: Reason) -> bool {
     match reason {
         Reason::Cms(n) => matches!(n, 21 | 30 | 127 | 255 | 332 | 500 | 512..),
+        Reason::MakersCms(_, meaning) => meaning == Meaning::Unclear,
         Reason::Cme(n) => matches!(n, 31 | 49 | 63 | 100),
         reason => reason == Reason::BareError,
     }
@@ -98,14 +107,16 @@ fn is_unclear(reason: Reason) -> bool {
 pub fn class_word(reason: Reason) -> Option<&'static str> {
     let is_storage = matches!(reason, Reason::Cms(208 | 209 | 211 | 320..=322) | Reason::Cme(20..=23));
     let is_modem = matches!(reason, Reason::Cms(210 | 212 | 213 | 340) | Reason::Cme(0..=4 | 51 | 52 | 60 | 601));
-    matches!(reason, Reason::Cms(_) | Reason::Cme(_) | Reason::BareError).then(|| match class(reason) {
-        Class::SimCard => "sim_card",
-        _ if is_storage => "storage",
-        _ if is_modem => "modem",
-        _ if is_unclear(reason) => "unclear",
-        Class::Permanent => "permanent",
-        Class::Temporary { .. } => "temporary",
-        Class::Wait { .. } => "modem",
+    matches!(reason, Reason::Cms(_) | Reason::MakersCms(..) | Reason::Cme(_) | Reason::BareError).then(|| {
+        match class(reason) {
+            Class::SimCard => "sim_card",
+            _ if is_storage => "storage",
+            _ if is_modem => "modem",
+            _ if is_unclear(reason) => "unclear",
+            Class::Permanent => "permanent",
+            Class::Temporary { .. } => "temporary",
+            Class::Wait { .. } => "modem",
+        }
     })
 }
 
@@ -113,6 +124,9 @@ pub fn class_word(reason: Reason) -> Option<&'static str> {
 pub fn explain(reason: Reason) -> String {
     let name = match reason {
         Reason::Cms(n) => errors::cms_name(n),
+        // The one number that two makers are known by, and mean otherwise.
+        Reason::MakersCms(517, Meaning::Modem) => Some("SIM not ready"),
+        Reason::MakersCms(n, _) => errors::makers_cms_name(n),
         Reason::Cme(n) => errors::cme_name(n),
         _ => None,
     };
@@ -150,6 +164,7 @@ pub fn blame(reason: Reason) -> Blame {
         Reason::Cms(331) | Reason::Cme(30 | 32 | 53..=55 | 107 | 111..=115 | 118) | Reason::NoResult => Blame::Network,
         // A storage, the validity period, or bytes that were lost.
         Reason::Cms(198 | 199 | 208..=213 | 304 | 305 | 320..=322) | Reason::Cme(20..=23) => Blame::Nobody,
+        Reason::MakersCms(_, Meaning::Garbled) => Blame::Nobody,
         reason => match class(reason) {
             Class::SimCard => Blame::SimCard,
             Class::Temporary { .. } => Blame::Network,
@@ -295,6 +310,11 @@ mod tests {
             (Reason::Cms(301), Class::Wait { rest: 5 }),
             (Reason::Cms(331), Class::Wait { rest: 5 }),
             (Reason::Cms(314), Class::Wait { rest: 5 }),
+            (Reason::Cms(516), Class::Temporary { tries: 3, pause: 10 }),
+            (Reason::MakersCms(516, Meaning::Message), Class::Permanent),
+            (Reason::MakersCms(517, Meaning::Garbled), Class::Temporary { tries: 2, pause: 1 }),
+            (Reason::MakersCms(770, Meaning::SimCard), Class::SimCard),
+            (Reason::MakersCms(517, Meaning::Modem), Class::Wait { rest: 5 }),
             (Reason::Cme(14), Class::Wait { rest: 5 }),
             (Reason::NotTransmitted, Class::Wait { rest: 0 }),
         ];
@@ -309,6 +329,9 @@ mod tests {
             (Reason::Cms(21), Blame::SimCard),
             (Reason::Cms(193), Blame::SimCard),
             (Reason::Cme(62), Blame::SimCard),
+            (Reason::MakersCms(770, Meaning::SimCard), Blame::SimCard),
+            (Reason::MakersCms(517, Meaning::Garbled), Blame::Nobody),
+            (Reason::MakersCms(535, Meaning::Modem), Blame::Nobody),
             (Reason::Cms(38), Blame::PerhapsSimCard),
             (Reason::Cms(41), Blame::Network),
             (Reason::Cms(331), Blame::Network),
@@ -334,6 +357,27 @@ mod tests {
             ),
             (Reason::Cms(38), Some("temporary"), "38 (network out of order); it may pass"),
             (Reason::Cms(999), Some("unclear"), "999; the number does not tell the cause"),
+            (
+                Reason::MakersCms(516, Meaning::Message),
+                Some("permanent"),
+                "516 (invalid length); no SIM card could send it as it is",
+            ),
+            (
+                Reason::MakersCms(517, Meaning::Garbled),
+                Some("temporary"),
+                "517 (invalid character in PDU); it may pass",
+            ),
+            (
+                Reason::MakersCms(517, Meaning::Modem),
+                Some("modem"),
+                "517 (SIM not ready); the modem, its SIM card or its network is not ready, and nothing is wrong with the message",
+            ),
+            (
+                Reason::MakersCms(770, Meaning::SimCard),
+                Some("sim_card"),
+                "(SIM invalid - network reject); this SIM card can't send it, another may",
+            ),
+            (Reason::MakersCms(515, Meaning::Unclear), Some("unclear"), "the number does not tell the cause"),
             (Reason::Cme(14), Some("modem"), "nothing is wrong with the message"),
             (Reason::BareError, Some("unclear"), "without a number; the number does not tell the cause"),
             (Reason::TtlPassed, None, "before a modem could send it"),

@@ -27,6 +27,12 @@ pub enum EventKind {
     SimCardBarred,
     /// A message that a SIM card sent to itself did not come back.
     CanaryFailed,
+    /// A SIM card's messages are taken, and hardly one is reported as delivered any more.
+    SimCardFiltered,
+    /// A modem's IMEI is missing, or told by another modem as well.
+    ModemDoubtful,
+    /// Two modems tell the same SIM card at the same time.
+    SimCardTwice,
     /// A webhook can't be told of anything: it fails again and again, is gone, or too much waits for it.
     WebhookFailing,
 }
@@ -62,7 +68,7 @@ pub struct LoggedEvent {
 
 impl EventKind {
     /// All of them. New ones are appended.
-    pub const ALL: [EventKind; 11] = [
+    pub const ALL: [EventKind; 14] = [
         Self::InboundReceived,
         Self::OptOutAdded,
         Self::OptOutRemoved,
@@ -73,6 +79,9 @@ impl EventKind {
         Self::SimCardLowBalance,
         Self::SimCardBarred,
         Self::CanaryFailed,
+        Self::SimCardFiltered,
+        Self::ModemDoubtful,
+        Self::SimCardTwice,
         Self::WebhookFailing,
     ];
 
@@ -89,6 +98,9 @@ impl EventKind {
             Self::SimCardLowBalance => "sim_card.low_balance",
             Self::SimCardBarred => "sim_card.barred",
             Self::CanaryFailed => "canary.failed",
+            Self::SimCardFiltered => "sim_card.filtered",
+            Self::ModemDoubtful => "modem.doubtful",
+            Self::SimCardTwice => "sim_card.twice",
             Self::WebhookFailing => "webhook.failing",
         }
     }

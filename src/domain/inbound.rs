@@ -17,11 +17,13 @@ pub struct Inbound {
     pub modem: Imei,
     /// The SIM card that it was sent to.
     pub sim_card: SimCard,
-    /// Who sent it: a number, with `+` if it is international, a short code or a name. `None` if that can't be read.
+    /// Who sent it: a number, with `+` if it is certain what it is to the rest of the world, else as it was written; a short
+    /// code or a name. `None` if that can't be read.
     pub from: Option<Secret>,
     /// When it was whole here, or was given out without the rest; while it waits for parts, when the first came.
     pub received: Wall,
-    /// The SMSC's time stamp, as it came, with its zone; of the first part that came. Nothing is decided on it.
+    /// The SMSC's time stamp, as it came, with its zone; of the first part that came. Nothing is decided on it but which of
+    /// two words of one sender was the later one.
     pub sent: Option<String>,
     /// What its parts have in common, if it is one of several.
     pub concat: Option<Concatenation>,
@@ -73,6 +75,11 @@ impl Inbound {
         self.concat.map_or(1, |concat| concat.total)
     }
 
+    /// When it was sent, by the SMSC's clock; if that can't be told, when it came.
+    pub fn was_sent(&self) -> Wall {
+        self.sent.as_deref().and_then(Wall::parse).unwrap_or(self.received)
+    }
+
     /// Whether all its parts are here.
     pub fn is_whole(&self) -> bool {
         self.parts.len() == usize::from(self.total())
@@ -117,6 +124,8 @@ pub struct InboundRules {
     pub stop_reply: Option<String>,
     /// What is answered to a call for help, if anything.
     pub help_reply: Option<String>,
+    /// The country in which a national number is one, where the SIM card does not tell its own: two letters.
+    pub country: Option<String>,
 }
 
 /// What an opt-out keeps back.
@@ -164,6 +173,7 @@ impl Default for InboundRules {
             covers: OptOutCovers::All,
             stop_reply: None,
             help_reply: None,
+            country: None,
         }
     }
 }

@@ -8,6 +8,8 @@ pub enum Reason {
     /// The modem or the network answered `+CMS ERROR` (TS 27.005 §3.2.5). Whether it was sent all the same, the phase and
     /// the number tell.
     Cms(u16),
+    /// The same with a number of its maker's own, 512 and above, which this maker is known to mean so. It was not sent.
+    MakersCms(u16, Meaning),
     /// The modem refused it with `+CME ERROR` (TS 27.007 §9.2).
     Cme(u16),
     /// The modem answered a bare `ERROR`.
@@ -40,11 +42,42 @@ pub enum Reason {
     TextLost,
 }
 
+/// What a maker means by a number of its own. Another maker may use the same one for something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// Something is wrong with the message as it is.
+    Message,
+    /// The PDU came through damaged.
+    Garbled,
+    /// The network does not let this SIM card send.
+    SimCard,
+    /// The modem, its SIM card or its network is not ready.
+    Modem,
+    /// It was refused; the number does not tell why.
+    Unclear,
+}
+
+impl Meaning {
+    /// All of them. New ones are appended.
+    pub const ALL: [Self; 5] = [Self::Message, Self::Garbled, Self::SimCard, Self::Modem, Self::Unclear];
+
+    /// The word in records.
+    fn record_code(self) -> &'static str {
+        match self {
+            Self::Message => "makers_cms_error_message",
+            Self::Garbled => "makers_cms_error_garbled",
+            Self::SimCard => "makers_cms_error_sim_card",
+            Self::Modem => "makers_cms_error_modem",
+            Self::Unclear => "makers_cms_error_unclear",
+        }
+    }
+}
+
 impl Reason {
     /// A stable code, the same for ever.
     pub fn code(self) -> &'static str {
         match self {
-            Self::Cms(_) => "cms_error",
+            Self::Cms(_) | Self::MakersCms(..) => "cms_error",
             Self::Cme(_) => "cme_error",
             Self::BareError => "modem_error",
             Self::NotTransmitted => "not_transmitted",
@@ -66,13 +99,21 @@ impl Reason {
     /// The number that goes with the code: an error number or a TP-ST.
     pub fn number(self) -> Option<u16> {
         match self {
-            Self::Cms(n) | Self::Cme(n) => Some(n),
+            Self::Cms(n) | Self::MakersCms(n, _) | Self::Cme(n) => Some(n),
             Self::Report(n) => Some(u16::from(n)),
             _ => None,
         }
     }
 
-    /// The inverse of [`Reason::code`] and [`Reason::number`], for records.
+    /// The code in records, which tell more than callers are told by it.
+    pub fn record_code(self) -> &'static str {
+        match self {
+            Self::MakersCms(_, meaning) => meaning.record_code(),
+            reason => reason.code(),
+        }
+    }
+
+    /// The inverse of [`Reason::record_code`] and [`Reason::number`].
     pub fn from_code(code: &str, number: Option<u16>) -> Option<Self> {
         let plain = [
             Self::BareError,
@@ -93,6 +134,10 @@ impl Reason {
             ("cms_error", Some(n)) => Some(Self::Cms(n)),
             ("cme_error", Some(n)) => Some(Self::Cme(n)),
             ("status_report", Some(n)) => u8::try_from(n).ok().map(Self::Report),
+            (_, Some(n)) if code.starts_with("makers_") => {
+                let meaning = Meaning::ALL.into_iter().find(|meaning| meaning.record_code() == code)?;
+                Some(Self::MakersCms(n, meaning))
+            }
             _ => plain.into_iter().find(|r| r.code() == code),
         }
     }
@@ -101,7 +146,7 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cms(n) => write!(f, "the modem or the network answered +CMS ERROR: {n}"),
+            Self::Cms(n) | Self::MakersCms(n, _) => write!(f, "the modem or the network answered +CMS ERROR: {n}"),
             Self::Cme(n) => write!(f, "the modem answered +CME ERROR: {n}"),
             Self::BareError => f.write_str("the modem answered ERROR without a number"),
             Self::NotTransmitted => f.write_str("the send was broken off before anything left the modem"),
@@ -131,6 +176,11 @@ mod tests {
     fn codes_read_back() {
         let all = [
             Reason::Cms(332),
+            Reason::MakersCms(516, Meaning::Message),
+            Reason::MakersCms(517, Meaning::Garbled),
+            Reason::MakersCms(770, Meaning::SimCard),
+            Reason::MakersCms(517, Meaning::Modem),
+            Reason::MakersCms(515, Meaning::Unclear),
             Reason::Cme(14),
             Reason::BareError,
             Reason::NotTransmitted,
@@ -148,8 +198,9 @@ mod tests {
             Reason::TextLost,
         ];
         for reason in all {
-            assert_eq!(Reason::from_code(reason.code(), reason.number()), Some(reason));
+            assert_eq!(Reason::from_code(reason.record_code(), reason.number()), Some(reason));
         }
+        assert_eq!(Reason::MakersCms(516, Meaning::Message).code(), "cms_error", "callers need not tell makers apart");
         assert_eq!(Reason::from_code("cms_error", None), None);
         assert_eq!(Reason::from_code("gone_fishing", None), None);
     }

@@ -16,6 +16,13 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+/// A new secret for a key of MyOTP.App's dialect, whose clients want 32 of `A-Z a-z 0-9 _ -`: 192 random bits.
+pub(crate) fn new_myotp_secret(random: &dyn Random) -> Secret {
+    let bits: [u8; 32] = random::bytes(random);
+    // 256 is a multiple of 64: no character is likelier than another.
+    Secret::new(bits.iter().map(|byte| char::from(BASE64URL[usize::from(byte % 64)])).collect::<String>())
+}
+
 /// A new secret for an API key: `otpg_` and 256 random bits in hexadecimal.
 pub fn new_secret(random: &dyn Random) -> Secret {
     let bits: [u8; 32] = random::bytes(random);
@@ -62,12 +69,64 @@ impl FromRequestParts<Cx> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, cx: &Cx) -> Result<Self, Problem> {
         let secret = bearer(&parts.headers)?;
-        // A good key is taken at any time. 256 bits can't be guessed, and a neighbour behind the same address who
-        // knocks with a key of yesterday must not lock out the one who sends codes.
-        if let Some(key) = cx.store.authenticate(&secret_sha256(secret)) {
-            return Ok(Self { key });
+        Ok(Self { key: authenticate(cx, parts, secret, |scope| !scope.is_foreign())? })
+    }
+}
+
+/// Why a request gets no further than the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoEntry {
+    /// No key has this secret, or none of this dialect.
+    Unknown,
+    /// And too many such requests came from there; so long until the next is looked at.
+    TooMany(Duration),
+    /// The key is not to be used from there.
+    Address,
+}
+
+/// The key that has this secret, if one of its scopes is of the dialect, and if it is used from where it may be.
+pub(crate) fn authenticate(
+    cx: &Context,
+    parts: &Parts,
+    secret: &str,
+    of_dialect: impl Fn(Scope) -> bool,
+) -> Result<Arc<ApiKey>, NoEntry> {
+    let client = address::client(parts, &cx.settings.trusted_proxies);
+    // A good key is taken at any time. 256 bits can't be guessed, and a neighbour behind the same address who
+    // knocks with a key of yesterday must not lock out the one who sends codes.
+    let known = cx.store.authenticate(&secret_sha256(secret));
+    let Some(key) = known.filter(|key| key.scopes.iter().any(|scope| of_dialect(*scope))) else {
+        let Some(left) = cx.logins.fail(client, cx.clock.now().mono) else {
+            tracing::warn!(client.address = %client, "A request with an unknown, revoked or expired API key");
+            return Err(NoEntry::Unknown);
+        };
+        return Err(NoEntry::TooMany(left));
+    };
+    let networks = &key.settings.networks;
+    if !networks.is_empty() && !networks.iter().any(|network| network.contains(client)) {
+        tracing::warn!(key.id = %key.id, client.address = %client, "An API key was used from where it may not be");
+        return Err(NoEntry::Address);
+    }
+    Ok(key)
+}
+
+impl From<NoEntry> for Problem {
+    fn from(why: NoEntry) -> Self {
+        match why {
+            NoEntry::Unknown => Self::new(
+                Kind::Unauthorized,
+                "This API key is unknown, revoked or expired; `otpgate keys list` shows which are not.",
+            ),
+            NoEntry::TooMany(left) => Self::new(
+                Kind::TooManyLogins,
+                "Too many requests with wrong keys came from this address in the last minute; mend the key, then try again.",
+            )
+            .retry_after(left.as_secs() + 1),
+            NoEntry::Address => Self::new(
+                Kind::AddressNotAllowed,
+                "This API key may not be used from this address; `otpgate keys set` changes its `networks`.",
+            ),
         }
-        Err(refused(cx, parts))
     }
 }
 
@@ -84,22 +143,6 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     }
     let (scheme, secret) = credential.to_str().ok().and_then(|c| c.split_once(' ')).ok_or_else(missing)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(secret.trim()) } else { Err(missing()) }
-}
-
-/// Counts a failed log-in; after ten in a minute from one address the answer is 429.
-fn refused(cx: &Context, parts: &Parts) -> Problem {
-    let client = address::client(parts, &cx.settings.trusted_proxies);
-    match cx.logins.fail(client, cx.clock.now().mono) {
-        None => {
-            tracing::warn!(client.address = %client, "A request with an unknown, revoked or expired API key");
-            Problem::new(Kind::Unauthorized, "This API key is unknown, revoked or expired; `otpgate keys list` shows which are not.")
-        }
-        Some(left) => Problem::new(
-            Kind::TooManyLogins,
-            "Too many requests with wrong keys came from this address in the last minute; mend the key, then try again.",
-        )
-        .retry_after(left.as_secs() + 1),
-    }
 }
 
 /// Failed log-ins by address.
@@ -131,6 +174,7 @@ impl Logins {
 }
 
 const PREFIX: &str = "otpg_";
+const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const WINDOW: Duration = Duration::from_secs(60);
 const MAX_FAILURES: u32 = 10;
 const MAX_ADDRESSES: usize = 1024;

@@ -184,6 +184,11 @@ impl Fields {
         self.values.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether it is there and null.
+    pub(crate) fn is_null(&self, name: &'static str) -> bool {
+        self.values.get(name).is_some_and(Value::is_null)
+    }
+
     /// A value of the body as it is written there, to the letter: a number too large for us is not to be rounded.
     pub(crate) fn json(&self, name: &'static str) -> Option<String> {
         let value = self.value(name)?;
@@ -229,6 +234,23 @@ impl Fields {
         let Some(value) = self.value(name) else { return Ok(None) };
         let list = value.as_array().ok_or_else(wrong)?;
         list.iter().map(|item| item.as_str().and_then(&parse).ok_or_else(wrong)).collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A list of texts, each of which `parse` makes something of.
+    pub(crate) fn list<T, E: Display>(
+        &self,
+        name: &'static str,
+        most: usize,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Option<Vec<T>>, Problem> {
+        let wrong = || Problem::invalid(name, format!("`{name}` must be a list of at most {most} strings."));
+        let Some(value) = self.value(name) else { return Ok(None) };
+        let list = value.as_array().filter(|list| list.len() <= most).ok_or_else(wrong)?;
+        let one = |item: &Value| {
+            let text = item.as_str().ok_or_else(wrong)?;
+            parse(text).map_err(|why| Problem::invalid(name, format!("`{name}`: {why}.")))
+        };
+        list.iter().map(one).collect::<Result<_, _>>().map(Some)
     }
 
     /// Yes or no.

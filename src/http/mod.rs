@@ -23,6 +23,7 @@ pub use simulator::{SimulatorHandle, simulator_router};
 
 use crate::domain::network::Network;
 use crate::modem::board::Board;
+use crate::modem::resume::Resume;
 use crate::ops::clock::Clock;
 use crate::ops::random::Random;
 use crate::store::Store;
@@ -49,6 +50,8 @@ pub struct Api {
     pub random: Arc<dyn Random>,
     /// What is known of the modems.
     pub board: Board,
+    /// By the modems' places on the board: has one in quarantine tried now.
+    pub resumes: Vec<Resume>,
     /// The virtual network behind the modems, if they are virtual.
     pub simulator: Option<SimulatorHandle>,
     /// Becomes true when otpgate begins to stop: nothing new is taken in, and nothing is ready any more.
@@ -109,8 +112,10 @@ pub fn router(api: Api) -> Router {
         .route("/v1/estimate", post(estimate::estimate))
         .route("/v1/keys", post(keys::create).get(keys::list))
         .route("/v1/keys/rotate-master", post(keys::rotate_master).get(keys::rotation))
-        .route("/v1/keys/{id}", get(keys::show).delete(keys::revoke))
+        .route("/v1/keys/{id}", get(keys::show).patch(keys::change).delete(keys::revoke))
+        .route("/v1/keys/{id}/rotate", post(keys::rotate))
         .route("/v1/modems", get(modems::list))
+        .route("/v1/modems/{id}/resume", post(modems::resume))
         .route("/v1/inbound", get(inbound::list))
         .route("/v1/inbound/{id}", get(inbound::show))
         .route("/v1/opt-outs", get(opt_outs::list))

@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     /// The master key can't be changed.
     MasterKey,
     LastAdminKey,
+    KeyEnded,
+    AddressNotAllowed,
     TooManyWebhooks,
     NotDead,
     /// A webhook may not lead there.
@@ -147,6 +149,7 @@ impl From<StoreError> for Problem {
                 Kind::LastAdminKey,
                 "No other admin key lasts as long as this one, so it can't be revoked; create another one first, without `expires_at`.",
             ),
+            StoreError::KeyEnded => Self::new(Kind::KeyEnded, "This API key was revoked or has expired; create a new one."),
             StoreError::TooManyWebhooks => Self::new(
                 Kind::TooManyWebhooks,
                 "There are as many webhooks as otpgate keeps; delete one that is not needed any more.",
@@ -289,6 +292,8 @@ impl Kind {
             Self::AlreadyShown => ("already_shown", S::CONFLICT, "The secret was shown once already"),
             Self::MasterKey => ("master_key", S::CONFLICT, "The master key stays"),
             Self::LastAdminKey => ("last_admin_key", S::CONFLICT, "The last admin key stays"),
+            Self::KeyEnded => ("key_ended", S::CONFLICT, "The API key has ended"),
+            Self::AddressNotAllowed => ("address_not_allowed", S::FORBIDDEN, "The API key does not work from there"),
             Self::TooManyWebhooks => ("too_many_webhooks", S::CONFLICT, "There are too many webhooks"),
             Self::NotDead => ("not_dead", S::CONFLICT, "The delivery is not dead"),
             Self::TargetRefused => ("target_refused", S::FORBIDDEN, "A webhook may not lead there"),
@@ -369,6 +374,7 @@ mod tests {
             (StoreError::AlreadyShown, 409, "already_shown"),
             (StoreError::MasterKey("why".into()), 409, "master_key"),
             (StoreError::LastAdminKey, 409, "last_admin_key"),
+            (StoreError::KeyEnded, 409, "key_ended"),
             (StoreError::TooManyWebhooks, 409, "too_many_webhooks"),
             (StoreError::NotDead, 409, "not_dead"),
             (StoreError::TooLarge, 413, "body_too_large"),

@@ -13,6 +13,8 @@ pub struct ModemView {
     pub imei: Option<Imei>,
     /// The ICCID of its SIM card, once read.
     pub sim_card: Option<SimCard>,
+    /// What stands in for its IMEI where that is not known.
+    pub stand_in: Option<Imei>,
     /// Where it is plugged in, as configured: a hint for the person at the box, no identity.
     pub port: String,
     /// `+CGMI`.
@@ -66,6 +68,13 @@ pub struct ModemView {
     pub rungs: Vec<(&'static str, u32, u32)>,
 }
 
+impl ModemView {
+    /// What names it: its IMEI, or what stands in for it as long as that is not known.
+    pub fn id(&self) -> Imei {
+        self.imei.clone().or_else(|| self.stand_in.clone()).unwrap_or_else(|| Imei::stand_in(&self.port))
+    }
+}
+
 /// Where a modem stands on the ladder that brings it back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecoveryView {
@@ -93,8 +102,12 @@ pub enum ModemState {
     Ready,
     /// A message is on the air.
     Sending,
+    /// It asks the network for something. A message that waits ends that.
+    Asking,
     /// It answers, but can't send now: no network, no SIM card.
     Waiting,
+    /// Its SIM card asks for its PIN, and there is none that may be typed: a person's to mend.
+    SimPinRequired,
     /// It is being brought back.
     Recovering,
     /// Nothing brought it back; it is left alone, and tried again now and then.
@@ -109,15 +122,17 @@ impl ModemState {
             Self::Starting => "starting",
             Self::Ready => "ready",
             Self::Sending => "sending",
+            Self::Asking => "asking",
             Self::Waiting => "waiting",
+            Self::SimPinRequired => "sim_pin_required",
             Self::Recovering => "recovering",
             Self::Quarantined => "quarantined",
         }
     }
 
-    /// Whether it can send, now or after the message on the air.
+    /// Whether it can send, now or after what it does.
     pub fn is_ready(self) -> bool {
-        matches!(self, Self::Ready | Self::Sending)
+        matches!(self, Self::Ready | Self::Sending | Self::Asking)
     }
 }
 
@@ -134,6 +149,16 @@ impl Board {
     /// All of them, in the order of the configuration.
     pub fn modems(&self) -> Vec<ModemView> {
         self.lock().values().cloned().collect()
+    }
+
+    /// The modem in this slot.
+    pub fn modem(&self, slot: usize) -> Option<ModemView> {
+        self.lock().get(&slot).cloned()
+    }
+
+    /// In which slot the modem with this [`ModemView::id`] is.
+    pub fn slot_of(&self, id: &str) -> Option<usize> {
+        self.lock().iter().find(|(_, view)| view.id().as_str() == id).map(|(slot, _)| *slot)
     }
 
     /// Whether any modem can send.

@@ -104,6 +104,8 @@ pub(super) struct Known {
     /// `<AcT>` of 27.007 §7.3.
     technology: Option<u8>,
     pub(super) operator: Option<String>,
+    /// Its network was chosen by hand: it takes no other.
+    pub(super) is_selected_by_hand: bool,
     pub(super) signal_dbm: Option<i16>,
     pub(super) degraded: Vec<&'static str>,
     tried_forms: usize,
@@ -137,7 +139,7 @@ pub(super) const STEPS: &[Step] = &[
     required("radio on", |known, n| known.is_radio_off().then(|| once(n, Command::functionality_on))?, take_radio_on),
     required("SIM card", |_, n| once(n, Command::pin_state), take_pin),
     optional("ICCID", ask_iccid, take_iccid),
-    required("IMSI", |known, n| known.sim_card.is_none().then(|| once(n, Command::imsi))?, take_imsi),
+    required("IMSI", |known, n| known.needs_imsi().then(|| once(n, Command::imsi))?, take_imsi),
     required(
         "PDU mode",
         |_, n| once(n, Command::pdu_mode),
@@ -262,6 +264,11 @@ impl Known {
     pub(super) fn missing(&self) -> Vec<&'static str> {
         let centre = service_centre::nothing_found(self).then_some(service_centre::MISSING);
         self.degraded.iter().copied().chain(centre).chain(self.advice()).collect()
+    }
+
+    /// For want of an ICCID; or to see whether the card is open, where the query for that is not known.
+    fn needs_imsi(&self) -> bool {
+        self.sim_card.is_none() || self.refused_pin_queries >= PIN_QUERIES
     }
 
     fn is_radio_off(&self) -> bool {
@@ -403,9 +410,12 @@ fn take_iccid(known: &mut Known, reply: &Reply) -> Next {
 fn take_imsi(known: &mut Known, reply: &Reply) -> Next {
     match reply.lines.iter().find_map(|line| response::imsi(line.as_str())) {
         Some(imsi) => {
-            known.sim_card = Some(SimCard::new(imsi));
+            known.sim_card.get_or_insert_with(|| SimCard::new(imsi));
             Next::Step
         }
+        None if matches!(reply.end, cme!(11)) => Next::Again(Duration::from_secs(30), PIN_NOT_TOLD),
+        None if matches!(reply.end, cme!(12)) => Next::Again(Duration::from_secs(30), ASKS_FOR_PUK),
+        None if known.sim_card.is_some() => Next::Step,
         None => Next::Again(Duration::from_secs(5), "the SIM card tells neither ICCID nor IMSI"),
     }
 }
@@ -429,6 +439,10 @@ const OTHER_CHARACTER_SET: &str =
 const NO_PDU_MODE: &str = "it does not take messages as PDUs (AT+CMGF=0); is this its AT port?";
 /// Refused queries for the PIN, 2 s apart, until the modem is believed not to know it.
 const PIN_QUERIES: u8 = 20;
+/// What only a person can give the SIM card of a modem that does not know the query for the PIN.
+pub(super) const FOR_A_PERSON: &[&str] = &[PIN_NOT_TOLD, ASKS_FOR_PUK];
+pub(super) const PIN_NOT_TOLD: &str = "the SIM card asks for its PIN, and this modem does not say so when it is asked (AT+CPIN?), so \
+                                       that none is typed; switch the PIN off in a phone";
 pub(super) const NOT_READY_YET: &str = "the SIM card is not ready yet";
 const ASKS_FOR_PUK: &str = "the SIM card is blocked and asks for its PUK, which otpgate never types; its operator tells the PUK: \
                             enter it in a phone, with a new PIN";

@@ -5,13 +5,15 @@
 //! `AT+CMGS` nothing is waited for. The outcome of one message and the intent of the next go to the store together.
 
 use super::board::{Board, ModemState};
+use super::census::Census;
 use super::compose::{self, Style, compose};
 use super::learned::Learned;
 use super::port::{Port, Ports};
 use super::quirks::Configured;
 use super::recovery::ward::{Tally, Ward};
 use super::recovery::{self, Recovery, Revival, Stage, Standing, Trouble};
-use super::session::{Event, Input, Job, Output, Session, StoredAt};
+use super::resume::Resume;
+use super::session::{Event, Held, Input, Job, Output, Session};
 use crate::config::SimCardConfig;
 use crate::dispatch::retry::{self, Blame};
 use crate::domain::equipment::{Imei, SimCard};
@@ -30,12 +32,13 @@ use recovering::Next;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 mod balance;
 mod claiming;
+mod identity;
 mod lessons;
 mod pin;
 mod receiving;
@@ -78,10 +81,12 @@ pub struct Setting {
     pub board: Board,
     /// What was learned about models and SIM cards.
     pub learned: Learned,
+    /// Who is where.
+    pub census: Census,
     /// What the modems' ladders know of each other.
     pub ward: Ward,
     /// A person says that a modem in quarantine is to be tried now.
-    pub resume: Arc<Notify>,
+    pub resume: Resume,
 }
 
 /// Drives one modem until told to stop. A panic inside is caught, the modem is set up anew, and what it had on the air
@@ -108,6 +113,13 @@ struct Driver {
     orders: watch::Receiver<Order>,
     session: Session,
     identity: Option<(Imei, SimCard)>,
+    /// What names the modem at this port, once it has told.
+    name: Option<Imei>,
+    /// The doubt about that, and the modem with the same SIM card, as the log was told.
+    told_doubt: Option<(Imei, &'static str)>,
+    told_twin: Option<(Imei, SimCard)>,
+    /// This is another port of the modem at that one.
+    spare: Option<String>,
     /// The part that the session has.
     flight: Option<Flight>,
     /// The message after it, made ready.
@@ -126,6 +138,8 @@ struct Driver {
     told_reason: Option<String>,
     rest: Rest,
     recovery: Recovery,
+    /// Which device was at this port last: another, whenever one is plugged in.
+    generation: u64,
     /// How far the session had come, when the ladder was told last.
     stage: Stage,
     /// What the board shows of the ladder.
@@ -139,6 +153,8 @@ struct Driver {
     /// The one that the session was given last, and for which question.
     pin: Option<(u64, PinEntry)>,
     balance: balance::BalanceWatch,
+    /// What it claims while it asks for the balance.
+    claims: Option<balance::Yields>,
     send_time: Duration,
     /// When `send_time` was measured last.
     measured: Mono,
@@ -187,6 +203,8 @@ enum Closed {
     Trouble(Trouble),
     /// The ladder wants it closed.
     Wanted,
+    /// Its modem is served at another.
+    Spare,
 }
 
 impl Driver {
@@ -196,11 +214,16 @@ impl Driver {
                 .with_sim_cards(setting.sim_cards.clone())
                 .with_bearers(setting.learned.bearers()),
             recovery: Recovery::new(setting.slot, setting.ports.hub(&setting.port), setting.ward.clone()),
+            generation: 0,
             stage: Stage::Starting,
             shown_recovery: None,
             setting,
             orders,
             identity: None,
+            name: None,
+            told_doubt: None,
+            told_twin: None,
+            spare: None,
             flight: None,
             next: None,
             claiming: None,
@@ -215,6 +238,7 @@ impl Driver {
             unlocking: JoinSet::new(),
             pin: None,
             balance: balance::BalanceWatch::default(),
+            claims: None,
             told_waiting: false,
             send_time: Duration::ZERO,
             measured: Mono::default(),
@@ -227,6 +251,12 @@ impl Driver {
 
     async fn run(mut self) {
         while self.stopping().is_none() {
+            if self.spare.is_some() {
+                if self.wait_spare().await.is_some() {
+                    return;
+                }
+                continue;
+            }
             match self.next_while_closed() {
                 Next::Open(revival) => {
                     if self.open_and_serve(revival).await.is_some() {
@@ -265,10 +295,13 @@ impl Driver {
         // Close first: a port that lingers makes the kernel give the modem another name when it comes back.
         drop(port);
         self.tell_recovery(match closed {
-            Closed::Stopped | Closed::Wanted => recovery::Input::Closed,
+            Closed::Stopped | Closed::Wanted | Closed::Spare => recovery::Input::Closed,
             Closed::Lost(_) => recovery::Input::Lost,
             Closed::Trouble(trouble) => recovery::Input::Trouble { trouble, closed: true },
         });
+        if matches!(closed, Closed::Stopped | Closed::Lost(_)) {
+            self.setting.census.has_left(self.setting.slot);
+        }
         self.session.handle_input(self.setting.clock.now().mono, Input::Lost);
         self.note_outputs();
         self.flush_outcome();
@@ -300,6 +333,7 @@ impl Driver {
             return Some(closed);
         }
         self.end_rest();
+        self.keep_name();
         self.keep_claiming();
         self.keep_lessons();
         if self.told_waiting != self.next.is_some()
@@ -315,6 +349,7 @@ impl Driver {
         let mut buffer = [0; 4096];
         let before = self.setting.clock.now();
         let wake = self.wake_at(&before);
+        let resume = self.setting.resume.clone();
         tokio::select! {
             biased;
             granted = answer(&mut self.granting) => self.granted(granted),
@@ -337,6 +372,7 @@ impl Driver {
                 }
             },
             Some(Ok(found)) = self.unlocking.join_next() => self.pin_found(found),
+            () = resume.given() => self.resume(),
             order = self.orders.changed() => if order.is_err() {
                 return Some(Closed::Stopped);
             },
@@ -372,8 +408,11 @@ impl Driver {
                     Output::GiveUp(trouble) => return Some(Closed::Trouble(trouble)),
                     Output::Event(event) => self.take(event),
                 }
+                if self.spare.is_some() {
+                    return Some(Closed::Spare);
+                }
             }
-            if !self.submit_next() && !self.ask_balance() {
+            if !self.submit_next() && !self.ask_balance() && !self.cut_balance_short() {
                 break;
             }
         }
@@ -384,6 +423,7 @@ impl Driver {
     fn take(&mut self, event: Event) {
         match event {
             Event::Changed => self.show(),
+            Event::Named(imei) => self.named(imei),
             Event::WantPin { token, imei, sim_card, tries_left } => self.want_pin(token, imei, sim_card, tries_left),
             Event::ServiceAnswered(text) => self.balance_told(text),
             Event::PinEnded { token, outcome } => self.pin_ended(token, outcome),
@@ -403,12 +443,12 @@ impl Driver {
             // A bare OK may belong to anything.
             Event::Heard(PartResult::Accepted(None)) => {}
             Event::Heard(result) => self.late_result(result, false),
-            Event::Report { reference, recipient, status, verdict, stored } => {
+            Event::Report { reference, recipient, status, verdict, held } => {
                 if let Some((_, sim_card)) = self.identity.clone() {
-                    self.keep_report(Report { sim_card, reference, recipient, status, verdict }, stored);
+                    self.keep_report(Report { sim_card, reference, recipient, status, verdict }, held);
                 }
             }
-            Event::Inbound { from, characters, pdu, stored } => self.journal(from, characters, pdu, stored),
+            Event::Inbound { from, characters, pdu, held } => self.journal(from, characters, pdu, held),
             Event::CallRejected => self.rejected_call(),
             Event::GoesOver(bearer) => {
                 if let Some((_, sim_card)) = &self.identity {
@@ -442,8 +482,7 @@ impl Driver {
         let idle = now.mono + LOOK_AGAIN;
         let ahead = self.ahead_until().filter(|until| *until > now.mono);
         let rested = self.rest.until.map(|(until, _)| until);
-        // What is due and can't be asked yet is asked when the modem is free.
-        let balance = self.balance.due().filter(|due| *due > now.mono);
+        let balance = self.balance.next_change(now.mono);
         // What it wants of the port it has said; it waits for that, not for a moment.
         let ladder = self.recovery.next_timeout().filter(|at| *at > now.mono);
         let receiving = self.session.is_receiving_until().filter(|until| *until > now.mono && self.next.is_some());

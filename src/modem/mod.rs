@@ -3,12 +3,14 @@
 mod bringup;
 
 pub mod board;
+pub mod census;
 pub mod compose;
 pub mod driver;
 pub mod learned;
 pub mod port;
 pub mod quirks;
 pub mod recovery;
+pub mod resume;
 pub mod serial;
 pub mod session;
 pub mod usb;

@@ -21,6 +21,18 @@ pub trait Ports: Send + Sync + 'static {
         true
     }
 
+    /// A number that is another one when its device was plugged in anew, however quickly; of a device that is there.
+    fn generation(&self, name: &str) -> u64 {
+        let _ = name;
+        0
+    }
+
+    /// The device and the interface that it is on the USB, by the way they are plugged in. `None`: it is on none.
+    fn usb(&self, name: &str) -> Option<(String, String)> {
+        let _ = name;
+        None
+    }
+
     /// What its device shares its power with: of those with the same name one is reset at a time.
     fn hub(&self, name: &str) -> String {
         let _ = name;

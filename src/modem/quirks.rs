@@ -3,6 +3,7 @@
 
 mod rows;
 
+use crate::domain::reason::Meaning;
 use rows::ROWS;
 use std::time::Duration;
 
@@ -49,8 +50,9 @@ pub struct Quirks {
     pub ims: Option<NumberQuery>,
     /// Whether it bears being asked for the modes of its ports.
     pub tells_port_modes: bool,
-    /// The `+CMS ERROR` numbers of its maker's own that say that nothing was sent. All others leave it open.
-    pub refusals: &'static [u16],
+    /// The `+CMS ERROR` numbers of its maker's own that say that nothing was sent, by what they mean. All others leave it
+    /// open.
+    pub refusals: &'static [(Meaning, &'static [u16])],
 }
 
 /// The form in which a report or message is acknowledged (27.005 §3.4.4).
@@ -124,9 +126,9 @@ impl Quirks {
         ROWS.iter().find(|row| row.fits(&manufacturer, &model)).map_or(ANY, |row| row.quirks)
     }
 
-    /// Whether this `+CMS ERROR` number, one of the maker's own, says that nothing was sent.
-    pub fn refuses(&self, number: u16) -> bool {
-        self.refusals.contains(&number)
+    /// What the maker means by this `+CMS ERROR` number, if it is one of the maker's own that says that nothing was sent.
+    pub fn meaning(&self, number: u16) -> Option<Meaning> {
+        self.refusals.iter().find(|(_, numbers)| numbers.contains(&number)).map(|(meaning, _)| *meaning)
     }
 }
 
@@ -268,13 +270,21 @@ mod tests {
     /// A number that another maker uses for something else says nothing of this one's.
     #[test]
     fn a_makers_own_numbers_are_his_alone() {
-        assert!(Quirks::of(Some("SIEMENS"), Some("MC35i")).refuses(535));
-        assert!(!Quirks::of(Some("SIEMENS"), Some("MC35i")).refuses(521), "a timer of its own: it may have gone out");
-        assert!(!Quirks::of(Some("Quectel"), Some("M66")).refuses(535));
-        assert!(Quirks::of(Some("Quectel"), Some("M66")).refuses(2051));
-        assert!(!ANY.refuses(515));
+        let means = |manufacturer, model, number| Quirks::of(Some(manufacturer), Some(model)).meaning(number);
+        assert_eq!(means("SIEMENS", "MC35i", 535), Some(Meaning::Modem));
+        assert_eq!(means("SIEMENS", "MC35i", 521), None, "a timer of its own: it may have gone out");
+        assert_eq!(means("SIEMENS", "MC35i", 517), Some(Meaning::Garbled));
+        assert_eq!(means("SIMCOM_Ltd", "SIMCOM_SIM900", 517), Some(Meaning::Modem));
+        assert_eq!(means("Quectel", "M66", 535), None);
+        assert_eq!(means("Quectel", "M66", 2051), Some(Meaning::SimCard));
+        assert_eq!(ANY.meaning(515), None);
         for row in ROWS {
-            assert!(row.quirks.refusals.iter().all(|n| *n > 500), "{}: the standard's numbers are", row.quirks.name);
+            let mut numbers: Vec<_> = row.quirks.refusals.iter().flat_map(|(_, numbers)| numbers.iter()).collect();
+            assert!(numbers.iter().all(|n| **n > 511), "{}: the others are the standard's", row.quirks.name);
+            let all = numbers.len();
+            numbers.sort_unstable();
+            numbers.dedup();
+            assert_eq!(numbers.len(), all, "{}: each means one thing", row.quirks.name);
         }
     }
 

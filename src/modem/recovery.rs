@@ -17,11 +17,13 @@
 //! - What never works for a model is left out (rows L3, L4).
 //! - A machine that slept is no modem that hung (row G10).
 
+mod restarts;
 pub mod ward;
 
 use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
 use crate::domain::time::Mono;
+use restarts::Restarts;
 use std::collections::VecDeque;
 use std::time::Duration;
 use ward::Ward;
@@ -205,7 +207,7 @@ pub enum Input<'a> {
     ListeningEnded,
     /// The USB device was reset, or why not.
     Reset(Result<(), String>),
-    /// A person says: try it now.
+    /// A person says: try it now. While it is being tried already: once more, should that be in vain.
     Resume,
     /// The machine slept, or was stopped: what was due meanwhile says nothing.
     Slept,
@@ -287,9 +289,11 @@ pub struct Recovery {
     opened: Mono,
     /// When it was missed first, and last.
     absent: Option<(Mono, Mono)>,
+    /// It was seen to be gone, since its port was tried last.
+    missed: bool,
     /// Since the last rung it was away for longer than a boot takes.
     stayed_away: bool,
-    lost: Option<Mono>,
+    lost: Option<Lost>,
     revival: Option<Revival>,
     course: Course,
     /// The last rung.
@@ -297,10 +301,11 @@ pub struct Recovery {
     /// Rungs of this climb, the last one included.
     climb: Vec<Rung>,
     quarantines: usize,
+    /// A person wants it tried once more when this climb was in vain.
+    resumed: bool,
     stage: Stage,
     stage_since: Mono,
-    /// Boots that nobody ordered.
-    boots: VecDeque<Mono>,
+    restarts: Restarts,
     boot_expected: Mono,
     handed_over: Option<Mono>,
     silent_until: Mono,
@@ -324,6 +329,26 @@ enum Port {
     Closing,
     /// Its device is being reset.
     Resetting,
+}
+
+/// A port that went away by itself.
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    at: Mono,
+    cause: Cause,
+}
+
+/// Why it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// A rung.
+    Ours,
+    /// The modem had just begun to send.
+    BrownOut,
+    /// It was not registered yet, or had just been.
+    Early,
+    /// A hand.
+    Other,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,6 +377,8 @@ enum Course {
         since: Mono,
         until: Mono,
         gone: Option<Mono>,
+        /// When its device was there again, last.
+        came: Mono,
     },
 }
 
@@ -371,6 +398,7 @@ impl Recovery {
             pause: PAUSE_FIRST,
             opened: never,
             absent: None,
+            missed: false,
             stayed_away: false,
             lost: None,
             revival: None,
@@ -378,9 +406,10 @@ impl Recovery {
             taken: None,
             climb: Vec::new(),
             quarantines: 0,
+            resumed: false,
             stage: Stage::Starting,
             stage_since: never,
-            boots: VecDeque::new(),
+            restarts: Restarts::default(),
             boot_expected: never,
             handed_over: None,
             silent_until: never,
@@ -426,6 +455,11 @@ impl Recovery {
     /// What to do next; `None` when there is nothing before the next input.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Whether there is something to do before the next input.
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
     }
 
     /// What is to be told, while what is to be done must wait.
@@ -506,9 +540,11 @@ impl Recovery {
             }
             Input::Reset(result) => self.is_reset(now, result),
             Input::Resume => {
-                if self.is_quarantined() {
-                    self.quarantines = 0;
-                    self.leave_quarantine(now);
+                self.quarantines = 0;
+                match self.course {
+                    Course::Quarantined { .. } => self.leave_quarantine(now),
+                    Course::Due { .. } | Course::Trying { .. } => self.resumed = true,
+                    Course::Well | Course::Held { .. } => {}
                 }
             }
             Input::Slept => self.excused = now + EXCUSED,
@@ -521,20 +557,35 @@ impl Recovery {
 
     fn is_open(&mut self, now: Mono) {
         self.port = Port::Open;
+        self.missed = false;
         self.revival = None;
         self.opened = now;
         self.has_come_to(now, Stage::Starting);
         self.is_back();
         match self.lost.take() {
-            // It went and came back by itself: it has booted, or as good as that.
-            Some(lost) if now - lost <= BLINK => self.has_booted(now),
-            Some(_) => self.boot_expected = now + self.boot.time + BLINK,
-            None => {}
+            Some(Lost { at, cause: Cause::BrownOut }) if now - at <= BLINK => self.has_restarted(now),
+            Some(lost) => {
+                let in_a_loop = match lost.cause {
+                    Cause::Ours => false,
+                    _ if now - lost.at > BLINK => {
+                        self.restarts.keep_no_time();
+                        false
+                    }
+                    cause => self.restarts.vanished(lost.at, cause == Cause::Early),
+                };
+                if in_a_loop {
+                    self.quarantine(now, Trouble::Boots);
+                }
+            }
+            None => return,
         }
+        // What it says of its boot now is no news.
+        self.boot_expected = self.boot_expected.max(now + self.boot.time + BLINK);
     }
 
     fn is_not_opened(&mut self, now: Mono, there: bool) {
         self.port = Port::Closed;
+        self.missed = false;
         self.open_at = now + self.pause;
         self.pause = (self.pause * 2).min(PAUSE_LAST);
         // That another program has the port says nothing about the modem: the climb goes on when it can be opened.
@@ -574,11 +625,18 @@ impl Recovery {
     }
 
     fn is_lost(&mut self, now: Mono) {
+        let registered = self.stage == Stage::Ready && now - self.stage_since > EARLY;
+        let cause = match self.course {
+            _ if self.handed_over.is_some_and(|at| now - at <= BROWN_OUT) => Cause::BrownOut,
+            Course::Trying { rung, .. } if rung >= Rung::Radio => Cause::Ours,
+            _ if registered => Cause::Other,
+            _ => Cause::Early,
+        };
         self.is_closed(now);
-        self.lost = Some(now);
+        self.lost = Some(Lost { at: now, cause });
         self.open_at = now + self.pause;
         self.pause = (self.pause * 2).min(PAUSE_LAST);
-        if self.handed_over.is_some_and(|at| now - at <= BROWN_OUT) {
+        if cause == Cause::BrownOut {
             self.suspect(POWER);
         }
     }
@@ -592,20 +650,31 @@ impl Recovery {
         self.outputs.retain(|output| !matches!(output, Output::SetUp | Output::Close));
     }
 
-    /// Plugged in anew, a modem is as good as another. One that boots in a loop comes and goes as well, but is never away
-    /// or there for long.
+    /// Plugged in anew, a modem is as good as another. One that comes and goes in its loop is waited for until it misses a
+    /// beat, or somebody has pulled it out for longer.
     fn is_there(&mut self, now: Mono, there: bool) {
-        let Course::Quarantined { trouble, gone, since, until } = self.course else { return };
-        let gone = match (there, gone) {
-            (false, None) => Some(now),
-            (true, Some(at)) if trouble != Trouble::Boots || now - at >= BLINK => {
+        let Course::Quarantined { trouble, gone, since, until, came } = self.course else {
+            let is_back = there && (self.missed || self.absent.is_some());
+            self.missed |= !there;
+            if is_back && self.port == Port::Closed {
+                // The system may not have set it up yet.
+                self.open_at = self.open_at.min(now + PAUSE_FIRST);
+                self.pause = PAUSE_FIRST;
+            }
+            return;
+        };
+        let (gone, came) = match (there, gone) {
+            (true, Some(at)) if now - at < BLINK && self.restarts.in_rhythm(came, at) => (None, now),
+            (true, None) if came == since || !self.restarts.has_rhythm() || self.restarts.in_rhythm(came, now) => {
+                (None, came)
+            }
+            (true, _) => {
                 self.quarantines = 0;
                 return self.leave_quarantine(now);
             }
-            (true, _) => None,
-            (false, gone) => gone,
+            (false, gone) => (gone.or(Some(now)), came),
         };
-        self.course = Course::Quarantined { trouble, gone, since, until };
+        self.course = Course::Quarantined { trouble, gone, since, until, came };
     }
 
     fn is_reset(&mut self, now: Mono, result: Result<(), String>) {
@@ -649,19 +718,19 @@ impl Recovery {
     }
 
     fn has_booted(&mut self, now: Mono) {
-        let expected = now < self.boot_expected;
+        if now >= self.boot_expected {
+            self.has_restarted(now);
+        }
         // Of one boot there is more than one sign.
         self.boot_expected = self.boot_expected.max(now + SAME_BOOT);
-        if expected {
-            return;
-        }
-        self.boots.retain(|at| now - *at < LOOP_WITHIN);
-        self.boots.push_back(now);
+    }
+
+    /// By itself.
+    fn has_restarted(&mut self, now: Mono) {
         if self.handed_over.is_some_and(|at| now - at <= BROWN_OUT) {
             self.suspect(POWER);
         }
-        if self.boots.len() >= LOOP_BOOTS && !self.is_quarantined() {
-            self.boots.clear();
+        if self.restarts.own(now) && !self.is_quarantined() {
             self.quarantine(now, Trouble::Boots);
         }
     }
@@ -897,6 +966,7 @@ impl Recovery {
 
     fn has_worked(&mut self, now: Mono, rung: Rung, trouble: Trouble) {
         self.ward.is_done(self.slot);
+        self.resumed = false;
         if let Some(model) = &self.model {
             self.ward.count(model, rung, |count| count.worked += 1);
             if !self.stayed_away {
@@ -913,6 +983,7 @@ impl Recovery {
     /// What it waits for no rung brings.
     fn is_left_to_a_person(&mut self) {
         self.ward.is_done(self.slot);
+        self.resumed = false;
         self.climb.clear();
         self.course = Course::Well;
     }
@@ -920,13 +991,16 @@ impl Recovery {
     fn quarantine(&mut self, now: Mono, trouble: Trouble) {
         self.ward.is_done(self.slot);
         let stay = STAYS[self.quarantines.min(STAYS.len() - 1)];
-        self.quarantines += 1;
-        self.course = Course::Quarantined { trouble, since: now, until: now + stay, gone: None };
+        self.course = Course::Quarantined { trouble, since: now, until: now + stay, gone: None, came: now };
         self.revival = None;
         if self.port == Port::Open {
             self.port = Port::Closing;
             self.outputs.push_back(Output::Close);
         }
+        if std::mem::take(&mut self.resumed) {
+            return self.leave_quarantine(now);
+        }
+        self.quarantines += 1;
         self.note(Note::Quarantined(trouble, stay));
     }
 
@@ -935,6 +1009,7 @@ impl Recovery {
         let Course::Quarantined { trouble, .. } = self.course else { return };
         self.climb.clear();
         self.no_reset = None;
+        self.restarts.forget();
         self.pause = PAUSE_FIRST;
         self.open_at = now;
         self.boot_expected = now + self.boot.time + BLINK;
@@ -966,9 +1041,8 @@ const SAME_BOOT: Duration = Duration::from_secs(10);
 /// From 0x1A to a breakdown that came of it: the radio takes some 2 A then.
 const BROWN_OUT: Duration = Duration::from_secs(3);
 const POWER: &str = "it broke down as it began to send (a brown-out?): give it a power supply or a hub that bears 2 A";
-/// So many boots within so long are a loop.
-const LOOP_BOOTS: usize = 3;
-const LOOP_WITHIN: Duration = Duration::from_secs(600);
+/// A modem that breaks down as it registers does so that soon.
+const EARLY: Duration = Duration::from_secs(5);
 /// After 0x1A the port is silent for so long, unless a result comes.
 const LISTEN: Duration = Duration::from_secs(180);
 /// A modem that boots says 300 too, at first.

@@ -4,7 +4,9 @@ use super::port::{Port, Ports, Resetting};
 use super::usb::UsbDevice;
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -69,6 +71,19 @@ impl Ports for SerialPorts {
 
     fn is_there(&self, path: &str) -> bool {
         Path::new(path).exists()
+    }
+
+    fn generation(&self, path: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        // The kernel gives each device a new number on its bus, and each node a new inode.
+        UsbDevice::of_port(Path::new(SYSFS), Path::new(path)).map(|device| device.number()).hash(&mut hasher);
+        std::fs::metadata(path).ok().map(|node| (node.ino(), node.rdev())).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn usb(&self, path: &str) -> Option<(String, String)> {
+        let device = UsbDevice::of_port(Path::new(SYSFS), Path::new(path))?;
+        Some((device.path(), device.interface))
     }
 
     fn hub(&self, path: &str) -> String {

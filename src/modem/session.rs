@@ -14,12 +14,13 @@ mod idle;
 mod incoming;
 mod pace;
 mod pin;
+mod selection;
 mod sending;
 mod setting_up;
 mod sweep;
 mod ussd;
 
-use super::bringup::{HEARTBEAT, Known, NOT_READY_YET, Next, STEPS};
+use super::bringup::{FOR_A_PERSON, HEARTBEAT, Known, NOT_READY_YET, Next, PIN_NOT_TOLD, STEPS};
 use super::quirks::{Configured, Quirks, Reset};
 use crate::at::response;
 pub use crate::at::response::StoredAt;
@@ -34,7 +35,7 @@ use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::learned::{ModelName, ModelTraits};
 use crate::domain::message::{PartResult, ReportVerdict};
 use crate::domain::pin::PinOutcome;
-use crate::domain::reason::Reason;
+use crate::domain::reason::{Meaning, Reason};
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::modem::board::ModemState;
@@ -78,16 +79,18 @@ pub enum Input<'a> {
         /// Whether it is.
         granted: bool,
     },
-    /// What lies there is on disk here.
-    Kept(StoredAt),
-    /// What lies there could not be taken; it is to stay.
-    NotKept(StoredAt),
+    /// What came in is on disk here: the modem may do without it.
+    Kept(Held),
+    /// What came in could not be taken: the modem is to keep it, or to give it again.
+    NotKept(Held),
     /// Whether a message is ready to be sent: what comes in must not starve it.
     MessageWaits(bool),
     /// Messages to several numbers in a row failed over a registration that is doubtful.
     Distrusted,
     /// Dial this service code. Only after [`Session::is_free`].
     ServiceCode(&'a str),
+    /// Wait no longer for the network's answer to it: something is to be sent.
+    EndServiceCode,
     /// The answer to [`Event::WantPin`].
     Pin {
         /// Which question.
@@ -150,6 +153,8 @@ impl std::fmt::Debug for Bytes {
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// It has told its IMEI, or has none that is valid. Nothing was said yet that another port of the same modem could feel.
+    Named(Option<Imei>),
     /// The port belongs to this modem with this SIM card.
     Identified {
         /// The modem, if it tells who it is.
@@ -218,8 +223,8 @@ pub enum Event {
         status: u8,
         /// What TP-ST means.
         verdict: ReportVerdict,
-        /// Where the modem keeps it, until [`Input::Kept`] says that it need not.
-        stored: Option<StoredAt>,
+        /// How the modem holds it, until [`Input::Kept`] says that it need not.
+        held: Option<Held>,
     },
     /// A message came in, or a part of one, or something that can't be read.
     Inbound {
@@ -229,8 +234,8 @@ pub enum Event {
         characters: usize,
         /// Its octets in hexadecimal, the service centre's field first.
         pdu: Secret,
-        /// Where the modem keeps it, until [`Input::Kept`] says that it need not.
-        stored: Option<StoredAt>,
+        /// How the modem holds it, until [`Input::Kept`] says that it need not.
+        held: Option<Held>,
     },
     /// With this value of `AT+CGSMS` the SIM card's messages go, and with others they did not.
     GoesOver(u8),
@@ -240,6 +245,15 @@ pub enum Event {
     CallRejected,
     /// Something worth a line in the log.
     Notice(&'static str),
+}
+
+/// How a modem holds what came in until it is on disk here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It lies in a storage, to be deleted there.
+    Stored(StoredAt),
+    /// It came directly then, to be acknowledged: else the network gives it again.
+    Unacknowledged(Mono),
 }
 
 /// What a session knows of its modem.
@@ -303,6 +317,10 @@ pub struct Session {
     unlock: Unlock,
     card: CardWatch,
     service_code: ServiceCode,
+    /// Since when it has no network.
+    unregistered: Option<Mono>,
+    /// It was told to choose one by itself, since then.
+    selected: bool,
     /// When the last send ended.
     sent: Option<Mono>,
     asked: Option<Asked>,
@@ -312,6 +330,8 @@ pub struct Session {
     reserved_in_a_row: u8,
     withheld: Option<Reason>,
     rebooted: bool,
+    /// It left something unanswered, and was not found again yet.
+    silent: bool,
     revival: Option<Revival>,
     quiet_since: Mono,
     /// When it was in PDU mode last, as far as is known.
@@ -358,6 +378,7 @@ enum Asked {
     CardPower,
     Card,
     ServiceCode,
+    Selection,
 }
 
 impl Session {
@@ -386,6 +407,8 @@ impl Session {
             unlock: Unlock::default(),
             card: CardWatch::default(),
             service_code: ServiceCode::default(),
+            unregistered: None,
+            selected: false,
             sent: None,
             asked: None,
             asked_at: Mono::default(),
@@ -393,6 +416,7 @@ impl Session {
             reserved_in_a_row: 0,
             withheld: None,
             rebooted: false,
+            silent: false,
             revival: None,
             quiet_since: Mono::default(),
             in_pdu_mode: Mono::default(),
@@ -462,7 +486,7 @@ impl Session {
                 self.known = self.nothing_known();
                 self.incoming.forget();
                 self.early.clear();
-                self.acknowledgements.forget();
+                self.acknowledgements.forget(now);
                 self.unlock.forget();
                 self.unlock.powered_up();
                 self.card.forget();
@@ -494,15 +518,17 @@ impl Session {
             Input::Revive(revival) => self.revival = Some(revival),
             Input::SetUp => self.rebooted = true,
             Input::ServiceCode(code) => self.begin_service_code(now, code),
+            Input::EndServiceCode => self.end_service_code(),
             Input::Pin { token, answer } => self.take_pin(now, token, answer),
-            Input::Kept(at) => self.kept(at),
-            Input::NotKept(at) => self.not_kept(&at),
+            Input::Kept(held) => self.kept(now, held),
+            Input::NotKept(held) => self.not_kept(&held),
             Input::MessageWaits(waits) => self.incoming.message_waits = waits,
             Input::Withheld { token, reason } => {
                 self.withheld = Some(reason);
                 self.engine.handle_input(now, AtInput::Withheld { token });
             }
         }
+        self.acknowledgements.wake(now);
         self.drain(now);
         if self.phase == Phase::Closed {
             self.withdraw_unchecked();
@@ -525,7 +551,8 @@ impl Session {
             Phase::BringUp { from, .. } if self.asked.is_none() => Some(from),
             Phase::Up if self.asked.is_none() && self.job.is_none() => {
                 let heartbeat = self.quiet_since + self.heartbeat();
-                let idle = self.incoming.sweep.next_due().map_or(heartbeat, |look| look.min(heartbeat));
+                let ends = [self.incoming.sweep.next_due(), self.acknowledgements.asked_until()];
+                let idle = ends.into_iter().flatten().fold(heartbeat, Mono::min);
                 Some(self.service_code.waits_until().unwrap_or(idle))
             }
             _ => None,
@@ -581,7 +608,9 @@ impl Session {
             Phase::Up => Stage::Unregistered,
             // Of what a SIM card lacks all but this is a person's to mend, or the session's.
             Phase::BringUp { step, why: Some(why), .. }
-                if STEPS[step].required && (STEPS[step].name != "SIM card" || why == NOT_READY_YET) =>
+                if STEPS[step].required
+                    && !FOR_A_PERSON.contains(&why)
+                    && (STEPS[step].name != "SIM card" || why == NOT_READY_YET) =>
             {
                 Stage::Stuck
             }
@@ -615,14 +644,17 @@ impl Session {
         let (state, reason) = match self.phase {
             Phase::Closed => (ModemState::Closed, None),
             Phase::Synchronising => (ModemState::Starting, None),
-            Phase::BringUp { why: Some(why), .. } => {
-                let words = self.unlock.words().filter(|_| why == pin::ASKS_FOR_PIN);
-                (ModemState::Waiting, Some(words.unwrap_or_else(|| why.to_owned())))
-            }
+            Phase::BringUp { why: Some(why), .. } => match self.unlock.words().filter(|_| why == pin::ASKS_FOR_PIN) {
+                Some(words) => (ModemState::SimPinRequired, Some(words)),
+                None if why == PIN_NOT_TOLD => (ModemState::SimPinRequired, Some(why.to_owned())),
+                None => (ModemState::Waiting, Some(why.to_owned())),
+            },
             Phase::BringUp { .. } => (ModemState::Starting, None),
             Phase::Recovering => (ModemState::Recovering, self.job.map(|_| LISTENING.to_owned())),
+            Phase::Up if self.silent => (ModemState::Recovering, Some(SILENT.to_owned())),
             Phase::Up if registration.is_none() => (ModemState::Waiting, Some(self.known.unregistered().to_owned())),
             Phase::Up if self.job.is_some() => (ModemState::Sending, None),
+            Phase::Up if !self.service_code.is_idle() => (ModemState::Asking, None),
             Phase::Up => (ModemState::Ready, None),
         };
         View {
@@ -697,7 +729,11 @@ impl Session {
                 self.emit(Event::ListeningEnded);
             }
             AtEvent::Resynchronised if self.phase == Phase::Recovering => self.go(Phase::Up),
-            AtEvent::Resynchronised => {}
+            AtEvent::Resynchronised => {
+                if std::mem::take(&mut self.silent) {
+                    self.emit(Event::Changed);
+                }
+            }
             AtEvent::OrphanResult { reference } => self.orphan(reference),
             AtEvent::ForeignEcho(_) => {
                 self.pace.fault();
@@ -730,6 +766,13 @@ impl Session {
 
     fn go(&mut self, phase: Phase) {
         self.phase = phase;
+        self.silent = false;
+        self.emit(Event::Changed);
+    }
+
+    /// It has not answered: until it does it is not shown as one that can send.
+    fn is_silent(&mut self) {
+        self.silent = true;
         self.emit(Event::Changed);
     }
 
@@ -768,6 +811,7 @@ fn config(quirks: Quirks, known: &Known) -> at::Config {
 const REVIVAL: Duration = Duration::from_secs(15);
 /// A storage that answers at all has answered by then.
 const WORTH_WAITING: Duration = Duration::from_secs(2);
+const SILENT: &str = "it did not answer what it was asked; it is waited for, and brought back if it does not";
 const LISTENING: &str = "a message's end is not known; it is listened for, up to 180 s";
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub struct UsbDevice {
     /// Its folder in sysfs.
     pub folder: PathBuf,
+    /// The name of the interface that the port is, as `1-1.2:1.2`.
+    pub interface: String,
     bus: u8,
     address: u8,
     vendor: String,
@@ -27,9 +29,11 @@ impl UsbDevice {
         // The port may be an interface, or hang on one; the device stands above both, and has a number on its bus.
         let place = fs::canonicalize(tty).ok()?;
         let folder = place.ancestors().find(|folder| folder.join("devnum").is_file())?;
+        let interface = place.ancestors().take_while(|below| *below != folder).last().unwrap_or(folder);
         let read = |name: &str| fs::read_to_string(folder.join(name)).ok().map(|text| text.trim().to_owned());
         Some(Self {
             folder: folder.to_owned(),
+            interface: interface.file_name()?.to_string_lossy().into_owned(),
             bus: read("busnum")?.parse().ok()?,
             address: read("devnum")?.parse().ok()?,
             vendor: read("idVendor")?.to_ascii_lowercase(),
@@ -39,6 +43,16 @@ impl UsbDevice {
     /// The hub that it is plugged into, from which it has its power.
     pub fn hub(&self) -> String {
         self.folder.parent().unwrap_or(&self.folder).display().to_string()
+    }
+
+    /// The way it is plugged in, as `1-1.2`.
+    pub fn path(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Which one it is on its bus: another, whenever it is plugged in.
+    pub fn number(&self) -> (u8, u8) {
+        (self.bus, self.address)
     }
 
     /// Why it must not be reset, if so. Behind a bare bridge hangs who knows what, and the modem notices nothing of it.
@@ -120,7 +134,10 @@ mod tests {
     fn two_ports_of_one_device_are_one_device_on_one_hub() {
         let root = tree();
         let device = of(&root, "/dev/ttyUSB2").unwrap();
-        assert_eq!(Some(&device), of(&root, "/dev/ttyUSB3").as_ref());
+        let other = of(&root, "/dev/ttyUSB3").unwrap();
+        assert_eq!((&device.folder, device.number()), (&other.folder, other.number()));
+        assert_eq!((device.path().as_str(), device.interface.as_str()), ("1-1.2", "1-1.2:1.2"));
+        assert_eq!(other.interface, "1-1.2:1.3");
         assert_eq!((device.bus, device.address, device.vendor.as_str()), (1, 23, "2c7c"));
         assert!(device.hub().ends_with("usb1/1-1"), "{}", device.hub());
         assert_eq!(device.why_not_reset(), None);

@@ -174,6 +174,7 @@ impl SimulatorHandle {
         let mut inner = self.shared.lock();
         if let Some(line) = inner.lines.get_mut(index).filter(|line| line.unplugged) {
             line.unplugged = false;
+            line.returned += 1;
             line.pending.clear();
             line.wake.notify_one();
             self.shared.input(&mut inner, index, ModemInput::PowerCycle);
@@ -193,6 +194,11 @@ impl SimulatorHandle {
     /// Whether a modem's port is there.
     pub fn is_there(&self, index: usize) -> bool {
         self.shared.lock().lines.get(index).is_some_and(|line| !line.gone())
+    }
+
+    /// How often a modem's port has come back.
+    pub fn generation(&self, index: usize) -> u64 {
+        self.shared.lock().lines.get(index).map_or(0, |line| line.returned)
     }
 
     /// Resets a modem's USB device, as far as it is there.
@@ -253,6 +259,7 @@ struct Line {
     unplugged: bool,
     /// By a fault.
     lost: bool,
+    returned: u64,
     link: Option<PathBuf>,
     wake: Arc<Notify>,
 }
@@ -318,7 +325,10 @@ impl Shared {
                     line.pending.extend(&bytes[..bytes.len().min(room)]);
                 }
                 Output::PortLost => line.lost = true,
-                Output::PortBack => line.lost = false,
+                Output::PortBack => {
+                    line.lost = false;
+                    line.returned += 1;
+                }
                 Output::Accepted(copy) => {
                     if let Some(sink) = &mut inner.sink {
                         sink(&copy);

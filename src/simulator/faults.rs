@@ -233,6 +233,8 @@ faults! {
     "T6" mute_command: Prefixes,
     /// That a storage is full is announced, each time that a message finds no place.
     "R1" announce_full: Yes,
+    /// What is read from a storage has a character in it that is no hexadecimal digit.
+    "R8" garbled_storage: Yes,
     /// The modem restarts at this command, its settings gone.
     "T8" reboot: Yes,
     /// From this command on nothing is answered.
@@ -247,6 +249,8 @@ faults! {
     "L4" reset_ineffective: Yes,
     /// There is no network for it, as long as the fault is set.
     "L6" unregistered: Unregistered,
+    /// AT+CGSN tells this IMEI, as another modem may do too.
+    "L1" imei: Digits,
     /// The port goes away at this point of a send, and comes back 2 s later.
     "L1" port_loss: PortLoss,
     /// It is registered like this: what +CREG, +CGREG and +CEREG say, as in 3,0,1. Without circuit switching or EPS, not at
@@ -280,6 +284,10 @@ faults! {
     "L14" report_lost: Yes,
     /// The network takes the message and reports it as delivered, and nobody gets it.
     "L14" filtered: Yes,
+    /// It takes so long over each command, ESC and message before it answers; what is typed meanwhile waits for its turn.
+    "S10" answer_delay: Delay,
+    /// What is typed while it takes its time (answer_delay) is lost.
+    "S9" deaf_while_busy: Yes,
 }
 
 impl Faults {
@@ -414,9 +422,45 @@ impl FaultValue for u8 {
     }
 }
 
+/// A time, or one between two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay {
+    /// At least.
+    pub least: Duration,
+    /// At most.
+    pub most: Duration,
+}
+
+impl Delay {
+    /// One of those times. Where there is but one, nothing is drawn.
+    pub fn draw(self, dice: &mut Dice) -> Duration {
+        let span = self.most - self.least;
+        if span.is_zero() { self.least } else { self.least + span.mul_f64(dice.roll()) }
+    }
+}
+
+impl FaultValue for Delay {
+    const EXPECTED: &'static str = "a time as 1.5 or 300ms, or two as 0..5";
+    fn read(text: &str) -> Option<Self> {
+        let (least, most) = text.split_once("..").unwrap_or((text, text));
+        let delay = Self { least: Duration::read(least)?, most: Duration::read(most)? };
+        (delay.least <= delay.most).then_some(delay)
+    }
+}
+/// An IMEI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digits(pub String);
+
 /// An amount of money, as it stands in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Balance(pub String);
+
+impl FaultValue for Digits {
+    const EXPECTED: &'static str = "15 digits";
+    fn read(text: &str) -> Option<Self> {
+        (text.len() == 15 && text.bytes().all(|b| b.is_ascii_digit())).then(|| Self(text.to_owned()))
+    }
+}
 
 impl FaultValue for Balance {
     const EXPECTED: &'static str = "an amount as 0.50";
@@ -524,6 +568,8 @@ choices! {
         Denied = "denied",
         /// As `searching`, and neither loss nor return is told unasked.
         Quiet = "quiet",
+        /// As `denied`, of the one that was chosen by hand (AT+COPS=1), until AT+COPS=0.
+        ByHand = "by_hand",
     }
     /// A prompt that is not CR LF `>` space.
     PromptShape {
@@ -644,9 +690,12 @@ mod tests {
             "refuse_command=+cnmi=2,1|+CSMS",
             "registration=3,0,1",
             "lf_sensitive=yes",
+            "answer_delay=0..2.5",
         ] {
             assert_eq!(f.set_flag(flag), Ok(()), "{flag}");
         }
+        let delay = Delay { least: Duration::ZERO, most: Duration::from_millis(2500) };
+        assert_eq!(f.answer_delay, Fault::always(delay));
         assert_eq!(f.prompt_shape, Fault::always(PromptShape::LineEnd));
         assert_eq!(f.refuse_before_prompt, Fault::next(2, Failure::Cms(330)));
         assert_eq!(f.silence, Fault::new(Fate::Accepted, When::Chance(0.5)));
@@ -671,6 +720,7 @@ mod tests {
             ("prompt_shape=round", "one of line_end no_space"),
             ("late_result=-1", "a time as 12"),
             ("network_refusal=256", "a number from 0 to 255"),
+            ("answer_delay=5..1", "two as 0..5"),
         ];
         for (flag, part) in rows {
             let message = Faults::default().set_flag(flag).unwrap_err().to_string();

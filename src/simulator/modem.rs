@@ -14,6 +14,7 @@ mod pin;
 mod receiving;
 mod sending;
 mod settings;
+mod slowness;
 mod sms_commands;
 mod storage;
 mod text_mode;
@@ -26,6 +27,7 @@ use super::timers::Timers;
 use crate::domain::time::{Mono, Wall};
 use sending::{Edit, Sending};
 use settings::{Card, Radio, Settings};
+use slowness::Work;
 use std::collections::VecDeque;
 use std::time::Duration;
 use storage::Storage;
@@ -157,6 +159,8 @@ enum Mode {
     Edit(Edit),
     /// Nothing: the network has the word.
     Sending(Sending),
+    /// Nothing: it takes its time over this.
+    Busy(Work),
 }
 
 /// What ends its deafness.
@@ -182,6 +186,8 @@ enum Event {
     Booted,
     /// It hears again.
     Hears,
+    /// It has taken its time.
+    Worked,
     /// The card is not busy any more.
     CardIsFree,
     /// It has found its network.
@@ -368,6 +374,7 @@ impl VirtualModem {
                 self.look_for_network(now);
             }
             Event::Hears => self.hears_again(),
+            Event::Worked => self.has_worked(now),
             Event::CardIsFree => self.card_is_free(now),
             Event::Registered => {
                 if self.can_register() {
@@ -427,7 +434,7 @@ impl VirtualModem {
 
     /// A send is over: what waited for that is said and taken up.
     fn settle(&mut self, now: Mono) {
-        if matches!(self.mode, Mode::Sending(_)) {
+        if matches!(self.mode, Mode::Sending(_) | Mode::Busy(_)) {
             return;
         }
         let typed = std::mem::take(&mut self.typeahead);
@@ -442,7 +449,7 @@ impl VirtualModem {
         if self.deaf.is_some() {
             return;
         }
-        if matches!(self.mode, Mode::Command(_)) {
+        if matches!(self.mode, Mode::Command(_) | Mode::Busy(_)) {
             self.urc_at_once(&line);
         } else if self.held.len() < MAX_HELD {
             self.held.push_back(format!("\r\n{line}\r\n").into_bytes());

@@ -4,15 +4,16 @@
 //! first. A commit that fails ends the committer: everything after it is answered with `Closed`, and the process ends.
 
 use super::backend::Backend;
-use super::engine::{Done, Engine, KeyTable, Loaded, Operation, Reply};
+use super::engine::{Claimer, Done, Engine, KeyTable, Loaded, Operation, Reply};
 use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
     Accepted, Access, Answer, ApiKey, Check, Claim, DeliveryQuery, EventQuery, Grant, Health, Idempotency,
-    InboundQuery, InboundView, Journaled, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound, NewMessage,
-    NewVerification, OptOut, OptOutQuery, Outcome, Page, Parcel, PinEntry, Policy, Readiness, RecoveryTally, Replayed,
-    Report, Resend, Rotation, SimCardView, Store, StoreError, Verdict, VerificationView, Wait, WebhookView,
+    InboundQuery, InboundView, Journaled, KeyChange, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound,
+    NewMessage, NewVerification, NextKey, OptOut, OptOutQuery, Outcome, Page, Parcel, PinEntry, Policy, Readiness,
+    RecoveryTally, Replayed, Report, Resend, Rotation, SimCardView, Store, StoreError, Verdict, VerificationView, Wait,
+    WebhookView,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
@@ -162,6 +163,19 @@ impl BoxStore {
         }
     }
 
+    /// A modem waits for its next message.
+    fn wait_for_work(&self, modem: Imei, sim_card: SimCard, urgent: bool) -> Answer<Claim> {
+        let (answer, claimed) = oneshot::channel();
+        let operation: Operation = Box::new(move |engine, _| {
+            engine.wait_for_work(Claimer { modem, sim_card, urgent, answer });
+            Box::new(|| {})
+        });
+        match self.modems.send(operation) {
+            Ok(()) => Box::pin(async { claimed.await.unwrap_or(Err(StoreError::Closed)) }),
+            Err(_) => refused(StoreError::Closed),
+        }
+    }
+
     /// An operation of the modems' side.
     fn command<T: Send + 'static>(
         &self,
@@ -278,8 +292,8 @@ impl Store for BoxStore {
         self.request(move |engine, _| Ok(engine.messages(who, &query)))
     }
 
-    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>> {
-        self.request(move |engine, now| Ok(engine.index.next_slot(id, now)))
+    fn next_slots(&self, ids: Vec<MessageId>) -> Answer<BTreeMap<MessageId, Wall>> {
+        self.request(move |engine, now| Ok(engine.index.next_slots(&ids, now)))
     }
 
     fn sim_cards(&self) -> Answer<BTreeMap<SimCard, SimCardView>> {
@@ -296,6 +310,14 @@ impl Store for BoxStore {
 
     fn keys(&self) -> Answer<Vec<ApiKey>> {
         self.request(|engine, _| engine.all_keys())
+    }
+
+    fn change_key(&self, id: KeyId, change: KeyChange) -> Answer<ApiKey> {
+        self.request(move |engine, now| engine.change_key(id, change, now))
+    }
+
+    fn rotate_key(&self, id: KeyId, next: NextKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>> {
+        self.request(move |engine, now| engine.rotate_key(id, next, idempotency, now))
     }
 
     fn revoke_key(&self, id: KeyId) -> Answer<ApiKey> {
@@ -329,15 +351,11 @@ impl Store for BoxStore {
     }
 
     fn claim(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim> {
-        let (answer, claimed) = oneshot::channel();
-        let operation: Operation = Box::new(move |engine, _| {
-            engine.wait_for_work(modem, sim_card, answer);
-            Box::new(|| {})
-        });
-        match self.modems.send(operation) {
-            Ok(()) => Box::pin(async { claimed.await.unwrap_or(Err(StoreError::Closed)) }),
-            Err(_) => refused(StoreError::Closed),
-        }
+        self.wait_for_work(modem, sim_card, false)
+    }
+
+    fn claim_urgent(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim> {
+        self.wait_for_work(modem, sim_card, true)
     }
 
     fn begin(&self, id: MessageId, intent: IntentOf) -> Answer<Grant> {

@@ -105,10 +105,12 @@ impl Clocks {
 pub(super) struct KeyTable(pub(super) BTreeMap<[u8; 32], Arc<ApiKey>>);
 
 /// A modem that waits for work.
-struct Claimer {
-    modem: Imei,
-    sim_card: SimCard,
-    answer: oneshot::Sender<Result<Claim, StoreError>>,
+pub(super) struct Claimer {
+    pub(super) modem: Imei,
+    pub(super) sim_card: SimCard,
+    /// It takes urgent messages only.
+    pub(super) urgent: bool,
+    pub(super) answer: oneshot::Sender<Result<Claim, StoreError>>,
 }
 
 /// What decisions need of the records on disk.
@@ -181,6 +183,11 @@ impl Loaded {
                     self.index.sim_cards.take_record(hash, card, now);
                 }
             }
+            Record::Delivery(record) => {
+                if let Key::Delivery(hash) = key {
+                    self.index.sim_cards.take_deliveries(hash, record, now);
+                }
+            }
             Record::Recovery(tally) => {
                 self.tallies.insert(tally.hash(), tally);
             }
@@ -210,7 +217,7 @@ impl Loaded {
             Record::Webhook(webhook) => self.outbox.take_webhook(webhook),
             Record::News(delivery) => self.outbox.take(&delivery, now),
             Record::InboundPdu(kept) => {
-                let hash = inbound::pdu_hash(&self.numbers, &kept.sim_card, &kept.pdu);
+                let hash = inbound::known_by(&self.numbers, &kept.sim_card, &kept.pdu);
                 self.inbound.know(hash, kept.message);
             }
             Record::Body(_) | Record::SuppliedCode(_) => {}
@@ -359,13 +366,8 @@ impl Engine {
     }
 
     /// Puts a modem among those that wait for work.
-    pub(super) fn wait_for_work(
-        &mut self,
-        modem: Imei,
-        sim_card: SimCard,
-        answer: oneshot::Sender<Result<Claim, StoreError>>,
-    ) {
-        self.claimers.push(Claimer { modem, sim_card, answer });
+    pub(super) fn wait_for_work(&mut self, claimer: Claimer) {
+        self.claimers.push(claimer);
     }
 
     /// A quarantined store can be read. To write to it would end it, and the daemon that is to show what is wrong.
@@ -646,21 +648,21 @@ impl Engine {
         if self.held_until.is_some() || self.is_quarantined() {
             return;
         }
-        // One that pulls ahead while it is on the air takes nothing away from one that is free; of those that are, the one
-        // that has fared best goes first, and of equal ones the one that has waited longest.
+        // One that pulls ahead while it is on the air, or has something else to do, takes nothing away from one that is free;
+        // of those that are, the one that has fared best goes first, and of equal ones the one that has waited longest.
         let mut claimers = std::mem::take(&mut self.claimers);
         claimers.retain(|claimer| !claimer.answer.is_closed());
         claimers.sort_by_cached_key(|c| {
-            (self.index.has_one(&c.modem), self.index.sim_cards.trouble(&c.sim_card, now.mono))
+            (c.urgent || self.index.has_one(&c.modem), self.index.sim_cards.trouble(&c.sim_card, now.mono))
         });
         self.later = None;
-        for Claimer { modem, sim_card, answer } in claimers {
-            match self.next_claim(&modem, &sim_card, now) {
+        for claimer in claimers {
+            match self.next_claim(&claimer, now) {
                 // If nobody is there any more, the claim is dropped and gives itself back.
-                Ok(claim) => drop(answer.send(Ok(claim))),
+                Ok(claim) => drop(claimer.answer.send(Ok(claim))),
                 Err(later) => {
                     self.later = self.later.into_iter().chain(later).min();
-                    self.claimers.push(Claimer { modem, sim_card, answer });
+                    self.claimers.push(claimer);
                 }
             }
         }
@@ -668,11 +670,13 @@ impl Engine {
 
     fn tell_health(&mut self, now: &Now) {
         let (low_space, held) = (self.low_space, self.index.all_held(now));
+        let waits = self.index.queued() > 0 && self.index.sim_cards.may_hold();
         let mut health = self.health.lock().unwrap_or_else(|e| e.into_inner());
         let was_low = std::mem::replace(&mut health.low_space, low_space);
         health.queued = self.index.queued();
         health.clock_held_until = self.held_until;
         health.held = held;
+        health.waits = waits;
         if health.unmatched_reports != *self.unmatched.counts() {
             health.unmatched_reports = self.unmatched.counts().clone();
         }

@@ -54,6 +54,7 @@ impl Engine {
                 let resend = retry::resend_reported(&message, verdict, now);
                 let report = PartReport { status, verdict, at: now.wall };
                 if self.applied(&mut message, now, Event::Reported { part, reference, report, resend }) {
+                    self.delivery_reported(&message, part, verdict, now);
                     self.put_message(*message, now);
                 }
                 Fits::Part(id)

@@ -1,9 +1,11 @@
 //! Domain values of every shape, for property tests. They need not make sense together.
 
+use super::deliveries::DeliveryRecord;
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
 use super::{ApiKey, Body, KeptPdu, KeyLimits, KeySettings, OptOut, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
+use crate::dispatch::delivery::{Deliveries, Filtered, Prefix, Ratio};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
@@ -17,7 +19,7 @@ use crate::domain::message::{
 };
 use crate::domain::msisdn::Msisdn;
 use crate::domain::pin::{PinEnd, PinHistory, PinHolder, TriedPin};
-use crate::domain::reason::Reason;
+use crate::domain::reason::{Meaning, Reason};
 use crate::domain::secret::Secret;
 use crate::domain::time::{BootId, BootTime, Deadline, Wall};
 use crate::domain::verification::{CodeSource, Entrance, Origin, Verification, VerificationState, Wording};
@@ -47,6 +49,7 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         tally().prop_map(|t| (Key::Recovery(t.hash()), Record::Recovery(t))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
         (any::<[u8; 16]>(), sim_card_record()).prop_map(|(h, c)| (Key::SimCard(h), Record::SimCard(c))),
+        (any::<[u8; 16]>(), delivery_record()).prop_map(|(h, d)| (Key::Delivery(h), Record::Delivery(d))),
         (any::<[u8; 16]>(), pin_guard()).prop_map(|(h, g)| (Key::PinGuard(h), Record::PinGuard(g))),
     ]
 }
@@ -258,6 +261,22 @@ pub(crate) fn lesson() -> impl Strategy<Value = Lesson> {
     prop_oneof![model, sim_card]
 }
 
+/// What was reported of a SIM card's messages.
+fn delivery_record() -> impl Strategy<Value = DeliveryRecord> {
+    let ratio = || {
+        let counts = (any::<u32>(), any::<u8>(), any::<u32>(), any::<u32>());
+        counts.prop_map(|(last, count, delivered_before, before)| Ratio { last, count, delivered_before, before })
+    };
+    let prefixes = vec(("[0-9]{1,9}".prop_map(Prefix), ratio()), 0..32);
+    let filtered = (wall(), deadline()).prop_map(|(since, retry)| Filtered { since, retry });
+    (sim_card(), any::<bool>(), ratio(), prefixes, option::of(filtered)).prop_map(
+        |(sim_card, reported, all, prefixes, filtered)| DeliveryRecord {
+            sim_card,
+            deliveries: Deliveries { reported, all, prefixes, filtered },
+        },
+    )
+}
+
 /// What has brought a model back.
 fn tally() -> impl Strategy<Value = RecoveryTally> {
     let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<bool>());
@@ -356,6 +375,7 @@ fn sim_card_record() -> impl Strategy<Value = SimCardRecord> {
 pub(crate) fn reason() -> impl Strategy<Value = Reason> {
     prop_oneof![
         any::<u16>().prop_map(Reason::Cms),
+        (any::<u16>(), select(&Meaning::ALL[..])).prop_map(|(n, meaning)| Reason::MakersCms(n, meaning)),
         any::<u16>().prop_map(Reason::Cme),
         any::<u8>().prop_map(Reason::Report),
         select(vec![

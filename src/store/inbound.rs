@@ -1,8 +1,9 @@
 //! The journal of what comes in: on disk before the modem's copy goes, and put together from its parts.
 //!
 //! Each PDU is a record of its own, known by SIM card and octets: found again, as after a crash between journal and
-//! deletion, it is recognised and not taken for another. Two messages that are the same to the last octet, the SMSC's time
-//! stamp with its second included, count as one, wherever they lay.
+//! deletion, it is recognised and not taken for another; so is what the network repeats because nobody acknowledged it. Two
+//! messages that are the same to the last octet, the SMSC's time stamp with its second included, count as one, wherever they
+//! lay.
 
 use super::engine::Engine;
 use super::index::Timer;
@@ -12,12 +13,15 @@ use super::{InboundQuery, InboundView, Journaled, NewInbound, Page, StoreError};
 use crate::domain::equipment::SimCard;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::id::InboundId;
-use crate::domain::inbound::{Concatenation, Inbound, InboundPart, InboundState, MOST_PARTS, PARTS_WITHIN, masked};
+use crate::domain::inbound::{
+    Concatenation, Inbound, InboundPart, InboundState, Keyword, MOST_PARTS, PARTS_WITHIN, masked,
+};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Now, Wall};
+use crate::numbers::{self, Region};
 use crate::sms::inbound as sms;
-use crate::sms::pdu::Deliver;
+use crate::sms::pdu::{Decoded, Deliver, SmscField, Ton, Tpdu, decode_hex};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -114,7 +118,7 @@ impl Engine {
     /// Journals a PDU that came in.
     pub(super) fn take_inbound(&mut self, new: NewInbound, now: &Now) -> Result<Journaled, StoreError> {
         self.refuse_writes()?;
-        let hash = pdu_hash(&self.numbers, &new.sim_card, &new.pdu);
+        let hash = known_by(&self.numbers, &new.sim_card, &new.pdu);
         if let Some(message) = self.inbound.known.get(&hash).copied() {
             return Ok(Journaled { message, is_new: false });
         }
@@ -178,12 +182,30 @@ impl Engine {
         for id in self.inbound.prune(now.wall, self.rules.keep) {
             for part in self.inbound_record(id).map(|message| message.parts).unwrap_or_default() {
                 if let Some(kept) = self.kept_pdu(&part) {
-                    self.inbound.known.remove(&pdu_hash(&self.numbers, &kept.sim_card, &kept.pdu));
+                    self.inbound.known.remove(&known_by(&self.numbers, &kept.sim_card, &kept.pdu));
                 }
                 self.delete(Key::InboundPdu(part.pdu));
             }
             self.delete(Key::Inbound(id));
         }
+    }
+
+    /// Who sent it: in international form where that is certain, else as it is written.
+    fn sender(&self, deliver: &Deliver, sim_card: &SimCard) -> String {
+        let written = deliver.originator.reveal();
+        let toa = deliver.originator.type_of_address();
+        let region = || {
+            let country = || self.rules.country.as_deref().and_then(Region::of_country);
+            Region::of_sim_card(sim_card).or_else(country)
+        };
+        let number = match toa.ton() {
+            // Of the telephone's numbering plan, or of none that is named.
+            _ if toa.npi() > 1 => None,
+            Ton::National => region().and_then(|region| numbers::parse(&written, region)),
+            Ton::Unknown => region().and_then(|region| numbers::parse_only(&written, region)),
+            _ => None,
+        };
+        number.map_or(written, |number| number.reveal_e164())
     }
 
     fn sender_hash(&self, from: &str) -> [u8; 16] {
@@ -200,7 +222,7 @@ impl Engine {
         number: u8,
         now: &Now,
     ) -> Inbound {
-        let from = read.as_ref().map(|deliver| deliver.originator.reveal()).unwrap_or_default();
+        let from = read.as_ref().map(|deliver| self.sender(deliver, &new.sim_card)).unwrap_or_default();
         let key = Waiting { sim_card: new.sim_card.clone(), from: self.sender_hash(&from), concat };
         let waiting = self.inbound.waiting.get(&key).and_then(|id| self.inbound_record(*id));
         match waiting {
@@ -237,7 +259,7 @@ impl Engine {
             sequence: self.inbound.next_sequence(),
             modem: new.modem.clone(),
             sim_card: new.sim_card.clone(),
-            from: read.as_ref().map(|deliver| Secret::new(deliver.originator.reveal())),
+            from: read.as_ref().map(|deliver| Secret::new(self.sender(deliver, &new.sim_card))),
             received: now.wall,
             sent: read.as_ref().map(|d| d.scts).filter(|scts| scts.is_plausible()).map(|scts| scts.to_string()),
             concat,
@@ -283,10 +305,50 @@ impl Engine {
     /// Does what a message asks for by a word.
     fn heed_keyword(&mut self, message: Inbound, now: &Now) {
         let Some(from) = message.from.clone() else { return };
-        let text = self.text_of_inbound(&message);
-        if let Some(keyword) = text.and_then(|text| self.rules.keyword(text.reveal())) {
-            self.heed(keyword, Msisdn::parse(from.reveal()).ok(), &message, now);
+        let Some(keyword) = self.keyword_of(&message) else { return };
+        let number = Msisdn::parse(from.reveal()).ok();
+        if self.is_taken_back(keyword, &message)
+            || number.as_ref().is_some_and(|n| self.is_too_old(keyword, n, &message, now))
+        {
+            tracing::info!(inbound.id = %message.id, "A word is not heeded: it is older than what holds for its sender");
+            return;
         }
+        self.heed(keyword, number, &message, now);
+    }
+
+    fn keyword_of(&self, message: &Inbound) -> Option<Keyword> {
+        self.text_of_inbound(message).and_then(|text| self.rules.keyword(text.reveal()))
+    }
+
+    /// Whether its sender has sent another word later: messages are not read in the order in which they were sent. Clocks of
+    /// two service centres are not compared where a STOP would be passed over for it.
+    fn is_taken_back(&self, keyword: Keyword, message: &Inbound) -> bool {
+        if keyword == Keyword::Help {
+            return false;
+        }
+        let (id, sent) = (message.id, message.was_sent());
+        let from = self.sender_hash(message.from.as_ref().map_or("", Secret::reveal));
+        let others = self.inbound.newest_first(None).filter(|line| line.from == from && line.id != id).take(WORDS);
+        others.filter_map(|line| self.inbound_record(line.id)).any(|other| {
+            let comparable = keyword == Keyword::Start || other.sim_card == message.sim_card;
+            let is_word = || matches!(self.keyword_of(&other), Some(Keyword::Stop | Keyword::Start));
+            comparable && other.was_sent() > sent && is_word()
+        })
+    }
+
+    /// Whether a START is older than the wish not to be written to, or than all that is remembered: it may have been heeded
+    /// once, and have lain in the modem since.
+    fn is_too_old(&self, keyword: Keyword, number: &Msisdn, message: &Inbound, now: &Now) -> bool {
+        let sent = message.was_sent();
+        let since = || {
+            let opt_out = self.opt_out_of(number)?;
+            let stop = opt_out.asked.and_then(|id| self.inbound_record(id));
+            Some(stop.map_or(opt_out.since, |stop| stop.was_sent()))
+        };
+        // The time stamp has whole seconds.
+        keyword == Keyword::Start
+            && (now.wall - sent > self.rules.keep
+                || since().is_some_and(|since| sent + Duration::from_secs(1) <= since))
     }
 
     fn put_inbound(&mut self, message: Inbound, now: &Now) {
@@ -350,6 +412,22 @@ pub(super) fn pdu_hash(keyring: &Keyring, sim_card: &SimCard, pdu: &Secret) -> [
     keyring.fingerprint(&[b"inbound", sim_card.as_str().as_bytes(), octets.as_bytes()])
 }
 
+/// The hash by which a PDU is recognised in memory. That more messages wait (TP-MMS) may be so the first time and not when
+/// the network repeats it.
+pub(super) fn known_by(keyring: &Keyring, sim_card: &SimCard, pdu: &Secret) -> [u8; 16] {
+    let Ok(Decoded { tpdu: Tpdu::Deliver(deliver), tpdu_len, .. }) = decode_hex(pdu.reveal(), SmscField::Auto) else {
+        return pdu_hash(keyring, sim_card, pdu);
+    };
+    let mut hex = zeroize::Zeroizing::new(pdu.reveal().to_owned());
+    // The low digit of the TPDU's first octet.
+    let at = hex.len() + 1 - 2 * tpdu_len;
+    let digit = hex.as_bytes().get(at).and_then(|digit| char::from(*digit).to_digit(16)).unwrap_or_default();
+    if deliver.more_messages {
+        hex.replace_range(at..=at, &format!("{:X}", digit | 4));
+    }
+    pdu_hash(keyring, sim_card, &Secret::new(hex.as_str()))
+}
+
 /// Which part of what it is, if it is to be put together.
 fn concatenation(deliver: &Deliver) -> Option<(Concatenation, u8)> {
     let concat = deliver.user_data.udh()?.concat()?;
@@ -362,5 +440,7 @@ fn concatenation(deliver: &Deliver) -> Option<(Concatenation, u8)> {
 const KEPT: usize = 10_000;
 /// Messages that one batch forgets, at most: no modem waits long for its own.
 const PRUNED: usize = 8;
+/// A sender's last messages, among which a later word is looked for.
+const WORDS: usize = 50;
 /// Messages that wait for parts, at most.
 const MOST_WAITING: usize = 1000;

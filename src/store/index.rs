@@ -46,7 +46,7 @@ pub(super) struct Entry {
     sequence: u64,
     /// Parts that are still to go.
     needs: u32,
-    turn: Option<(Route, Turn)>,
+    pub(super) turn: Option<(Route, Turn)>,
     /// Until when it waits for a SIM card that is only preferred. Once in its life.
     patience: Option<Mono>,
 }
@@ -54,14 +54,14 @@ pub(super) struct Entry {
 /// Which SIM cards may take a message. Most may be taken by any; each set of messages with the same answer has one
 /// ordered queue, so that what a SIM card may not take is never skipped over at a pull.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Route {
+pub(super) struct Route {
     only: Option<SimCard>,
     avoided: Avoided,
     /// The configured route that admits no others.
     strict: Option<u16>,
     first: First,
     /// Those that have no room for it until their day or month ends.
-    parked: BTreeSet<SimCard>,
+    pub(super) parked: BTreeSet<SimCard>,
 }
 
 /// Who is given a little time to take a message before others may.
@@ -76,6 +76,11 @@ enum First {
 }
 
 impl Route {
+    /// Whether it leads over this SIM card, sooner or later.
+    pub(super) fn leads_over(&self, sim_card: &SimCard, all: &SimCards) -> bool {
+        self.only.as_ref().map_or_else(|| all.is_on(self.strict, sim_card), |only| only == sim_card)
+    }
+
     fn admits(&self, sim_card: &SimCard, all: &mut SimCards, now: &Now) -> bool {
         if let Some(only) = &self.only {
             return only == sim_card && !self.parked.contains(sim_card);
@@ -93,11 +98,13 @@ impl Route {
 
 /// A message's place in its queue: priority, then deadline, then order of acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn {
+pub(super) struct Turn {
     priority: Priority,
-    deadline: Wall,
+    pub(super) deadline: Wall,
     sequence: u64,
-    id: MessageId,
+    pub(super) id: MessageId,
+    /// Parts that are still to go. Behind the id, it changes nothing about the order.
+    pub(super) parts: u32,
 }
 
 /// A message that a modem has.
@@ -109,6 +116,8 @@ pub(super) struct Claimed {
     pub gate: Gate,
     /// Parts that have not been begun.
     left: u32,
+    /// Whether it is a plain message of several parts.
+    long: bool,
 }
 
 /// What a pull came to.
@@ -229,6 +238,16 @@ impl Index {
         parked.iter().for_each(|sim_card| self.unpark(sim_card));
     }
 
+    /// When a timer is due, if it is set.
+    pub(super) fn timer(&self, timer: Timer) -> Option<Mono> {
+        self.timers.at.get(&timer).copied()
+    }
+
+    /// The queues.
+    pub(super) fn queues(&self) -> impl Iterator<Item = (&Route, &BTreeSet<Turn>)> {
+        self.queues.iter()
+    }
+
     /// Up to `limit` timers that are due. They stay set until something moves or clears them.
     pub(super) fn due(&self, now: Mono, limit: usize) -> Vec<Timer> {
         self.timers.order.iter().take_while(|(at, _)| *at <= now).take(limit).map(|(_, t)| *t).collect()
@@ -236,7 +255,8 @@ impl Index {
 
     /// When the next timer is due, or a message may go to a SIM card that it avoided.
     pub(super) fn next_timer(&self, now: Mono) -> Option<Mono> {
-        let waits = self.queues.keys().any(|route| !route.avoided.cards.is_empty());
+        let waits = self.queues.keys().any(|route| !route.avoided.cards.is_empty())
+            || !self.queues.is_empty() && self.sim_cards.some_go_last();
         let served = waits.then(|| self.sim_cards.next_change(now)).flatten();
         self.timers.order.first().map(|(at, _)| *at).into_iter().chain(served).min()
     }
@@ -252,8 +272,8 @@ impl Index {
     }
 
     /// The first message that this SIM card may take. What finds no room over it until its day or month ends is parked, and not
-    /// looked at again before; what finds room sooner keeps the SIM card for itself.
-    pub(super) fn claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Pull {
+    /// looked at again before; what finds room sooner keeps the SIM card for itself. With `urgent`, no other than an urgent one.
+    pub(super) fn claim(&mut self, modem: &Imei, sim_card: &SimCard, urgent: bool, now: &Now) -> Pull {
         if self.parked.get(sim_card).is_some_and(|until| until.left(now).is_zero()) {
             self.unpark(sim_card);
         }
@@ -269,7 +289,7 @@ impl Index {
             let Self { queues, sim_cards, .. } = self;
             let heads = queues.iter().filter_map(|(route, turns)| Some((route, *turns.first()?)));
             let open = heads.filter(|(route, turn)| {
-                (plain.is_none() || turn.is_urgent()) && route.admits(sim_card, sim_cards, now)
+                (plain.is_none() && !urgent || turn.is_urgent()) && route.admits(sim_card, sim_cards, now)
             });
             let Some((route, turn)) = open.min_by_key(|(_, turn)| *turn) else {
                 let unparks = self.parked.get(sim_card).map(|until| until.mono(now));
@@ -278,7 +298,7 @@ impl Index {
             let route = route.clone();
             match self.sim_cards.held(sim_card, self.ask(&turn, sim_card), now) {
                 None => return self.take(modem, sim_card, &route, &turn),
-                Some(Held::Until(until)) => return Pull::Later(until),
+                Some(held @ (Held::Until(_) | Held::Trial)) => return Pull::Later(held.until()),
                 Some(Held::Full(_)) => self.park(&route, &turn, sim_card),
             }
         }
@@ -298,6 +318,7 @@ impl Index {
             token: self.next_token,
             gate: Gate::default(),
             left,
+            long: turn.parts > 1 && !turn.is_urgent(),
         };
         self.claimed.insert(turn.id, claimed.clone());
         Pull::Claimed(turn.id, claimed)
@@ -337,16 +358,17 @@ impl Index {
     }
 
     /// What a message asks of a SIM card.
-    fn ask(&self, turn: &Turn, sim_card: &SimCard) -> Ask {
+    pub(super) fn ask(&self, turn: &Turn, sim_card: &SimCard) -> Ask {
         let (parts, number) = self.messages.get(&turn.id).map_or((1, None), |entry| (entry.needs, Some(entry.number)));
         Ask { parts, number, urgent: turn.is_urgent(), ..self.promised(sim_card) }
     }
 
     /// What modems have of a SIM card's room, and have not begun to use.
-    fn promised(&self, sim_card: &SimCard) -> Ask {
+    pub(super) fn promised(&self, sim_card: &SimCard) -> Ask {
         let claims = || self.claimed.values().filter(|claimed| claimed.sim_card == *sim_card);
         Ask {
             promised: claims().map(|claimed| claimed.left).sum(),
+            promised_long: claims().filter(|claimed| claimed.long).map(|claimed| claimed.left).sum(),
             promises: claims().count() as u32,
             ..Ask::default()
         }
@@ -376,26 +398,6 @@ impl Index {
         };
         let (strict, _) = self.sim_cards.routes(&message.to);
         self.sim_cards.another_is_ready(than, but, strict, ask, now)
-    }
-
-    /// When a queued message finds room over some SIM card, if all that may take it are held back now.
-    pub(super) fn next_slot(&mut self, id: MessageId, now: &Now) -> Option<Wall> {
-        let (route, turn) = self.messages.get(&id)?.turn.clone()?;
-        let mut soonest = None;
-        for sim_card in self.sim_cards.ready() {
-            let may = route
-                .only
-                .as_ref()
-                .map_or_else(|| self.sim_cards.is_on(route.strict, &sim_card), |only| *only == sim_card);
-            if may {
-                let ask = self.ask(&turn, &sim_card);
-                match self.sim_cards.slot(&sim_card, ask, now) {
-                    Ok(()) => return None,
-                    Err(slot) => soonest = soonest.into_iter().chain(slot).min(),
-                }
-            }
-        }
-        soonest
     }
 
     /// Whether every SIM card that can send is held back.
@@ -469,6 +471,7 @@ impl Index {
             deadline: message.deadline.wall,
             sequence: message.sequence,
             id: message.id,
+            parts: parts_to_go(message),
         };
         if only.is_some() {
             return Some((Route { only: only.clone(), ..Route::default() }, turn));
@@ -519,7 +522,7 @@ impl Index {
 
 impl Turn {
     /// Whether it may take what is kept for urgent ones.
-    fn is_urgent(&self) -> bool {
+    pub(super) fn is_urgent(&self) -> bool {
         self.priority != Priority::Normal
     }
 }

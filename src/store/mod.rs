@@ -7,6 +7,7 @@
 use crate::config::{Limits, Mode};
 use crate::dispatch::breaker::Open;
 use crate::dispatch::canary::Verdict as CanaryVerdict;
+use crate::dispatch::delivery::Deliveries;
 use crate::dispatch::quota::{Used, Window};
 use crate::dispatch::router::Routes;
 use crate::domain::country::Country;
@@ -82,8 +83,14 @@ pub trait Store: Send + Sync + 'static {
     -> Answer<Accepted<Message>>;
     /// One message; with `wait`, as soon as it has changed.
     fn message(&self, who: Access, id: MessageId, wait: Option<Wait>) -> Answer<Message>;
-    /// When a queued message finds room over some SIM card, if all that may take it are held back now.
-    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>>;
+    /// Of these messages those that wait and are held back: the earliest time at which each can go, by the limits of the SIM
+    /// cards that may take it and what stands before it. One that can't go at all has its deadline there.
+    fn next_slots(&self, ids: Vec<MessageId>) -> Answer<BTreeMap<MessageId, Wall>>;
+    /// The same for one.
+    fn next_slot(&self, id: MessageId) -> Answer<Option<Wall>> {
+        let slots = self.next_slots(vec![id]);
+        Box::pin(async move { Ok(slots.await?.remove(&id)) })
+    }
     /// What the SIM cards have sent, and whether they are in service.
     fn sim_cards(&self) -> Answer<BTreeMap<SimCard, SimCardView>>;
     /// A page of messages, newest first.
@@ -96,6 +103,10 @@ pub trait Store: Send + Sync + 'static {
     fn keys(&self) -> Answer<Vec<ApiKey>>;
     /// Revokes an API key at once; the last admin key never, nor one that outlasts the others.
     fn revoke_key(&self, id: KeyId) -> Answer<ApiKey>;
+    /// Changes what holds for an API key, at once. One that has ended stays as it is.
+    fn change_key(&self, id: KeyId, change: KeyChange) -> Answer<ApiKey>;
+    /// Makes a key that may do what this one may, for the same client, and lets this one end when the overlap is over.
+    fn rotate_key(&self, id: KeyId, next: NextKey, idempotency: Option<Idempotency>) -> Answer<Accepted<ApiKey>>;
     /// The key whose secret has this SHA-256, if it exists, has not been revoked and has not expired. From memory.
     fn authenticate(&self, secret_sha256: &[u8; 32]) -> Option<Arc<ApiKey>>;
     /// Makes a new master key and begins to seal everything with it. While an older key is in use, none is made.
@@ -161,6 +172,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The next message for this SIM card; pends until there is one. Dropping the future or the claim gives it back.
     fn claim(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim>;
+    /// As [`Store::claim`], for a modem that has something to do which only an urgent message is to end: it is given no other,
+    /// and none that a free modem takes.
+    fn claim_urgent(&self, modem: Imei, sim_card: SimCard) -> Answer<Claim>;
     /// Records an intent. The PDU may leave only after `Granted`.
     fn begin(&self, id: MessageId, intent: IntentOf) -> Answer<Grant>;
     /// Records an outcome and, with it, the next intent: one operation, one sync.
@@ -215,6 +229,8 @@ pub enum StoreError {
     AlreadyShown,
     /// The last admin key can't be revoked.
     LastAdminKey,
+    /// The API key was revoked, or has expired.
+    KeyEnded,
     /// There are as many webhooks as there may be.
     TooManyWebhooks,
     /// The delivery is not dead, or there is nothing left of it to tell.
@@ -249,6 +265,7 @@ impl fmt::Display for StoreError {
             Self::IdempotencyMismatch => f.write_str("the idempotency key was used with another request"),
             Self::AlreadyShown => f.write_str("the secret was shown once already"),
             Self::LastAdminKey => f.write_str("the last admin key can't be revoked"),
+            Self::KeyEnded => f.write_str("the API key has ended"),
             Self::TooManyWebhooks => f.write_str("there are too many webhooks"),
             Self::NotDead => f.write_str("the delivery is not dead"),
             Self::OptedOut => f.write_str("the recipient does not want to be written to"),
@@ -665,6 +682,57 @@ pub struct KeySettings {
     pub apps: Vec<String>,
 }
 
+/// What is to change about a key. What is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of the key and its settings")]
+pub struct KeyChange {
+    pub name: Option<String>,
+    pub networks: Option<Vec<Network>>,
+    pub countries: Option<BTreeSet<Country>>,
+    pub per_minute: Option<Option<u32>>,
+    pub per_hour: Option<Option<u32>>,
+    pub per_day: Option<Option<u32>>,
+    pub conceal: Option<bool>,
+    pub templates: Option<Vec<String>>,
+    pub brand: Option<Option<String>>,
+    pub hosts: Option<Vec<String>>,
+    pub apps: Option<Vec<String>>,
+}
+
+impl KeyChange {
+    /// Makes the change.
+    pub fn apply(self, key: &mut ApiKey) {
+        fn set<T>(place: &mut T, value: Option<T>) {
+            if let Some(value) = value {
+                *place = value;
+            }
+        }
+        let settings = &mut key.settings;
+        set(&mut key.name, self.name);
+        set(&mut settings.networks, self.networks);
+        set(&mut settings.countries, self.countries);
+        set(&mut settings.limits.per_minute, self.per_minute);
+        set(&mut settings.limits.per_hour, self.per_hour);
+        set(&mut settings.limits.per_day, self.per_day);
+        set(&mut settings.conceal, self.conceal);
+        set(&mut settings.templates, self.templates);
+        set(&mut settings.brand, self.brand);
+        set(&mut settings.hosts, self.hosts);
+        set(&mut settings.apps, self.apps);
+    }
+}
+
+/// The key that takes another one's place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextKey {
+    /// Its id, new.
+    pub id: KeyId,
+    /// SHA-256 of its secret.
+    pub secret_sha256: [u8; 32],
+    /// For how long the older one is still good.
+    pub overlap: Duration,
+}
+
 /// How many messages and verifications a key may send. `None`: as many as it wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyLimits {
@@ -693,12 +761,25 @@ pub enum Scope {
     Simulator,
     /// All of these, and the keys.
     Admin,
+    /// Read what came in: it belongs to the box, and so to no client.
+    Inbound,
+    /// All of MyOTP.App's calls, and nothing else: such a key is good in that dialect's header only.
+    MyOtp,
 }
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 7] =
-        [Self::Verify, Self::Check, Self::Send, Self::Read, Self::Webhooks, Self::Simulator, Self::Admin];
+    pub const ALL: [Scope; 9] = [
+        Self::Verify,
+        Self::Check,
+        Self::Send,
+        Self::Read,
+        Self::Inbound,
+        Self::Webhooks,
+        Self::Simulator,
+        Self::Admin,
+        Self::MyOtp,
+    ];
 
     /// The word that the API and the command line use.
     pub fn as_str(self) -> &'static str {
@@ -707,10 +788,17 @@ impl Scope {
             Self::Check => "check",
             Self::Send => "send",
             Self::Read => "read",
+            Self::Inbound => "inbound",
             Self::Webhooks => "webhooks",
             Self::Simulator => "simulator",
             Self::Admin => "admin",
+            Self::MyOtp => "myotp",
         }
+    }
+
+    /// Whether its keys belong to another dialect than our own.
+    pub fn is_foreign(self) -> bool {
+        self == Self::MyOtp
     }
 
     /// The inverse of [`Scope::as_str`].
@@ -767,6 +855,8 @@ pub struct Health {
     pub low_space: bool,
     /// Every SIM card that could send is held back, by its limits or since the network refuses it.
     pub held: bool,
+    /// Something waits, and limits or what the network refuses may be why.
+    pub waits: bool,
     /// Status reports since otpgate started that fit no message, by SIM card.
     pub unmatched_reports: BTreeMap<SimCard, u64>,
     /// Whether it still commits.
@@ -852,6 +942,8 @@ pub struct SimCardView {
     pub out_of_service: Option<Open>,
     /// Why nothing is sent over it, in words: it is out of service.
     pub why: Option<String>,
+    /// What was reported of its messages.
+    pub deliveries: Deliveries,
     /// Whether what it sends to its own number comes back. `None`: it sends nothing there.
     pub canary: Option<CanaryView>,
 }
@@ -1003,6 +1095,7 @@ pub mod backend;
 mod canary;
 pub mod committer;
 pub mod data_dir;
+mod deliveries;
 mod engine;
 mod envelope;
 mod events;
@@ -1017,6 +1110,7 @@ mod inbound;
 mod index;
 mod inspection;
 pub mod keyring;
+mod keys;
 mod lessons;
 pub mod master_key;
 pub mod masters;
@@ -1030,6 +1124,7 @@ mod sending;
 mod shape;
 mod sim_cards;
 pub mod sled_backend;
+mod slots;
 mod tally;
 pub mod vault;
 mod webhooks;

@@ -63,7 +63,7 @@ impl Engine {
     pub(super) fn heed(&mut self, keyword: Keyword, number: Option<Msisdn>, message: &Inbound, now: &Now) {
         let Some(number) = number else {
             if keyword != Keyword::Help {
-                let words = "A sender without an international number asked by a word to be put on the opt-out list, or \
+                let words = "A sender whose number can't be told for certain asked by a word to be put on the opt-out list, or \
                              taken off it; do it by hand: PUT or DELETE /v1/opt-outs/{number}";
                 self.tell_of(EventKind::HelpAsked, words.to_owned(), message, now);
             }
@@ -175,7 +175,7 @@ impl Engine {
         true
     }
 
-    fn opt_out_of(&self, number: &Msisdn) -> Option<OptOut> {
+    pub(super) fn opt_out_of(&self, number: &Msisdn) -> Option<OptOut> {
         let (_, key) = self.opt_outs.on_disk.get(&self.number_hash(number))?;
         match self.get(Key::OptOut(*key)) {
             Ok(Some(Record::OptOut(opt_out))) => Some(opt_out),

@@ -3,6 +3,7 @@
 //! Key: a kind byte and the id, big-endian, so that keys sort as their ids do. The record is written with postcard in
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
+use super::deliveries::DeliveryRecord;
 use super::envelope::OVERHEAD;
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
@@ -55,6 +56,8 @@ pub enum Key {
     Event(EventId),
     /// What was learned about a model or a SIM card, by its number.
     Lesson(u128),
+    /// What was reported of a SIM card's messages, by a keyed hash of its number.
+    Delivery([u8; 16]),
     /// A webhook, with what signs for it.
     Webhook(WebhookId),
     /// A piece of news on its way to a webhook.
@@ -79,6 +82,7 @@ pub enum Record {
     PinGuard(PinGuard),
     Event(LoggedEvent),
     Lesson(Lesson),
+    Delivery(DeliveryRecord),
     Webhook(Webhook),
     News(Delivery),
 }
@@ -160,6 +164,7 @@ impl Key {
             Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
+            Self::Delivery(hash) => (DELIVERY, hash),
             Self::Webhook(id) => (WEBHOOK, id.0.to_be_bytes()),
             Self::News(id) => (NEWS, id.0.to_be_bytes()),
         };
@@ -188,6 +193,7 @@ impl Key {
             PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
+            DELIVERY => Self::Delivery(hash),
             WEBHOOK => Self::Webhook(WebhookId(id)),
             NEWS => Self::News(DeliveryId(id)),
             _ => return None,
@@ -211,6 +217,7 @@ impl Key {
             Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
+            Self::Delivery(_) => "deliveries",
             Self::Webhook(_) => "webhooks",
             Self::News(_) => "webhook deliveries",
         }
@@ -236,7 +243,8 @@ impl Record {
             | (Self::Idempotency(_), Key::Idempotency(_))
             | (Self::SimCard(_), Key::SimCard(_))
             | (Self::PinGuard(_), Key::PinGuard(_))
-            | (Self::Lesson(_), Key::Lesson(_)) => true,
+            | (Self::Lesson(_), Key::Lesson(_))
+            | (Self::Delivery(_), Key::Delivery(_)) => true,
             _ => false,
         }
     }
@@ -263,6 +271,7 @@ impl Record {
             | Self::OptOut(_)
             | Self::Event(_)
             | Self::Lesson(_)
+            | Self::Delivery(_)
             | Self::Webhook(_)
             | Self::News(_)
             | Self::Recovery(_) => false,
@@ -286,6 +295,7 @@ impl Record {
             Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
+            Self::Delivery(d) => encode(d),
             Self::Webhook(w) => encode(w),
             Self::News(d) => encode(d),
         }
@@ -308,6 +318,7 @@ impl Record {
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
+            Key::Delivery(_) => Self::Delivery(decode(bytes)?),
             Key::Webhook(_) => Self::Webhook(decode(bytes)?),
             Key::News(_) => Self::News(decode(bytes)?),
         };
@@ -368,6 +379,7 @@ const OPT_OUT: u8 = 12;
 const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;
+const DELIVERY: u8 = 15;
 const WEBHOOK: u8 = 18;
 const NEWS: u8 = 19;
 

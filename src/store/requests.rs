@@ -4,11 +4,11 @@ use super::engine::Engine;
 use super::index::Timer;
 use super::record::{IdempotencyRecord, Key, Made, Record};
 use super::{
-    Accepted, Access, ApiKey, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Page,
-    Resend, Scope, StoreError, Verdict, VerificationView,
+    Accepted, Access, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Page, Resend,
+    StoreError, Verdict, VerificationView,
 };
 use crate::domain::equipment::SimCard;
-use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
+use crate::domain::id::{ClientId, MessageId, VerificationId};
 use crate::domain::message::{Message, State};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
@@ -260,56 +260,6 @@ impl Engine {
             last = Some(id);
         }
         page
-    }
-
-    pub(super) fn create_key(
-        &mut self,
-        new: ApiKey,
-        idempotency: Option<Idempotency>,
-        now: &Now,
-    ) -> Result<Accepted<ApiKey>, StoreError> {
-        if self.replayed(idempotency)?.is_some() {
-            // The secret is shown once, and only its hash is here.
-            return Err(StoreError::AlreadyShown);
-        }
-        self.refuse_new()?;
-        self.put(Key::ApiKey(new.id), Record::ApiKey(new.clone()));
-        self.publish_key(new.clone());
-        self.key_ids.insert(new.id);
-        self.remember(idempotency, Made::Key(new.id), now);
-        Ok(Accepted { value: new, replayed: false })
-    }
-
-    pub(super) fn all_keys(&mut self) -> Result<Vec<ApiKey>, StoreError> {
-        let ids = self.key_ids.clone();
-        let records = ids.into_iter().map(|id| self.get(Key::ApiKey(id))).collect::<Result<Vec<_>, _>>()?;
-        Ok(records
-            .into_iter()
-            .flatten()
-            .filter_map(|r| if let Record::ApiKey(k) = r { Some(k) } else { None })
-            .collect())
-    }
-
-    pub(super) fn revoke_key(&mut self, id: KeyId, now: &Now) -> Result<ApiKey, StoreError> {
-        let Some(Record::ApiKey(mut key)) = self.get(Key::ApiKey(id))? else { return Err(StoreError::NotFound) };
-        if key.revoked.is_some() {
-            return Ok(key);
-        }
-        // One that ends before this one doesn't stand in for it: after that nobody could make a key any more.
-        let lasts = |k: &ApiKey| k.expires.is_none_or(|t| t > now.wall && key.expires.is_some_and(|own| t >= own));
-        let stands_in = |k: &ApiKey| k.id != id && k.scopes.contains(&Scope::Admin) && lasts(k);
-        let is_last = {
-            let keys = self.keys.read().unwrap_or_else(|e| e.into_inner());
-            !keys.0.values().any(|k| stands_in(k))
-        };
-        if key.scopes.contains(&Scope::Admin) && is_last {
-            return Err(StoreError::LastAdminKey);
-        }
-        self.refuse_writes()?;
-        key.revoked = Some(now.wall);
-        self.put(Key::ApiKey(id), Record::ApiKey(key.clone()));
-        self.publish_key(key.clone());
-        Ok(key)
     }
 
     fn seen(&self, who: Access, id: VerificationId) -> Result<Verification, StoreError> {

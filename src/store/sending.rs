@@ -1,12 +1,13 @@
 //! Operations of the modems' side: claims, intents, outcomes, and what time brings.
 
-use super::engine::Engine;
+use super::engine::{Claimer, Engine};
 use super::gate::Lease;
 use super::index::Pull;
 use super::record::{Key, Record};
 use super::{Body, Claim, Grant, Outcome, StoreError};
+use crate::dispatch::quota::Kind;
 use crate::dispatch::retry::{self, Others};
-use crate::domain::equipment::{Imei, SimCard};
+use crate::domain::equipment::SimCard;
 use crate::domain::id::{MessageId, VerificationId};
 use crate::domain::message::{Event, IntentOf, Message, PartId, PartResult, Refused, State};
 use crate::domain::reason::Reason;
@@ -18,9 +19,9 @@ use crate::otp::challenge;
 impl Engine {
     /// The next message for a SIM card, with its text whole; else when there may be one. Passes over none: what can't go now is
     /// not in the queue.
-    pub(super) fn next_claim(&mut self, modem: &Imei, sim_card: &SimCard, now: &Now) -> Result<Claim, Option<Mono>> {
+    pub(super) fn next_claim(&mut self, claimer: &Claimer, now: &Now) -> Result<Claim, Option<Mono>> {
         loop {
-            let (id, claimed) = match self.index.claim(modem, sim_card, now) {
+            let (id, claimed) = match self.index.claim(&claimer.modem, &claimer.sim_card, claimer.urgent, now) {
                 Pull::Claimed(id, claimed) => (id, claimed),
                 Pull::Later(later) => return Err(later),
             };
@@ -101,7 +102,7 @@ impl Engine {
                 }
                 // Durably: what is on record with the intent is counted again after a restart.
                 let (number, jitter) = (self.number_hash(&message.to), self.jitter(id, part));
-                self.index.sim_cards.charge(&sim_card, number, jitter, now);
+                self.index.sim_cards.charge(&sim_card, number, Kind::of(&message), jitter, now);
                 self.index.begun(id);
                 self.put_message(message, now);
                 Grant::Granted
@@ -198,7 +199,11 @@ impl Engine {
         };
         match event {
             Some(event) => {
+                let unreported = event == Event::Close && matches!(message.state, State::Submitted { .. });
                 if self.applied(&mut message, now, event) {
+                    if unreported {
+                        self.delivery_unreported(&message, now);
+                    }
                     self.put_message(message, now);
                 }
             }

@@ -4,12 +4,14 @@
 //! shape, in postcard's terms: fields in this order, variants numbered in this order. A variant may be appended, and a
 //! record may grow at its end ([`Grown`]); anything else is a new version of the envelope.
 
+use super::deliveries::DeliveryRecord;
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Made, SimCardRecord};
 use super::{ApiKey, Body, KeyLimits, KeySettings, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
+use crate::dispatch::delivery::{Deliveries, Filtered, Prefix, Ratio};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
@@ -183,6 +185,7 @@ through! {
     Wall: i64, |wall| wall.0, |ms| Some(Self(ms));
     Secret: Sealed, |secret| Sealed(secret.clone()), |sealed| Some(sealed.0);
     Msisdn: Sealed, |m| Sealed(m.reveal_e164().into()), |e164| Msisdn::parse(e164.0.reveal()).ok();
+    Prefix: Sealed, |prefix| Sealed(prefix.0.clone().into()), |sealed| Some(Self(sealed.0.reveal().to_owned()));
     Imei: String, |imei| imei.as_str().to_owned(), |text| Some(Self::new(text));
     SimCard: String, |card| card.as_str().to_owned(), |text| Some(Self::new(text));
     Network: String, |network| network.to_string(), |text| text.parse().ok();
@@ -191,7 +194,7 @@ through! {
     EventKind: String, |kind| kind.as_str().to_owned(), |word| Self::parse(&word);
     Permission: String, |permission| permission.as_str().to_owned(), |word| Self::parse(&word);
     PinHistory: Vec<TriedPinShape>, |h| h.0.shape(), |tried| Disk::from_shape(tried).map(Self);
-    Reason: (String, Option<u16>), |r| (r.code().to_owned(), r.number()), |(code, n)| Self::from_code(&code, n);
+    Reason: (String, Option<u16>), |r| (r.record_code().to_owned(), r.number()), |(code, n)| Self::from_code(&code, n);
 }
 
 fields!(BootTime as BootTimeShape { id: BootId, since_boot: Duration });
@@ -412,6 +415,15 @@ fields!(NewEvent as NewEventShape {
     about: Option<u128>,
 });
 
+fields!(DeliveryRecord as DeliveryRecordShape { sim_card: SimCard, deliveries: Deliveries });
+fields!(Deliveries as DeliveriesShape {
+    reported: bool,
+    all: Ratio,
+    prefixes: Vec<(Prefix, Ratio)>,
+    filtered: Option<Filtered>,
+});
+fields!(Ratio as RatioShape { last: u32, count: u8, delivered_before: u32, before: u32 });
+fields!(Filtered as FilteredShape { since: Wall, retry: Deadline });
 fields!(Webhook as WebhookShape {
     id: WebhookId,
     client: Option<ClientId>,
@@ -470,6 +482,16 @@ impl<T: Disk> Disk for Option<T> {
             Some(inner) => T::from_shape(inner).map(Some),
             None => Some(None),
         }
+    }
+}
+
+impl<A: Disk, B: Disk> Disk for (A, B) {
+    type Shape = (A::Shape, B::Shape);
+    fn shape(&self) -> Self::Shape {
+        (self.0.shape(), self.1.shape())
+    }
+    fn from_shape((a, b): Self::Shape) -> Option<Self> {
+        Some((A::from_shape(a)?, B::from_shape(b)?))
     }
 }
 

@@ -6,17 +6,19 @@
 //! that is gone for a moment, as while its modem is set up anew or otpgate starts, still counts: to ask a card again at
 //! once that has just refused would be to spend a message's last try. One that may not send for longer does not.
 
+use super::deliveries::DeliveryRecord;
 use super::index::NumberHash;
 use super::record::{Key, Record, SimCardRecord};
 use super::{Policy, Readiness, SimCardView};
 use crate::config::Mode;
 use crate::dispatch::breaker::{self, Breaker, Change, Gate, Open};
-use crate::dispatch::quota::{Account, Ask, At, Hold, NEW, Window};
+use crate::dispatch::delivery::{self, Counted, Deliveries, Prefix};
+use crate::dispatch::quota::{Account, Ask, At, Forecast, Hold, Kind, NEW, Window};
 use crate::dispatch::router::{Health, PATIENCE, Reached};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::message::{Message, Part, PartResult, PartState};
 use crate::domain::msisdn::Msisdn;
-use crate::domain::time::{Deadline, Mono, Now, Wall};
+use crate::domain::time::{Deadline, Mono, Now};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -37,6 +39,10 @@ struct Card {
     account: Option<Account>,
     breaker: Breaker,
     health: Health,
+    deliveries: Deliveries,
+    counted: Counted,
+    /// Where its record of those is, once it has one.
+    deliveries_key: Option<[u8; 16]>,
     readiness: Readiness,
     /// Where its record is, once it has one.
     key: Option<[u8; 16]>,
@@ -69,6 +75,8 @@ pub(super) enum Held {
     Until(Option<Mono>),
     /// By a window that stays full until its end: another message may find room all the same.
     Full(Option<Mono>),
+    /// By the one message with which it is tried again.
+    Trial,
 }
 
 impl Held {
@@ -76,6 +84,7 @@ impl Held {
     pub(super) fn until(self) -> Option<Mono> {
         match self {
             Self::Until(until) | Self::Full(until) => until,
+            Self::Trial => None,
         }
     }
 
@@ -111,7 +120,7 @@ impl SimCards {
                 if !matches!(part.state, PartState::NotSent(_))
                     && let Some(account) = &mut card.account
                 {
-                    account.restore(at, number, now);
+                    account.restore(at, number, Kind::of(message), now);
                 }
                 if let (PartState::Accepted(_), Some(at)) = (part.state, part.settled) {
                     self.reached.put(number, &attempt.sim_card, at);
@@ -126,6 +135,18 @@ impl SimCards {
         card.key = Some(key);
         card.new_until = record.new_until;
         card.breaker = Breaker::restore(record.out_of_service);
+    }
+
+    /// Takes in what is on record of a SIM card's messages.
+    pub(super) fn take_deliveries(&mut self, key: [u8; 16], record: DeliveryRecord, now: &Now) {
+        let card = self.card(&record.sim_card, now);
+        (card.deliveries_key, card.deliveries) = (Some(key), record.deliveries);
+    }
+
+    /// What is kept of a SIM card's messages, and where. `hash`: names one of which nothing is kept yet.
+    pub(super) fn deliveries(&mut self, sim_card: &SimCard, hash: [u8; 16], now: &Now) -> ([u8; 16], Deliveries) {
+        let card = self.card(sim_card, now);
+        (*card.deliveries_key.get_or_insert(hash), card.deliveries.clone())
     }
 
     /// The record of a SIM card as it is now. `hash`: names one that has none yet.
@@ -174,9 +195,11 @@ impl SimCards {
     // What is sent.
 
     /// A part is about to be sent.
-    pub(super) fn charge(&mut self, sim_card: &SimCard, number: NumberHash, jitter: u8, now: &Now) {
-        if let Some(account) = &mut self.card(sim_card, now).account {
-            account.charge(number, jitter, now);
+    pub(super) fn charge(&mut self, sim_card: &SimCard, number: NumberHash, kind: Kind, jitter: u8, now: &Now) {
+        let card = self.card(sim_card, now);
+        card.deliveries.tried(now);
+        if let Some(account) = &mut card.account {
+            account.charge(number, kind, jitter, now);
         }
     }
 
@@ -208,6 +231,27 @@ impl SimCards {
         Some((change, sentence))
     }
 
+    /// What became of a message that the network had taken. `None`: it says nothing of the card.
+    pub(super) fn delivered(
+        &mut self,
+        sim_card: &SimCard,
+        number: NumberHash,
+        prefix: Prefix,
+        delivered: bool,
+        report: bool,
+        now: &Now,
+    ) -> Option<Option<delivery::Change>> {
+        self.card(sim_card, now);
+        let mut card = self.cards.remove(sim_card)?;
+        let counts = card.counted.counts(number, delivered);
+        let change = counts.then(|| {
+            let others: Vec<_> = self.cards.values().map(|other| &other.deliveries).collect();
+            card.deliveries.ended(prefix, delivered, report, &others, now)
+        });
+        self.cards.insert(sim_card.clone(), card);
+        change
+    }
+
     // What may go.
 
     /// What keeps a message from going over this SIM card now. In shadow mode quotas keep none, but are told.
@@ -216,7 +260,7 @@ impl SimCards {
         let card = self.card(sim_card, now);
         match card.breaker.gate(now) {
             Gate::Until(retry) => return Some(Held::Until(Some(retry.mono(now)))),
-            Gate::Trial if ask.promises > 0 => return Some(Held::Until(None)),
+            Gate::Trial if ask.promises > 0 => return Some(Held::Trial),
             Gate::Trial | Gate::Open => {}
         }
         let hold = card.ask(ask, now)?;
@@ -308,18 +352,27 @@ impl SimCards {
         if !self.is_on(route, sim_card) {
             return false;
         }
-        let rank = avoided.rank(sim_card);
+        let rank = self.rank(sim_card, avoided, now);
         if rank == 0 {
             return true;
         }
         let back = self.gone.iter().filter(|(_, at)| now.mono < **at + COMES_BACK).map(|(card, _)| card.clone());
-        let better = self
-            .ready()
-            .into_iter()
-            .chain(back)
-            .filter(|other| avoided.rank(other) < rank && !parked.contains(other) && self.is_on(route, other));
+        let better = self.ready().into_iter().chain(back).filter(|other| {
+            self.rank(other, avoided, now) < rank && !parked.contains(other) && self.is_on(route, other)
+        });
         let better: Vec<_> = better.collect();
         !better.iter().any(|other| self.is_free_within(other, COMES_BACK, now))
+    }
+
+    /// How far a SIM card is from being a message's first choice. One whose messages do not arrive is like one that failed it.
+    fn rank(&self, sim_card: &SimCard, avoided: &Avoided, now: &Now) -> u8 {
+        let goes_last = self.cards.get(sim_card).is_some_and(|card| card.deliveries.goes_last(now));
+        avoided.rank(sim_card) + u8::from(goes_last)
+    }
+
+    /// Whether some SIM card goes last, whatever the message.
+    pub(super) fn some_go_last(&self) -> bool {
+        self.cards.values().any(|card| card.deliveries.filtered.is_some())
     }
 
     /// Whether some SIM card of a route that is only preferred will be free before anybody loses patience.
@@ -345,7 +398,8 @@ impl SimCards {
     pub(super) fn trouble(&self, sim_card: &SimCard, now: Mono) -> u8 {
         let Some(card) = self.cards.get(sim_card) else { return 0 };
         let Readiness { doubtful, weak_signal, .. } = card.readiness;
-        u8::from(doubtful) * 16 + card.health.trouble(now) * 2 + u8::from(weak_signal)
+        let filtered = card.deliveries.filtered.is_some();
+        u8::from(filtered) * 32 + u8::from(doubtful) * 16 + card.health.trouble(now) * 2 + u8::from(weak_signal)
     }
 
     /// When a SIM card that is gone counts no longer.
@@ -367,17 +421,29 @@ impl SimCards {
                 is_new: card.new_until.is_some_and(|until| !until.passed(now)),
                 out_of_service: card.breaker.is_open().cloned(),
                 why: card.breaker.is_open().map(out_of_service),
+                deliveries: card.deliveries.clone(),
                 canary: None,
             }
         };
         self.cards.iter_mut().map(|(sim_card, card)| (sim_card.clone(), view(card))).collect()
     }
 
-    /// When a message can go over this SIM card, by the wall clock: `Ok` if now.
-    pub(super) fn slot(&mut self, sim_card: &SimCard, ask: Ask, now: &Now) -> Result<(), Option<Wall>> {
-        match self.held(sim_card, ask, now) {
-            None => Ok(()),
-            Some(held) => Err(held.until().map(|until| now.wall + (until - now.mono))),
+    /// Whether it is out of service, and the next message is to try it.
+    pub(super) fn is_to_be_tried(&self, sim_card: &SimCard, now: &Now) -> bool {
+        self.cards.get(sim_card).is_some_and(|card| card.breaker.gate(now) == Gate::Trial)
+    }
+
+    /// What this SIM card could send by and by.
+    pub(super) fn forecast(&mut self, sim_card: &SimCard, ask: Ask, now: &Now) -> Forecast {
+        let enforced = self.policy.mode == Mode::Enforce;
+        let card = self.card(sim_card, now);
+        let from = match card.breaker.gate(now) {
+            Gate::Until(retry) => At::now(now).plus(retry.left(now)),
+            Gate::Trial | Gate::Open => At::now(now),
+        };
+        match &mut card.account {
+            Some(account) if enforced => account.forecast(ask, from, now),
+            _ => Forecast::free(from),
         }
     }
 }
@@ -388,6 +454,9 @@ impl Card {
             account: (policy.mode != Mode::Off).then(|| Account::new(policy.limits_of(sim_card), now)),
             breaker: Breaker::default(),
             health: Health::default(),
+            deliveries: Deliveries::default(),
+            counted: Counted::default(),
+            deliveries_key: None,
             readiness: Readiness::default(),
             key: None,
             new_until: None,
@@ -439,7 +508,7 @@ const TOLD: Duration = Duration::from_secs(3600);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::BootTime;
+    use crate::domain::time::{BootTime, Wall};
 
     #[test]
     fn what_is_avoided_serves_when_no_other_is_expected_back() {

@@ -4,7 +4,7 @@ use otpgate::modem::port::{Port, Ports, Resetting};
 use otpgate::ops::clock::{Clock, VirtualClock};
 use otpgate::simulator::driver::SimulatorHandle;
 use otpgate::sms::pdu::{self, SmscField, Tpdu};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -25,6 +25,7 @@ pub(crate) struct Wires {
 struct Heard {
     handed_over: Vec<HandOver>,
     panic_next: BTreeSet<usize>,
+    usb: BTreeMap<usize, (String, String)>,
 }
 
 /// One PDU with its 0x1A, as it was written.
@@ -50,6 +51,11 @@ impl Wires {
         self.heard.lock().unwrap().handed_over.clone()
     }
 
+    /// This modem's port is this interface of this USB device.
+    pub(crate) fn plug_into(&self, modem: usize, device: &str, interface: &str) {
+        self.heard.lock().unwrap().usb.insert(modem, (device.to_owned(), interface.to_owned()));
+    }
+
     /// The next task that reads from this modem's port panics.
     pub(crate) fn panic_next(&self, modem: usize) {
         self.heard.lock().unwrap().panic_next.insert(modem);
@@ -66,6 +72,14 @@ impl Ports for Wires {
 
     fn is_there(&self, name: &str) -> bool {
         self.simulator.is_there(index(name))
+    }
+
+    fn usb(&self, name: &str) -> Option<(String, String)> {
+        self.heard.lock().unwrap().usb.get(&index(name)).cloned()
+    }
+
+    fn generation(&self, name: &str) -> u64 {
+        self.simulator.generation(index(name))
     }
 
     fn reset(&self, name: &str) -> Resetting {

@@ -32,7 +32,7 @@ async fn events_are_listed_for_admins() {
     assert_eq!(swapped["items"].as_array().unwrap().len(), 2);
     assert_eq!(gateway.call("GET /v1/events?kind=nothing", "").await.outcome(), "422 invalid_value kind");
     assert_eq!(gateway.call("GET /v1/events?cursor=msg_1", "").await.outcome(), "422 invalid_value cursor");
-    for scope in Scope::ALL {
+    for scope in Scope::ALL.into_iter().filter(|scope| !scope.is_foreign()) {
         let key = gateway.key(&[scope], &[]).await;
         let reply = gateway.call_as(&key, "GET /v1/events", "", &[]).await;
         assert_eq!(reply.status == 200, scope == Scope::Admin, "{scope:?}");

@@ -9,6 +9,7 @@ use otpgate::domain::id::{ClientId, KeyId};
 use otpgate::domain::time::Wall;
 use otpgate::http::{Api, Settings, SimulatorHandle, new_secret, router, secret_sha256};
 use otpgate::modem::board::{Board, ModemState};
+use otpgate::modem::resume::Resume;
 use otpgate::ops::clock::{Clock, VirtualClock};
 use otpgate::ops::random::{SeededRandom, bytes};
 use otpgate::store::committer::BoxStore;
@@ -30,6 +31,7 @@ pub(crate) struct Gateway {
     pub(crate) clock: Arc<VirtualClock>,
     pub(crate) random: Arc<SeededRandom>,
     pub(crate) board: Board,
+    pub(crate) resumes: Arc<[Resume]>,
     simulator: Option<SimulatorHandle>,
     pub(crate) drain: Arc<watch::Sender<bool>>,
     pub(crate) stop: Arc<watch::Sender<bool>>,
@@ -64,6 +66,7 @@ impl Gateway {
             clock,
             random,
             board,
+            resumes: [Resume::default(), Resume::default()].into(),
             simulator,
             drain: Arc::new(watch::channel(false).0),
             stop: Arc::new(watch::channel(false).0),
@@ -82,6 +85,7 @@ impl Gateway {
             clock: self.clock.clone(),
             random: self.random.clone(),
             board: self.board.clone(),
+            resumes: self.resumes.to_vec(),
             simulator: self.simulator.clone(),
             draining: self.drain.subscribe(),
             stopping: self.stop.subscribe(),

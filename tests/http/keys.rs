@@ -152,3 +152,107 @@ async fn the_master_key_is_rotated_while_requests_go_on() {
     assert_eq!((&after["older_master_keys"], &after["records_left"]), (&json!([]), &json!(0)));
     assert_eq!(gateway.call(&format!("GET {path}"), "").await.json()["status"], "canceled");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_holds_for_a_key_is_set_changed_and_taken_away() {
+    let gateway = Gateway::start().await;
+    let body = json!({"name": "web", "scopes": ["verify"], "networks": ["10.0.0.0/8", "2001:db8::1"],
+        "countries": ["de", "AT"], "per_minute": 5, "per_hour": 50, "per_day": 500, "conceal": true,
+        "templates": ["login"], "brand": "Acme", "hosts": ["Shop.Example.com"], "apps": ["He42w354ol9"]});
+    let made = gateway.call("POST /v1/keys", &body.to_string()).await.json();
+    let line = format!("PATCH /v1/keys/{}", made["id"].as_str().unwrap());
+    assert_eq!(made["networks"], json!(["10.0.0.0/8", "2001:db8::1/128"]));
+    assert_eq!((&made["countries"], &made["hosts"]), (&json!(["AT", "DE"]), &json!(["shop.example.com"])));
+    assert_eq!((&made["per_minute"], &made["conceal"], &made["apps"]), (&json!(5), &json!(true), &body["apps"]));
+
+    let change = json!({"per_minute": null, "per_hour": 60, "networks": [], "brand": null, "name": "shop"});
+    let changed = gateway.call(&line, &change.to_string()).await.json();
+    assert_eq!(
+        (&changed["per_minute"], &changed["per_hour"], &changed["per_day"]),
+        (&json!(null), &json!(60), &json!(500))
+    );
+    assert_eq!((&changed["networks"], &changed["brand"], &changed["name"]), (&json!([]), &json!(null), &json!("shop")));
+    assert_eq!(changed["countries"], json!(["AT", "DE"]), "what is not named stays");
+    let shown = gateway.call(&line.replace("PATCH", "GET"), "").await.json();
+    assert_eq!(shown, changed);
+
+    let refused = [
+        (r#"{"networks":["10.0.0/8"]}"#, "networks"),
+        (r#"{"countries":["UK"]}"#, "countries"),
+        (r#"{"per_day":0}"#, "per_day"),
+        (r#"{"brand":"acme.com"}"#, "brand"),
+        (r#"{"hosts":["https://shop.example.com"]}"#, "hosts"),
+        (r#"{"hosts":["localhost"]}"#, "hosts"),
+        (r#"{"apps":["short"]}"#, "apps"),
+        (r#"{"templates":["a b"]}"#, "templates"),
+        (r#"{"templates":"login"}"#, "templates"),
+    ];
+    for (body, field) in refused {
+        let reply = gateway.call(&line, body).await;
+        assert_eq!((reply.status.as_u16(), reply.json()["field"].as_str()), (422, Some(field)), "{body}");
+    }
+    gateway.call(&line.replace("PATCH", "DELETE"), "").await;
+    assert_eq!(gateway.call(&line, "{}").await.outcome(), "409 key_ended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_works_from_its_own_networks_only() {
+    let gateway = Gateway::start().await;
+    for (networks, expected) in [
+        (json!([]), "200"),
+        (json!(["0.0.0.0/32", "127.0.0.0/8"]), "200"),
+        (json!(["10.0.0.0/8"]), "403 address_not_allowed"),
+    ] {
+        let body = json!({"name": "x", "scopes": ["read"], "networks": networks});
+        let key = gateway.call("POST /v1/keys", &body.to_string()).await.json();
+        let reply = gateway.call_as(key["key"].as_str().unwrap(), "GET /v1/modems", "", &[]).await;
+        assert_eq!(reply.outcome(), expected, "{networks}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_key_is_good_until_the_overlap_is_over() {
+    let gateway = Gateway::start().await;
+    let body = json!({"name": "shop", "scopes": ["read"], "permissions": ["long_ttl"], "per_day": 9});
+    let older = gateway.call("POST /v1/keys", &body.to_string()).await.json();
+    let line = format!("POST /v1/keys/{}/rotate", older["id"].as_str().unwrap());
+    let reply = gateway.call(&line, r#"{"overlap_seconds":60}"#).await;
+    assert_eq!(reply.status, 201);
+    let newer = reply.json();
+    for field in ["client", "name", "scopes", "permissions", "per_day", "expires_at"] {
+        assert_eq!(newer[field], older[field], "{field}");
+    }
+    let read = async |key: &serde_json::Value| {
+        gateway.call_as(key["key"].as_str().unwrap(), "GET /v1/modems", "", &[]).await.outcome()
+    };
+    assert_eq!((read(&older).await.as_str(), read(&newer).await.as_str()), ("200", "200"));
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!((read(&older).await.as_str(), read(&newer).await.as_str()), ("401 unauthorized", "200"));
+    assert_eq!(gateway.call(&line, "{}").await.outcome(), "409 key_ended");
+    assert_eq!(gateway.call("POST /v1/keys/key_0/rotate", "{}").await.outcome(), "404 not_found");
+}
+
+/// An admin key that is rotated lasts as the older one was to last, so that the last one is never lost.
+#[tokio::test(start_paused = true)]
+async fn the_last_admin_key_can_be_rotated() {
+    let gateway = Gateway::start().await;
+    let keys = gateway.call("GET /v1/keys", "").await.json();
+    let line = format!("POST /v1/keys/{}/rotate", keys["items"][0]["id"].as_str().unwrap());
+    let newer = gateway.call(&line, r#"{"overlap_seconds":0}"#).await.json();
+    assert_eq!(gateway.call("GET /v1/keys", "").await.outcome(), "401 unauthorized");
+    let newer = newer["key"].as_str().unwrap();
+    assert_eq!(gateway.call_as(newer, "GET /v1/keys", "", &[]).await.outcome(), "200");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dialects_key_has_its_form_and_is_good_nowhere_else() {
+    let gateway = Gateway::start().await;
+    let made = gateway.call("POST /v1/keys", r#"{"name":"plugin","scopes":["myotp"]}"#).await.json();
+    let key = made["key"].as_str().unwrap();
+    assert!(key.len() == 32 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'), "its form");
+    assert_eq!(gateway.call_as(key, "GET /v1/modems", "", &[]).await.outcome(), "401 unauthorized");
+    let mixed = gateway.call("POST /v1/keys", r#"{"name":"plugin","scopes":["myotp","read"]}"#).await;
+    assert_eq!(mixed.outcome(), "422 invalid_value scopes");
+    let line = format!("POST /v1/keys/{}/rotate", made["id"].as_str().unwrap());
+    assert_eq!(gateway.call(&line, "").await.json()["key"].as_str().unwrap().len(), 32, "its form again");
+}

@@ -6,6 +6,7 @@ mod gateway;
 mod inbound;
 mod keys;
 mod messages;
+mod modems;
 mod ready;
 mod simulator;
 mod verifications;

@@ -130,6 +130,9 @@ async fn life_counts_from_send_at() {
     body["ttl_seconds"] = json!(60);
     let made = gateway.call("POST /v1/messages", &body.to_string()).await.json();
     assert_eq!(made["send_at"], "2026-11-23T02:00:00.000Z");
+    assert_eq!(made["next_slot_at"], made["send_at"], "until then it is held back");
+    let shown = gateway.call("GET /v1/messages", "").await.json()["items"][0].clone();
+    assert_eq!(shown["next_slot_at"], made["send_at"], "in lists as well");
     assert_eq!(made["expires_at"], "2026-11-23T02:01:00.000Z");
 }
 

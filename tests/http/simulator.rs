@@ -55,7 +55,7 @@ async fn needs_its_scope_and_marks_every_answer() {
         "PUT /simulator/faults",
         "POST /simulator/modems/0/ring",
     ];
-    for scope in Scope::ALL {
+    for scope in Scope::ALL.into_iter().filter(|scope| !scope.is_foreign()) {
         let key = gateway.key(&[scope], &[]).await;
         for line in lines {
             let reply = gateway.call_as(&key, line, "", &[]).await;

@@ -5,6 +5,7 @@ use otpgate::domain::message::PartResult::Accepted;
 use otpgate::domain::pin::{PinOutcome, PinRefused};
 use otpgate::modem::board::ModemState;
 use otpgate::modem::quirks::Configured;
+use otpgate::modem::recovery::Stage;
 use otpgate::modem::session::Event;
 use otpgate::simulator::modem::{Identity, ModemOptions};
 
@@ -28,7 +29,7 @@ fn ended(wire: &Wire) -> Vec<PinOutcome> {
 
 fn waits_for(wire: &Wire, words: &str) {
     let view = wire.session.view();
-    assert_eq!(view.state, ModemState::Waiting, "{view:?}");
+    assert!(matches!(view.state, ModemState::Waiting | ModemState::SimPinRequired), "{view:?}");
     assert!(view.reason.as_ref().is_some_and(|reason| reason.contains(words)), "{words}: {:?}", view.reason);
 }
 
@@ -45,11 +46,21 @@ fn l10_without_a_pin_it_waits_and_goes_on_when_somebody_else_has_typed_it() {
     let mut wire = locked(None, &[]);
     wire.pass_secs(300);
     waits_for(&wire, "there is no PIN");
+    assert_eq!(wire.session.view().state, ModemState::SimPinRequired);
     assert_eq!(wire.counts().pins_typed, 0);
     assert!(wire.lines("+CPIN") < 25, "it is not asked in a frenzy");
     wire.behind_its_back("AT+CPIN=\"1234\"\r");
     wire.until_free(secs(60));
     wire.still_sends();
+}
+
+#[test]
+fn l10_a_modem_that_does_not_know_the_query_for_the_pin_waits_for_a_person_and_is_not_stuck() {
+    let mut wire = locked(Some("1234"), &["refuse_command=+CPIN?"]);
+    wire.pass_secs(300);
+    assert_eq!(wire.session.view().state, ModemState::SimPinRequired, "{:?}", wire.session.view());
+    waits_for(&wire, "switch the PIN off in a phone");
+    assert_eq!((wire.session.stage(), wire.counts().pins_typed), (Stage::Starting, 0));
 }
 
 #[test]
@@ -419,6 +430,33 @@ fn l13_an_answer_that_never_comes_is_waited_for_a_minute() {
     assert_eq!(told(&wire), [None]);
     let ended = wire.wrote(begun, "AT+CUSD=2\r").unwrap();
     assert!((secs(60)..secs(61)).contains(&(ended - begun)));
+}
+
+#[test]
+fn l13_a_code_under_way_is_ended_for_a_message() {
+    let mut wire = Wire::up_with(&["ussd_shape=never"]);
+    let begun = wire.now;
+    wire.dial("*100#");
+    wire.pass_secs(5);
+    wire.end_dial();
+    assert_eq!(told(&wire), [None]);
+    wire.until_free(secs(1));
+    assert_eq!(wire.written_since(begun), ["AT+CUSD=1,\"*100#\",15\r", "AT+CUSD=2\r"]);
+    wire.still_sends();
+}
+
+#[test]
+fn l13_a_code_that_is_ended_before_the_modem_has_taken_it_is_not_cut_off() {
+    let mut wire = Wire::up_with(&["ussd_shape=never", "late_answer=3@next:1"]);
+    let begun = wire.now;
+    wire.dial("*100#");
+    wire.end_dial();
+    wire.pass_secs(2);
+    assert_eq!(wire.written_since(begun), ["AT+CUSD=1,\"*100#\",15\r"]);
+    wire.until_free(secs(2));
+    assert_eq!(wire.written_since(begun), ["AT+CUSD=1,\"*100#\",15\r", "AT+CUSD=2\r"]);
+    assert_eq!(told(&wire), [None]);
+    wire.still_sends();
 }
 
 #[test]

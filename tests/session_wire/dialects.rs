@@ -3,7 +3,7 @@
 use crate::wire::{Wire, ms, secs};
 use otpgate::domain::message::PartResult::{Accepted, NotSent, Uncertain};
 use otpgate::domain::msisdn::Msisdn;
-use otpgate::domain::reason::Reason;
+use otpgate::domain::reason::{Meaning, Reason};
 use otpgate::domain::time::Mono;
 use otpgate::modem::quirks::Configured;
 use otpgate::simulator::modem::ModemOptions;
@@ -128,10 +128,13 @@ fn r3_the_first_place_may_be_0() {
 #[test]
 fn s7_a_makers_own_number_counts_for_his_modems_alone() {
     let rows = [
-        ("SIEMENS", "MC35i", 535, NotSent(Reason::Cms(535))),
+        ("SIEMENS", "MC35i", 535, NotSent(Reason::MakersCms(535, Meaning::Modem))),
+        ("SIEMENS", "MC35i", 516, NotSent(Reason::MakersCms(516, Meaning::Message))),
+        ("SIEMENS", "MC35i", 517, NotSent(Reason::MakersCms(517, Meaning::Garbled))),
+        ("SIMCOM_Ltd", "SIMCOM_SIM900", 517, NotSent(Reason::MakersCms(517, Meaning::Modem))),
         ("SIEMENS", "MC35i", 521, Uncertain(Reason::Cms(521))),
         ("Quectel_Ltd", "Quectel_M66", 535, Uncertain(Reason::Cms(535))),
-        ("Quectel_Ltd", "Quectel_M66", 2051, NotSent(Reason::Cms(2051))),
+        ("Quectel_Ltd", "Quectel_M66", 2051, NotSent(Reason::MakersCms(2051, Meaning::SimCard))),
         ("ACME", "one", 515, Uncertain(Reason::Cms(515))),
     ];
     for (manufacturer, model, number, expected) in rows {

@@ -138,6 +138,23 @@ fn s11_a_call_is_rejected_and_never_in_the_middle_of_a_send() {
 }
 
 #[test]
+fn s11_a_call_that_rings_and_rings_is_told_once() {
+    let mut wire = Wire::up();
+    let calls = |wire: &Wire| wire.events.iter().filter(|(_, event)| *event == Event::CallRejected).count();
+    for _ in 0..4 {
+        wire.hear(b"\r\nRING\r\n");
+        wire.pass_secs(5);
+    }
+    assert_eq!((wire.lines("+CHUP"), calls(&wire)), (4, 1), "it is rejected until it ends");
+    wire.hear(b"\r\nNO CARRIER\r\n\r\nRING\r\n");
+    wire.pass_secs(20);
+    assert_eq!(calls(&wire), 2, "another call");
+    wire.hear(b"\r\nRING\r\n");
+    wire.pass_secs(1);
+    assert_eq!(calls(&wire), 3, "so late it is another");
+}
+
+#[test]
 fn r1_a_full_storage_is_emptied_at_once_between_sends() {
     let small = ModemOptions { capacity: 3, ..ModemOptions::default() };
     let mut wire = Wire::with(small, ms(100), Default::default());
@@ -157,6 +174,19 @@ fn r1_a_full_storage_is_emptied_at_once_between_sends() {
     wire.mishear.clear();
     wire.pass_secs(400);
     assert_eq!(wire.texts().len(), 5);
+    wire.still_sends();
+}
+
+#[test]
+fn r1_a_modem_that_says_it_is_full_again_and_again_is_looked_through_now_and_then() {
+    let mut wire = Wire::up();
+    wire.pass_secs(2);
+    let (before, begun) = (wire.lines("+CPMS"), wire.now);
+    wire.chatter = Some((ms(200), "\r\n^SMMEMFULL: \"SM\"\r\n"));
+    wire.pass_secs(120);
+    assert!(wire.now >= begun + secs(120));
+    assert!((1..=10).contains(&(wire.lines("+CPMS") - before)), "{}", wire.lines("+CPMS") - before);
+    assert!((1..=3).contains(&wire.notices().iter().filter(|words| words.contains("full")).count()));
     wire.still_sends();
 }
 
@@ -264,7 +294,7 @@ fn r8_what_cannot_be_read_is_told_as_it_is_deleted_and_gone_on_from() {
     let mut wire = Wire::up();
     // A TPDU whose sender's address is longer than any (TS 23.040 §9.1.2.5).
     wire.hear(b"\r\n+CMT: ,5\r\n000414915155\r\n");
-    wire.mishear = vec![("2143658709F5", "2143658709FF")];
+    wire.mishear = vec![("5155214365F7", "5155F14365F7")];
     writes(&mut wire, "one");
     wire.pass_secs(2);
     writes(&mut wire, "two");
@@ -273,6 +303,86 @@ fn r8_what_cannot_be_read_is_told_as_it_is_deleted_and_gone_on_from() {
     assert_eq!(wire.inbound()[0], "000414915155");
     assert!(otpgate::sms::inbound::read(&wire.inbound()[0]).is_none());
     assert_eq!(wire.lines("+CMGD"), 2, "what lay in a storage");
+    wire.still_sends();
+}
+
+/// What stands in the place of a PDU, over and over: with another length than was announced, or no hexadecimal.
+#[test]
+fn r8_a_stored_message_that_is_no_pdu_is_kept_as_it_is_and_deleted_alone() {
+    for (right, wrong) in [(",,26", ",,25"), ("5155214365F7", "51552143=5F7"), (",,26", ",,900")] {
+        let mut wire = Wire::up();
+        writes(&mut wire, "good one");
+        wire.pass_secs(2);
+        assert_eq!((wire.texts(), wire.lines("+CMGD")), (vec!["good one".into()], 1), "as long as the next");
+        let read = wire.lines("+CMGR");
+        wire.mishear = vec![(right, wrong)];
+        writes(&mut wire, "bad one!");
+        wire.pass_secs(2);
+        assert_eq!((wire.inbound().len(), wire.lines("+CMGR") - read, wire.lines("+CMGD")), (2, 2, 2), "{wrong}");
+        wire.mishear.clear();
+        writes(&mut wire, "another");
+        wire.pass_secs(2);
+        assert_eq!((wire.inbound().len(), wire.lines("+CMGD")), (3, 3), "{wrong}: it goes on");
+        assert!(is_empty(&mut wire), "{wrong}");
+        wire.still_sends();
+    }
+}
+
+#[test]
+fn r8_a_sweep_goes_on_past_what_is_no_pdu() {
+    for listed in [true, false] {
+        let mut wire = with_stored(ModemOptions::default(), &["one", "garbled", "three"]);
+        wire.mishear = vec![("E7B05CCC2E9301", "E7B0-CCC2E9301")];
+        if !listed {
+            wire.faults(&["refuse_command=+CMGL"]);
+        }
+        wire.open(None);
+        wire.until_free(secs(20));
+        wire.pass_secs(2);
+        assert_eq!((wire.inbound().len(), wire.lines("+CMGD")), (3, 3), "{listed}");
+        assert_eq!(wire.inbound().iter().filter(|pdu| pdu.contains('-')).count(), 1, "{listed}: as it came");
+        wire.mishear.clear();
+        assert!(is_empty(&mut wire), "{listed}");
+    }
+}
+
+#[test]
+fn r8_what_was_garbled_on_its_way_is_read_once_more() {
+    let mut wire = Wire::up();
+    wire.mishear_once = vec![("5155214365F7", "5155214#65F7")];
+    writes(&mut wire, "whole");
+    wire.pass_secs(2);
+    assert_eq!((wire.texts(), wire.lines("+CMGR"), wire.lines("+CMGD")), (vec!["whole".into()], 2, 1));
+    assert_eq!(wire.inbound().len(), 1, "nothing is told of the first reading");
+    let mut wire = with_stored(ModemOptions::default(), &["one", "two"]);
+    wire.mishear_once = vec![("5155214365F7", "5155214#65F7")];
+    wire.open(None);
+    wire.until_free(secs(20));
+    wire.pass_secs(2);
+    assert_eq!((wire.texts(), wire.inbound().len(), wire.lines("+CMGD")), (vec!["two".into(), "one".into()], 2, 2));
+}
+
+#[test]
+fn r8_two_readings_that_differ_are_no_message_and_it_stays_where_it_lies() {
+    let mut wire = Wire::up();
+    wire.pass_secs(2);
+    let noise = [("5155214365F7", "51552#4365F7"), ("5155214365F7", "515521#365F7"), ("5155214365F7", "5155214#65F7")];
+    wire.mishear_once = noise.to_vec();
+    writes(&mut wire, "whole");
+    wire.pass_secs(2);
+    assert_eq!((wire.inbound().len(), wire.lines("+CMGR"), wire.lines("+CMGD")), (0, 3, 0));
+    wire.pass_secs(400);
+    assert_eq!((wire.texts(), wire.lines("+CMGD")), (vec!["whole".into()], 1), "it is looked for again");
+}
+
+#[test]
+fn r8_what_comes_directly_and_is_no_pdu_is_kept_as_it_is() {
+    let mut wire = Wire::up();
+    wire.hear(b"\r\n+CMT: ,21\r\n00040B914151550521F30000620111001\r\n");
+    wire.hear(b"\r\n+CMT: ,30\r\n0004?B914151550521F3000062011100~1\r\n");
+    wire.pass_secs(1);
+    assert_eq!(wire.inbound(), ["00040B914151550521F30000620111001", "0004?B914151550521F3000062011100~1"]);
+    assert!(!format!("{:?}", wire.events).contains("914151550521"), "no number in any debug output");
     wire.still_sends();
 }
 

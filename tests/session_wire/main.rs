@@ -15,6 +15,7 @@ mod network;
 mod properties;
 mod recovery;
 mod sending;
+mod slow;
 mod talking;
 mod transcripts;
 mod wire;

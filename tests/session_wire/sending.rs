@@ -1,6 +1,6 @@
 //! The send exchange.
 
-use crate::wire::{Grant, LISTEN, LONG, Wire, ms, pdu, secs};
+use crate::wire::{Grant, LISTEN, LONG, SOON, Wire, ms, pdu, secs};
 use otpgate::domain::message::PartResult::{Accepted, NotSent, Uncertain};
 use otpgate::domain::reason::Reason;
 use otpgate::modem::board::ModemState;
@@ -286,7 +286,7 @@ fn s7_301_or_303_is_counted_until_a_message_is_answered_otherwise() {
 
 #[test]
 fn s8_half_a_result() {
-    for (half, expected, after) in [("reference", Accepted(Some(0)), 2100), ("ok", Accepted(None), 100)] {
+    for (half, expected, after) in [("reference", Accepted(Some(0)), 2100), ("ok", Accepted(None), 10_100)] {
         let mut wire = Wire::up_with(&[&format!("half_result={half}@next:1")]);
         let begun = wire.now;
         assert_eq!(wire.sent("one"), expected, "{half}");
@@ -294,6 +294,35 @@ fn s8_half_a_result() {
         assert_eq!(wire.sent("two"), Accepted(Some(1)), "{half}");
         assert_eq!(wire.copies.len(), 2, "{half}");
     }
+}
+
+#[test]
+fn s8_a_modem_that_answers_ok_alone_is_slow_with_the_first_message_only() {
+    let mut wire = Wire::up_with(&["half_result=ok"]);
+    for (message, at_most) in [11_000, 500, 500, 500].into_iter().enumerate() {
+        wire.until_free(SOON);
+        let begun = wire.now;
+        assert_eq!(wire.sent("one"), Accepted(None));
+        assert!(wire.now - begun < ms(at_most), "{message}: {:?}", wire.now - begun);
+    }
+    assert_eq!((wire.copies.len(), wire.reopened.len()), (4, 0));
+}
+
+/// Behind 0x1A something says `OK` that is not the network's: nothing is written until the result is there.
+#[test]
+fn s8_an_ok_that_is_anothers_ends_no_send() {
+    let mut wire = Wire::with(Default::default(), secs(8), Default::default());
+    wire.open(None);
+    wire.until_free(SOON);
+    let first = wire.send("one");
+    wire.pass_secs(1);
+    wire.hear(b"\r\nOK\r\n");
+    let second = wire.send("two");
+    wire.pass_secs(6);
+    assert_eq!((wire.outcome(first), wire.handed_over.len()), (None, 1));
+    assert_eq!((wire.ended(first), wire.ended(second)), (Accepted(Some(0)), Accepted(Some(1))));
+    assert_eq!(wire.copies.len(), 2);
+    assert_eq!(wire.counts().bytes_while_sending, 0);
 }
 
 #[test]

@@ -485,6 +485,67 @@ fn r5_a_message_that_comes_directly_is_acknowledged_too() {
     assert_eq!(inbound.count(), 3);
 }
 
+/// A modem that gives messages only directly, and only under phase 2+.
+fn giving_directly() -> Wire {
+    let mut wire = Wire::new();
+    wire.faults(&["reports_acknowledged_only=yes"]);
+    wire.mishear = vec![("+CNMI: (0-2),(0-3)", "+CNMI: (0-2),(0,2)")];
+    wire.open(None);
+    wire.until_free(secs(60));
+    wire
+}
+
+#[test]
+fn r5_what_is_on_no_disk_is_not_acknowledged_and_comes_again() {
+    let mut wire = giving_directly();
+    wire.keeps = false;
+    let now = wire.now;
+    wire.simulator.inbound(now, "+15551234567", "", "a message");
+    wire.pass_secs(60);
+    assert_eq!((wire.inbound().len(), wire.lines("+CNMA")), (1, 0));
+    let direct = wire.inbound()[0].clone();
+    wire.not_kept();
+    let begun = wire.now;
+    wire.pass_secs(5);
+    assert_eq!(wire.lines("+CNMA"), 0);
+    assert!(wire.wrote(begun, "AT+CNMI=2,2,0,1,0\r").is_some(), "else nothing more would come: {:?}", wire.written);
+    wire.keeps = true;
+    wire.hear(format!("\r\n+CMT: ,{}\r\n{direct}\r\n", (direct.len() - 16) / 2).as_bytes());
+    wire.pass_secs(5);
+    assert_eq!((wire.inbound(), wire.lines("+CNMA")), (vec![direct.clone(), direct], 1), "the network repeats it");
+    wire.still_sends();
+}
+
+#[test]
+fn r5_a_store_that_answers_late_has_it_acknowledged_late_and_holds_no_message_up() {
+    let mut wire = giving_directly();
+    wire.keeps = false;
+    let now = wire.now;
+    wire.simulator.inbound(now, "+15551234567", "", "a message");
+    wire.pass(ms(0));
+    assert!(!wire.session.is_free(), "it is waited for, for a moment");
+    wire.pass_secs(1);
+    assert!(wire.session.is_free());
+    wire.still_sends();
+    wire.keeps = true;
+    wire.pass_secs(2);
+    assert_eq!(wire.lines("+CNMA"), 2, "the message and the report");
+    wire.still_sends();
+}
+
+#[test]
+fn r8_what_is_garbled_under_phase_2_plus_is_acknowledged_once_it_comes_so_again() {
+    let mut wire = giving_directly();
+    let garbled = b"\r\n+CMT: ,21\r\n00040B914151550521F30000620111001\r\n";
+    wire.hear(garbled);
+    wire.pass_secs(2);
+    assert_eq!((wire.inbound().len(), wire.lines("+CNMA")), (1, 0), "the network repeats it, perhaps well");
+    wire.hear(garbled);
+    wire.pass_secs(2);
+    assert_eq!((wire.inbound().len(), wire.lines("+CNMA")), (2, 1), "so it is");
+    wire.still_sends();
+}
+
 #[test]
 fn r5_an_acknowledgement_that_was_missed_does_not_end_the_reports_for_good() {
     let mut wire = acknowledging(ms(100));

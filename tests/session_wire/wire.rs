@@ -3,7 +3,6 @@
 //! Time is a number: it goes on to whichever side wants to be woken next. What must hold in every scenario is checked
 //! with each byte written, and once more when the wire is dropped.
 
-use otpgate::at::response::StoredAt;
 use otpgate::config::SimCardConfig;
 use otpgate::domain::equipment::SimCard;
 use otpgate::domain::message::PartResult;
@@ -14,7 +13,7 @@ use otpgate::domain::secret::Secret;
 use otpgate::domain::time::{Mono, Wall};
 use otpgate::modem::quirks::Configured;
 use otpgate::modem::recovery::Trouble;
-use otpgate::modem::session::{Bytes, Event, Input, Job, Output, PinAnswer, Session};
+use otpgate::modem::session::{Bytes, Event, Held, Input, Job, Output, PinAnswer, Session};
 use otpgate::simulator::faults::Faults;
 use otpgate::simulator::modem::{Counts, ModemOptions};
 use otpgate::simulator::network::{Copy, NetworkOptions};
@@ -76,12 +75,14 @@ pub(crate) struct Wire {
     /// Whether reports and messages that the modem keeps come to disk.
     pub(crate) keeps: bool,
     /// Those that have, and the session does not know yet.
-    kept: Vec<StoredAt>,
+    kept: Vec<Held>,
     pub(crate) pins: PinDesk,
     /// Why the next PDUs are not written, if they are not.
     pub(crate) withhold: Option<Reason>,
     /// What the modem says is changed on its way, each first text into its second.
     pub(crate) mishear: Vec<(&'static str, &'static str)>,
+    /// As `mishear`, but each of them once, in this order.
+    pub(crate) mishear_once: Vec<(&'static str, &'static str)>,
     /// What is heard besides, again and again.
     pub(crate) chatter: Option<(Duration, &'static str)>,
     /// The lengths of the pieces in which bytes arrive, over and over. Empty: whole.
@@ -126,6 +127,7 @@ impl Wire {
             pins: PinDesk::default(),
             withhold: None,
             mishear: Vec::new(),
+            mishear_once: Vec::new(),
             chatter: None,
             pieces: Vec::new(),
             events: Vec::new(),
@@ -231,6 +233,12 @@ impl Wire {
     /// Has a service code dialled.
     pub(crate) fn dial(&mut self, code: &str) {
         self.session.handle_input(self.now, Input::ServiceCode(code));
+        self.settle();
+    }
+
+    /// Has the service code under way ended.
+    pub(crate) fn end_dial(&mut self) {
+        self.session.handle_input(self.now, Input::EndServiceCode);
         self.settle();
     }
 
@@ -534,8 +542,8 @@ impl Wire {
             }
             _ => {}
         }
-        if let Event::Report { stored: Some(at), .. } | Event::Inbound { stored: Some(at), .. } = &event {
-            self.kept.push(at.clone());
+        if let Event::Report { held: Some(held), .. } | Event::Inbound { held: Some(held), .. } = &event {
+            self.kept.push(held.clone());
         }
         self.events.push((self.now, event));
     }
@@ -576,9 +584,16 @@ impl Wire {
         if self.kept.is_empty() {
             return false;
         }
-        let at = self.kept.remove(0);
-        self.session.handle_input(self.now, Input::Kept(at));
+        let held = self.kept.remove(0);
+        self.session.handle_input(self.now, Input::Kept(held));
         true
+    }
+
+    /// What waits to come to disk can't be taken.
+    pub(crate) fn not_kept(&mut self) {
+        for held in std::mem::take(&mut self.kept) {
+            self.session.handle_input(self.now, Input::NotKept(held));
+        }
     }
 
     fn transmit(&mut self, bytes: &Bytes) {
@@ -635,8 +650,12 @@ impl Wire {
         }
     }
 
-    fn misheard(&self, bytes: &[u8]) -> Vec<u8> {
-        let said = String::from_utf8_lossy(bytes).into_owned();
+    fn misheard(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut said = String::from_utf8_lossy(bytes).into_owned();
+        if self.mishear_once.first().is_some_and(|(from, _)| said.contains(from)) {
+            let (from, to) = self.mishear_once.remove(0);
+            said = said.replacen(from, to, 1);
+        }
         self.mishear.iter().fold(said, |said, (from, to)| said.replace(from, to)).into_bytes()
     }
 

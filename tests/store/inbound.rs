@@ -19,6 +19,13 @@ on_both_stores! {
     parts_of_two_senders_or_two_cards_do_not_mix
     r8_what_cannot_be_read_is_kept_as_it_came
     r8_whatever_comes_is_kept_once_and_shown
+    r8_what_is_no_hexadecimal_is_kept_as_it_came
+    r5_what_the_network_repeats_is_one_message_and_one_word
+    a_national_sender_is_known_in_international_form
+    a_sender_who_can_be_two_is_shown_as_written
+    words_are_heeded_in_the_order_in_which_they_were_sent
+    a_word_that_lay_in_the_modem_for_a_month_lets_nothing_through
+    a_start_does_not_undo_what_an_admin_did_after_it
     a_page_is_found_by_sender_and_time_and_goes_on
     what_is_old_is_forgotten_with_all_its_parts
     a_word_keeps_messages_back_until_another_lets_them_through
@@ -193,6 +200,124 @@ async fn r8_what_cannot_be_read_is_kept_as_it_came(w: World) {
     assert_eq!((view.message.state, view.message.from, view.text), (InboundState::Undecodable, None, None));
     assert_eq!(view.pdus, [junk]);
     assert_eq!(kinds(&w).await, [EventKind::InboundReceived]);
+}
+
+async fn r8_what_is_no_hexadecimal_is_kept_as_it_came(mut w: World) {
+    let junk = Secret::new("00040B9141?5 no PDU");
+    let id = take(&w, &junk).await.message;
+    w.crash().await;
+    assert!(!take(&w, &junk).await.is_new);
+    let view = w.store().inbound(id).await.unwrap();
+    assert_eq!((view.message.state, view.text, view.pdus), (InboundState::Undecodable, None, vec![junk]));
+}
+
+/// The second time no other message waits at the service centre (TP-MMS).
+async fn r5_what_the_network_repeats_is_one_message_and_one_word(mut w: World) {
+    let stop = &pdus(BO, "STOP", w.now().wall, 1)[0];
+    let mut repeated = stop.reveal().to_owned();
+    assert_eq!(&repeated[..4], "0004");
+    repeated.replace_range(3..4, "0");
+    assert!(take(&w, stop).await.is_new);
+    pass(secs(30)).await;
+    comes(&w, BO, "START").await;
+    w.crash().await;
+    for pdu in [stop, &Secret::new(repeated)] {
+        assert!(!take(&w, pdu).await.is_new);
+    }
+    assert_eq!(texts(&w).await, ["START", "STOP"]);
+    assert_eq!(refused(&w, BO).await, None, "heeded once");
+    let added = kinds(&w).await.into_iter().filter(|kind| *kind == EventKind::OptOutAdded).count();
+    assert_eq!(added, 1);
+}
+
+/// As if the network had said that a number is national.
+fn national(pdu: &Secret) -> Secret {
+    assert_eq!(&pdu.reveal()[6..8], "81");
+    Secret::new(format!("{}A1{}", &pdu.reveal()[..6], &pdu.reveal()[8..]))
+}
+
+async fn a_national_sender_is_known_in_international_form(mut w: World) {
+    const DE: &str = "+4917012345678";
+    const GERMAN_CARD: &str = "8949000000000000018";
+    w.rules.country = Some("US".into());
+    w.restart().await;
+    let word = |from: &str, text: &str| pdus(from, text, w.now().wall, 1)[0].clone();
+    take_on(&w, GERMAN_CARD, &national(&word("17012345678", "stop"))).await;
+    assert_eq!(refused(&w, DE).await, Some(StoreError::OptedOut), "by the country of the SIM card");
+    pass(secs(5)).await;
+    take_on(&w, GERMAN_CARD, &word("017012345678", "start")).await;
+    assert_eq!(refused(&w, DE).await, None, "of unknown type");
+    pass(secs(5)).await;
+    take(&w, &word("4155550123", "stop")).await;
+    assert_eq!(refused(&w, "+14155550123").await, Some(StoreError::OptedOut), "by the country of the configuration");
+    let from = |view: &InboundView| view.message.from.as_ref().map(|from| from.reveal().to_owned()).unwrap();
+    assert_eq!(all(&w).await.iter().map(from).collect::<Vec<_>>(), ["+14155550123", DE, DE]);
+    let query = InboundQuery { from: Some(Secret::new(DE)), limit: 9, ..InboundQuery::default() };
+    assert_eq!(w.store().inbound_page(query).await.unwrap().items.len(), 2);
+    // Its parts know each other, too.
+    for part in pdus("017012345678", &long(), w.now().wall, 9) {
+        take_on(&w, GERMAN_CARD, &part).await;
+    }
+    assert_eq!(texts(&w).await[0], long());
+}
+
+async fn a_sender_who_can_be_two_is_shown_as_written(mut w: World) {
+    w.rules.country = Some("DE".into());
+    w.restart().await;
+    for from in ["4917012345678", "77000"] {
+        comes(&w, from, "stop").await;
+    }
+    let from = |view: &InboundView| view.message.from.as_ref().map(|from| from.reveal().to_owned()).unwrap();
+    assert_eq!(all(&w).await.iter().map(from).collect::<Vec<_>>(), ["77000", "4917012345678"]);
+    assert_eq!(refused(&w, "+4917012345678").await, None);
+    let asked = kinds(&w).await.into_iter().filter(|kind| *kind == EventKind::HelpAsked).count();
+    assert_eq!(asked, 2, "a person is to look");
+}
+
+async fn words_are_heeded_in_the_order_in_which_they_were_sent(w: World) {
+    let sent = |from: &str, text: &str, at: u64| pdus(from, text, BEGIN + secs(at), 1)[0].clone();
+    pass(MINUTE).await;
+    // Places of a storage are read in their own order.
+    for (text, at) in [("START", 20), ("STOP", 10)] {
+        take(&w, &sent(BO, text, at)).await;
+    }
+    assert_eq!(refused(&w, BO).await, None);
+    for (text, at) in [("STOP", 40), ("START", 30), ("hello", 50)] {
+        take(&w, &sent(BO, text, at)).await;
+    }
+    assert_eq!(refused(&w, BO).await, Some(StoreError::OptedOut));
+    take(&w, &sent(AL, "START", 45)).await;
+    take(&w, &sent(BO, "START", 40)).await;
+    assert_eq!(refused(&w, BO).await, None, "in the same second, as they come");
+    // Another service centre's clock is not believed where somebody wants to be left alone.
+    take_on(&w, "8999901000000000026", &sent(AL, "START", 3600)).await;
+    take(&w, &sent(AL, "STOP", 50)).await;
+    assert_eq!(refused(&w, AL).await, Some(StoreError::OptedOut));
+}
+
+async fn a_word_that_lay_in_the_modem_for_a_month_lets_nothing_through(w: World) {
+    let start = &pdus(BO, "START", w.now().wall, 1)[0];
+    assert!(take(&w, start).await.is_new);
+    pass(HOUR * 24 * 20).await;
+    comes(&w, BO, "STOP").await;
+    pass(HOUR * 24 * 20).await;
+    assert!(take(&w, start).await.is_new, "it is known no more");
+    assert_eq!(refused(&w, BO).await, Some(StoreError::OptedOut));
+    pass(HOUR * 24 * 20).await;
+    assert!(!all(&w).await.iter().any(|view| view.text.as_ref().is_some_and(|text| text.reveal() == "STOP")));
+    assert_eq!(refused(&w, BO).await, Some(StoreError::OptedOut));
+    comes(&w, BO, "START").await;
+    assert_eq!(refused(&w, BO).await, None, "a new one does");
+}
+
+async fn a_start_does_not_undo_what_an_admin_did_after_it(w: World) {
+    let start = &pdus(BO, "START", w.now().wall, 1)[0];
+    pass(MINUTE).await;
+    w.store().opt_out(Msisdn::parse(BO).unwrap()).await.unwrap();
+    take(&w, start).await;
+    assert_eq!(refused(&w, BO).await, Some(StoreError::OptedOut));
+    comes(&w, BO, "START").await;
+    assert_eq!(refused(&w, BO).await, None);
 }
 
 /// PDUs with a bit or two the other way round, parts of messages among them.

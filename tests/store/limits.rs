@@ -13,6 +13,10 @@ on_both_stores! {
     what_is_claimed_has_its_room
     three_parts_do_not_start_where_two_are_left
     a_long_message_finds_room_between_short_ones
+    a_code_waits_for_no_long_message
+    what_stands_before_a_message_counts_into_its_slot
+    a_slot_is_told_of_all_that_is_held_back_and_of_nothing_else
+    slots_of_a_long_queue_are_told_at_once
     a_tenth_is_kept_for_codes
     a_message_to_somebody_new_is_parked_until_midnight
     another_sim_card_takes_what_finds_no_room
@@ -187,6 +191,110 @@ async fn a_long_message_finds_room_between_short_ones(w: World) {
     let long = w.accept(NewMessage { parts: 8, deadline: now.after(HOUR), ..w.plain() }).await;
     w.accept(NewMessage { deadline: now.after(DAY), ..w.plain() }).await;
     assert_eq!(w.claim(&one).await.message.id, long, "it keeps the SIM card from nobody");
+}
+
+/// Ten parts in one minute of ten: they run over, and the codes behind them have their third all the same, also after a
+/// restart.
+async fn a_code_waits_for_no_long_message(w: World) {
+    let (mut w, one) = held(w, policy(Limits { per_minute: Some(10), ..Limits::default() })).await;
+    let long = w.accept(NewMessage { parts: 10, ..w.plain() }).await;
+    let claim = w.claim(&one).await;
+    assert_eq!(claim.message.id, long);
+    for n in 0..10 {
+        let part = w.put_part_on_air(&claim, &one).await;
+        w.settle(long, part, &one, accepted(n)).await;
+    }
+    drop(claim);
+    let waits = w.accept(w.plain()).await;
+    for n in 0..3 {
+        if n == 1 {
+            w.crash().await;
+            w.ready(&[&one]).await;
+        }
+        assert!(w.store().next_slot(waits).await.unwrap().is_some(), "a plain one waits for them");
+        let code = w.verify(w.code()).await.1;
+        assert_eq!(w.store().next_slot(code).await, Ok(None));
+        assert_eq!(w.send(&one, accepted(20 + n as u8)).await, code, "code {n}");
+    }
+    assert!(w.has_nothing_for(&one).await);
+}
+
+async fn what_stands_before_a_message_counts_into_its_slot(w: World) {
+    let (w, one) = held(w, policy(Limits { per_hour: Some(5), ..per_day(14) })).await;
+    let (begin, now) = (w.now().wall, w.now());
+    let later = |n: u32| NewMessage { to: to(n), deadline: now.after(DAY * 3), ..w.plain() };
+    let mut ids = Vec::new();
+    for n in 0..16 {
+        ids.push(w.accept(later(n)).await);
+    }
+    let slots = w.store().next_slots(ids.clone()).await.unwrap();
+    let hours = |h: u32| Some(begin + HOUR * h);
+    for (place, expected) in
+        [(0, None), (4, None), (5, hours(1)), (9, hours(1)), (10, hours(2)), (12, hours(2)), (13, Some(midnight()))]
+    {
+        assert_eq!(slots.get(&ids[place]).copied(), expected, "message {place}");
+        assert_eq!(w.store().next_slot(ids[place]).await, Ok(expected), "asked for alone");
+    }
+    // Behind a large one, a small one waits with it.
+    for _ in 0..4 {
+        w.send(&one, accepted(1)).await;
+    }
+    let large = w.accept(NewMessage { parts: 3, deadline: now.after(HOUR * 2), ..later(1) }).await;
+    let small = w.accept(NewMessage { deadline: now.after(HOUR * 3), ..later(2) }).await;
+    assert!(w.has_nothing_for(&one).await);
+    let told = [large, small].map(|id| w.store().next_slot(id));
+    for told in told {
+        assert!(told.await.unwrap().is_some_and(|at| at >= begin + HOUR));
+    }
+    // A second card halves the queue; a code goes before all.
+    let two = modem(2);
+    w.ready(&[&two]).await;
+    assert_eq!(w.store().next_slot(small).await, Ok(None));
+    let (_, code) = w.verify(w.code()).await;
+    assert_eq!(w.store().next_slot(code).await, Ok(None));
+}
+
+async fn a_slot_is_told_of_all_that_is_held_back_and_of_nothing_else(w: World) {
+    let (w, one) = held(w, policy(per_day(5))).await;
+    let now = w.now();
+    let free = w.accept(w.plain()).await;
+    let never = w.accept(NewMessage { parts: 6, deadline: now.after(DAY * 2), ..w.plain() }).await;
+    let later = now.after(HOUR * 5);
+    let for_later = w.accept(NewMessage { send_at: Some(later), deadline: now.after(DAY * 2), ..w.plain() }).await;
+    let slots = w.store().next_slots(vec![free, never, for_later]).await.unwrap();
+    assert_eq!(slots.get(&free), None);
+    assert_eq!(slots.get(&never), Some(&now.after(DAY * 2).wall), "larger than the day itself: never, that is");
+    assert_eq!(slots.get(&for_later), Some(&later.wall));
+    w.cancel(never).await.unwrap();
+    w.cancel(free).await.unwrap();
+    // A card on trial takes one, and the next waits for what comes of it.
+    refuse(&w, &one, &[1, 2, 3], 8).await;
+    pass(secs(600)).await;
+    let trial = w.accept(w.plain()).await;
+    let next = w.accept(w.plain()).await;
+    let now = w.now().wall;
+    assert_eq!(w.store().next_slot(trial).await, Ok(None));
+    assert_eq!(w.store().next_slot(next).await, Ok(Some(now)));
+    let on_air = w.put_on_air(&one).await;
+    assert_eq!(w.store().next_slot(trial).await, Ok(None), "it is no longer in the queue");
+    assert!(w.store().next_slot(next).await.unwrap().is_some());
+    drop(on_air);
+}
+
+async fn slots_of_a_long_queue_are_told_at_once(w: World) {
+    let limits = Limits { per_minute: Some(1), ..Limits::default() };
+    let (w, _) = held(w, policy(limits)).await;
+    let (begin, now) = (w.now().wall, w.now());
+    let mut ids = Vec::new();
+    for n in 0..1200 {
+        ids.push(w.accept(NewMessage { to: to(n), deadline: now.after(DAY * 2), ..w.plain() }).await);
+    }
+    let slots = w.store().next_slots(ids[1000..].to_vec()).await.unwrap();
+    assert_eq!(slots.len(), 200);
+    let all = ids.iter().enumerate().skip(1000);
+    for (place, id) in all {
+        assert_eq!(slots[id], begin + MINUTE * place as u32);
+    }
 }
 
 async fn a_tenth_is_kept_for_codes(w: World) {
@@ -379,6 +487,11 @@ async fn three_numbers_take_a_sim_card_out_of_service(w: World) {
 
 async fn one_number_takes_none_out_of_service(w: World) {
     let (w, one) = held(w, Policy::default()).await;
+    // Cause 38 is the network's as often as the card's.
+    refuse(&w, &one, &[1, 1, 1, 1, 2, 1, 2], 38).await;
+    assert!(view(&w, &one).await.why.is_none());
+    w.accept(NewMessage { to: to(9), ..w.plain() }).await;
+    w.send(&one, accepted(1)).await;
     refuse(&w, &one, &[1, 1, 1, 1, 2, 1, 2], 21).await;
     assert!(view(&w, &one).await.why.is_none());
     w.accept(NewMessage { to: to(9), ..w.plain() }).await;

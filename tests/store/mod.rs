@@ -3,6 +3,7 @@
 
 mod clocks;
 mod damage;
+mod deliveries;
 mod events;
 mod inbound;
 mod keys;

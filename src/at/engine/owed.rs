@@ -11,8 +11,10 @@ use std::time::Duration;
 pub(super) struct Owed(VecDeque<Debt>);
 
 #[derive(Debug)]
-struct Debt {
+pub(super) struct Debt {
     until: Mono,
+    /// When it was asked for, if nothing else was owed then.
+    pub(super) asked: Option<Mono>,
     /// Of a probe: `AT` is answered with `OK` or not at all. A modem that is still booting never answers those it was
     /// asked, and its refusals soon after must count.
     ok_only: bool,
@@ -21,19 +23,25 @@ struct Debt {
 impl Owed {
     /// A command was given up without its result.
     pub(super) fn add(&mut self, now: Mono) {
-        self.push(Debt { until: now + LATEST, ok_only: false });
+        self.push(Debt { until: now + LATEST, asked: None, ok_only: false });
+    }
+
+    /// As [`Owed::add`], of a command that was said at `asked` and had its whole time.
+    pub(super) fn add_timed_out(&mut self, now: Mono, asked: Mono) {
+        let asked = (self.count(now) == 0).then_some(asked);
+        self.push(Debt { until: now + LATEST, asked, ok_only: false });
     }
 
     /// A probe was given up without its `OK`.
     pub(super) fn add_ok(&mut self, now: Mono) {
-        self.push(Debt { until: now + LATEST, ok_only: true });
+        self.push(Debt { until: now + LATEST, asked: None, ok_only: true });
     }
 
-    /// A result came that is no running command's. Whether it was owed.
-    pub(super) fn pay(&mut self, now: Mono, result: FinalResult) -> bool {
+    /// A result came that is no running command's. What it was owed for, if it was.
+    pub(super) fn pay(&mut self, now: Mono, result: FinalResult) -> Option<Debt> {
         self.0.retain(|debt| now < debt.until);
-        let paid = self.0.iter().position(|debt| result.is_ok() || !debt.ok_only);
-        paid.is_some_and(|paid| self.0.remove(paid).is_some())
+        let paid = self.0.iter().position(|debt| result.is_ok() || !debt.ok_only)?;
+        self.0.remove(paid)
     }
 
     fn push(&mut self, debt: Debt) {
@@ -41,6 +49,16 @@ impl Owed {
             self.0.pop_front();
         }
         self.0.push_back(debt);
+    }
+
+    /// How many may still come.
+    pub(super) fn count(&self, now: Mono) -> u32 {
+        self.0.iter().filter(|debt| now < debt.until).count() as u32
+    }
+
+    /// What was said behind the probes was answered: what has not come of them never will.
+    pub(super) fn forget_probes(&mut self) {
+        self.0.retain(|debt| !debt.ok_only);
     }
 
     /// Whether nothing is owed, for certain.

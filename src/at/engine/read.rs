@@ -7,6 +7,7 @@ use super::super::command::Bare;
 use super::super::response::{self, Follows};
 use super::super::urc::{self, News, Urc};
 use super::*;
+use crate::domain::secret::Secret;
 
 /// The line that a header announced.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,7 +54,7 @@ impl Engine {
     }
 
     /// What the line means to what is in flight. `None` if nothing: then it has been told as an event, or dropped.
-    pub(super) fn read(&mut self, line: Line) -> Option<Meaning> {
+    pub(super) fn read(&mut self, now: Mono, line: Line) -> Option<Meaning> {
         let line = match self.read_second_line(line) {
             Ok(found) => return found,
             Err(line) => line,
@@ -72,12 +73,17 @@ impl Engine {
         }
         let answers = line.prefix().is_some_and(|prefix| self.asked().is_some_and(|asked| asked.answers_with(prefix)));
         match urc::recognise(&line, answers) {
+            Some(News::Whole(Urc::Booted)) if line.prefix() == Some("+CFUN:") && self.functionality.take(now) => {
+                self.emit(Event::Trace(line));
+                return None;
+            }
             Some(News::Whole(urc)) => {
                 // A late answer to `AT+CFUN?` looks like the news of a restart.
                 let definite = self.owed.is_empty() || line.prefix() != Some("+CFUN:");
                 let booted = urc == Urc::Booted && definite;
                 if booted {
                     self.owed.clear();
+                    self.functionality.settle();
                 }
                 self.emit(Event::Urc(urc));
                 return booted.then_some(Meaning::Booted);
@@ -103,8 +109,29 @@ impl Engine {
         if self.asked().is_some_and(|asked| has_shape(asked.bare_shape(), &line)) {
             return Some(Meaning::Answer(line));
         }
-        self.emit(Event::Trace(line));
-        None
+        self.take_in_place_of_pdu(line)
+    }
+
+    /// A line that says nothing. Where a PDU is awaited it may be that, garbled.
+    fn take_in_place_of_pdu(&mut self, line: Line) -> Option<Meaning> {
+        let of = match self.second_line {
+            // What has a prefix is news that nobody knows.
+            SecondLine::Pdu { of, .. } if line.prefix().is_none() => Some(of),
+            _ => None,
+        };
+        match of {
+            Some(PduOf::Answer) => Some(Meaning::Answer(line)),
+            Some(of) if is_mostly_hex(line.as_str()) => {
+                self.second_line = SecondLine::None;
+                let raw = Secret::new(line.as_str());
+                self.emit(Event::Urc(Urc::Garbled { report: of == PduOf::Report, raw }));
+                None
+            }
+            _ => {
+                self.emit(Event::Trace(line));
+                None
+            }
+        }
     }
 
     /// The command whose answer is awaited.
@@ -162,8 +189,11 @@ impl Engine {
                     self.emit(Event::Urc(Urc::Report(pdu)));
                     Ok(None)
                 }
+                // It does not have the length that was announced.
+                (None, PduOf::Answer) if looks_like_pdu(line.as_str()) => Ok(Some(Meaning::Answer(line))),
                 (None, _) if looks_like_pdu(line.as_str()) => {
-                    self.emit(Event::Trace(line));
+                    let raw = Secret::new(line.as_str());
+                    self.emit(Event::Urc(Urc::Garbled { report: of == PduOf::Report, raw }));
                     Ok(None)
                 }
                 (None, _) => {
@@ -203,6 +233,12 @@ fn has_shape(shape: Bare, line: &Line) -> bool {
 /// Long, and nothing but hex: a PDU that nobody announced, or announced otherwise.
 fn looks_like_pdu(text: &str) -> bool {
     text.len() >= 24 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// So many of it are hexadecimal digits that it can be a PDU some of whose characters were garbled on their way.
+fn is_mostly_hex(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_hexdigit).count();
+    text.len() >= 16 && digits * 4 >= text.len() * 3
 }
 
 /// Whether a line reads like a command, and not like a maker's name that begins with the same two letters.

@@ -1,4 +1,7 @@
 //! Handing a message over: `AT+CMGS`, the prompt, the release, the PDU with 0x1A, the result.
+//!
+//! Some modems say `OK` alone for a result. So does another command's late answer, with the message still on the air: it
+//! counts when none is owed and no `+CMGS:` has followed for a while, of a modem that was seen to do so at once.
 
 use super::super::line::CTRL_Z;
 use super::*;
@@ -29,6 +32,8 @@ struct OnAir {
     reference: Option<u8>,
     /// `+CMGS:` came, and `OK` has until then to follow.
     grace: Option<Mono>,
+    /// `OK` came and no `+CMGS:`, which has until then to follow: the `OK` may have been another's.
+    bare: Option<Mono>,
     /// The modem has restarted and forgot the message; a result said before may be heard until then.
     forgotten: Option<Mono>,
     /// A result was taken for one that was owed. If it was the message's own, none is owed for that.
@@ -49,6 +54,7 @@ impl Dialogue {
             Phase::Asked { deadline } => *deadline,
             Phase::Prompted { write_at, .. } if self.granted == Some(true) => *write_at,
             Phase::Prompted { release_by, .. } => *release_by,
+            Phase::OnAir(OnAir { bare: Some(bare), forgotten, .. }) => forgotten.map_or(*bare, |at| at.min(*bare)),
             Phase::OnAir(OnAir { grace, uncertain_at, forgotten, listen_until, .. }) => {
                 [*grace, *uncertain_at, *forgotten].into_iter().flatten().fold(*listen_until, Mono::min)
             }
@@ -58,9 +64,9 @@ impl Dialogue {
 
 impl Engine {
     pub(super) fn begin_submit(&mut self, now: Mono, submit: Submit) {
-        self.say(&format!("AT+CMGS={}", submit.length));
+        self.say(now, &format!("AT+CMGS={}", submit.length));
         self.emit(Event::WantRelease { token: submit.token });
-        let phase = Phase::Asked { deadline: now + submit.prompt_deadline };
+        let phase = Phase::Asked { deadline: now + submit.prompt_deadline + self.tempo.allowance() };
         self.state = State::Submit(Dialogue { submit, granted: None, phase });
     }
 
@@ -124,6 +130,7 @@ impl Engine {
             listen_until: now + LISTEN,
             reference: None,
             grace: None,
+            bare: None,
             forgotten: None,
             took_for_owed: false,
         });
@@ -134,13 +141,21 @@ impl Engine {
         match (&mut dialogue.phase, meaning) {
             (Phase::OnAir(air), Meaning::Reference(reference)) => {
                 air.reference = Some(reference);
+                air.bare = None;
+                self.answers_bare = false;
                 air.grace = air.grace.or(Some(now + GRACE));
                 self.state = State::Submit(dialogue);
             }
             (Phase::OnAir(air @ OnAir { reference: None, .. }), Meaning::Final(result))
-                if owed::may_be_anothers(result) && self.owed.pay(now, result) =>
+                if owed::may_be_anothers(result) && self.owed.pay(now, result).is_some() =>
             {
                 air.took_for_owed = true;
+                self.state = State::Submit(dialogue);
+            }
+            (Phase::OnAir(air @ OnAir { reference: None, .. }), Meaning::Final(result))
+                if result.is_ok() && !self.answers_bare =>
+            {
+                air.bare = air.bare.or(Some(now + BARE));
                 self.state = State::Submit(dialogue);
             }
             (Phase::OnAir(air), Meaning::Final(result)) => {
@@ -200,10 +215,12 @@ impl Engine {
             };
         };
         let forgotten = air.forgotten.is_some_and(|at| at <= now);
-        if air.grace.is_some_and(|grace| grace <= now || forgotten) {
+        let bare = air.bare.is_some_and(|bare| bare <= now);
+        if bare || air.grace.is_some_and(|grace| grace <= now || forgotten) {
             let reference = air.reference;
+            self.answers_bare |= bare;
             self.settle(&dialogue, SubmitResult::Accepted { reference });
-            // Its `OK` may still come, and must not end the next command.
+            // The other half may still come, and must not end the next command.
             self.resynchronise(now, None);
         } else if !forgotten && air.uncertain_at.is_some_and(|at| at <= now) {
             air.uncertain_at = None;
@@ -251,6 +268,8 @@ impl Engine {
 const RELEASE: Duration = Duration::from_secs(5);
 /// How long after `+CMGS:` its `OK` may come.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long after an `OK` the `+CMGS:` is waited for, of a modem that was not seen to give none.
+const BARE: Duration = Duration::from_secs(10);
 /// How long after a restart a result that was said before it is waited for.
 const FORGOTTEN: Duration = Duration::from_secs(5);
 /// How long after 0x1A nothing is written unless a result comes.

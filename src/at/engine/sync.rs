@@ -1,4 +1,7 @@
 //! Finding the modem after the port was opened, and finding back to it when the dialogue may have slipped.
+//!
+//! Two `OK` to two `AT`, each at once, are enough. Where one has left an `AT` unanswered, or is slow, an `OK` may be the
+//! answer to any of them, and all that follows would run behind: a query whose line is unmistakable is put behind them.
 
 use super::super::line::ESC;
 use super::*;
@@ -7,15 +10,16 @@ use super::*;
 #[derive(Debug)]
 pub(super) enum Sync {
     /// Before the first byte: a message from before a restart may still be on the air.
-    Listening { until: Mono, reference: Option<u8> },
+    /// `bare`: an `OK` came, and no `+CMGS:` so far.
+    Listening { until: Mono, reference: Option<u8>, bare: bool },
     /// ESC and CR went out: waiting until nothing more comes.
     Draining { quiet_at: Mono, by: Mono, prompted: bool, tries: u8, then: Then },
     /// A command went out that may bring the modem back.
     Reviving { deadline: Mono, answered: bool, enough: bool },
     /// `AT` went out, or `ATQ0`.
     Probing { deadline: Mono, tries: u8, clean: u8, heard: Heard, probe: Probe },
-    /// The barrier's query went out.
-    Barrier { deadline: Mono, query: Command, passed: bool, refused: bool, tries: u8 },
+    /// The barrier's query went out. `starting`: behind probes that the modem was slow to answer, or did not.
+    Barrier { deadline: Mono, query: Command, passed: bool, refused: bool, tries: u8, starting: bool },
 }
 
 /// What follows the quiet.
@@ -68,7 +72,7 @@ impl Sync {
         match self {
             Self::Listening { .. } | Self::Reviving { .. } | Self::Probing { .. } => true,
             Self::Draining { then, .. } => matches!(then, Then::Probe),
-            Self::Barrier { .. } => false,
+            Self::Barrier { starting, .. } => *starting,
         }
     }
 
@@ -87,7 +91,9 @@ impl Sync {
 impl Engine {
     pub(super) fn start(&mut self, now: Mono, listen_until: Option<Mono>) {
         match listen_until {
-            Some(until) if until > now => self.state = State::Sync(Sync::Listening { until, reference: None }),
+            Some(until) if until > now => {
+                self.state = State::Sync(Sync::Listening { until, reference: None, bare: false });
+            }
             _ => self.drain(now, 0, Then::Probe),
         }
     }
@@ -107,8 +113,8 @@ impl Engine {
 
     pub(super) fn sync_timed_out(&mut self, now: Mono, sync: Sync) {
         match sync {
-            Sync::Listening { reference, .. } => {
-                if reference.is_some() {
+            Sync::Listening { reference, bare, .. } => {
+                if bare || reference.is_some() {
                     self.emit(Event::Heard(SubmitResult::Accepted { reference }));
                 }
                 self.drain(now, 0, Then::Probe);
@@ -125,6 +131,7 @@ impl Engine {
                 self.drain(now, 0, Then::Probe);
             }
             Sync::Draining { tries, then: Then::Barrier { not }, .. } => self.barrier(now, tries, not),
+            Sync::Probing { tries, heard: Heard::Ok, .. } if self.is_behind(now) => self.catch_up(now, tries),
             Sync::Probing { clean, heard: Heard::Ok, probe: Probe::Attention, .. } if clean + 1 >= CLEAN => {
                 self.idle(now, FinalResult::Ok);
                 self.emit(Event::Synchronised);
@@ -133,7 +140,7 @@ impl Engine {
                 let clean = if probe == Probe::Attention { clean + 1 } else { clean };
                 self.probe(now, tries, clean, Probe::Attention);
             }
-            Sync::Probing { tries, heard, .. } if tries + 1 >= PROBES => {
+            Sync::Probing { tries, heard, .. } if tries + 1 >= self.most_probes() => {
                 self.give_probe_up(now, heard);
                 self.state = State::Closed;
                 self.emit(Event::Unresponsive);
@@ -146,13 +153,13 @@ impl Engine {
                 self.give_probe_up(now, heard);
                 self.probe(now, tries + 1, 0, Probe::Attention);
             }
-            Sync::Barrier { query, tries, refused, .. } => self.give_barrier_up(now, query, refused, tries),
+            barrier @ Sync::Barrier { .. } => self.give_barrier_up(now, barrier),
         }
     }
 
     fn revive(&mut self, now: Mono) {
         let Some(command) = self.revival.pop_front() else { return };
-        self.say(command.text());
+        self.say(now, command.text());
         let (deadline, enough) = (now + command.deadline, !command.repeatable);
         self.state = State::Sync(Sync::Reviving { deadline, answered: false, enough });
     }
@@ -176,27 +183,62 @@ impl Engine {
         }
     }
 
-    fn give_barrier_up(&mut self, now: Mono, query: Command, refused: bool, tries: u8) {
+    fn give_barrier_up(&mut self, now: Mono, barrier: Sync) {
+        let Sync::Barrier { query, refused, tries, starting, .. } = barrier else { return };
         if !refused {
             self.owed.add(now);
         }
-        self.try_again(now, tries, Then::Barrier { not: Some(query) });
+        match (starting, refused) {
+            (false, _) => self.try_again(now, tries, Then::Barrier { not: Some(query) }),
+            // No probe is answered with an error, and what a former life had asked for came before their `OK`.
+            (true, true) => {
+                self.owed.forget_probes();
+                self.idle(now, FinalResult::Error);
+                self.emit(Event::Synchronised);
+            }
+            (true, false) => self.try_again(now, tries + PROBES / BARRIERS, Then::Probe),
+        }
     }
 
     fn probe(&mut self, now: Mono, tries: u8, clean: u8, probe: Probe) {
-        self.say(match probe {
-            Probe::Attention => "AT",
-            Probe::Speak => "ATQ0",
-        });
-        let deadline = now + ONE_PROBE;
+        self.say(
+            now,
+            match probe {
+                Probe::Attention => "AT",
+                Probe::Speak => "ATQ0",
+            },
+        );
+        let deadline = now + ONE_PROBE.max(self.tempo.allowance());
         self.state = State::Sync(Sync::Probing { deadline, tries, clean, heard: Heard::Nothing, probe });
+    }
+
+    /// A modem that is known to be slow is asked less often.
+    fn most_probes(&self) -> u8 {
+        if self.tempo.allowance().is_zero() { PROBES } else { BARRIERS }
+    }
+
+    /// Whether answers to what was said before may still come, so that an `OK` tells nothing.
+    fn is_behind(&self, now: Mono) -> bool {
+        self.owed.count(now) > 0 || self.tempo.lags(SETTLE)
+    }
+
+    /// Puts a query behind the probes. A modem answers in turn: with its line all that was owed before has come, or never
+    /// will. For each of those it gets the time that one takes.
+    fn catch_up(&mut self, now: Mono, tries: u8) {
+        let query = self.choose_barrier(None);
+        self.say(now, query.text());
+        let time = (query.deadline * (self.owed.count(now) + 1)).min(LONGEST_CATCH_UP) + self.tempo.allowance();
+        let deadline = now + time;
+        self.state =
+            State::Sync(Sync::Barrier { deadline, query, passed: false, refused: false, tries, starting: true });
     }
 
     fn barrier(&mut self, now: Mono, tries: u8, not: Option<Command>) {
         let query = self.choose_barrier(not.as_ref());
-        self.say(query.text());
+        self.say(now, query.text());
+        let deadline = now + query.deadline + self.tempo.allowance();
         self.state =
-            State::Sync(Sync::Barrier { deadline: now + query.deadline, query, passed: false, refused: false, tries });
+            State::Sync(Sync::Barrier { deadline, query, passed: false, refused: false, tries, starting: false });
     }
 
     /// The next in turn whose line can't be mistaken for a late answer to `not`.
@@ -218,22 +260,26 @@ impl Engine {
                 self.give_probe_up(now, heard);
                 self.try_again(now, tries, Then::Probe);
             }
-            Sync::Barrier { query, tries, refused, .. } => self.give_barrier_up(now, query, refused, tries),
+            barrier @ Sync::Barrier { .. } => self.give_barrier_up(now, barrier),
             Sync::Reviving { .. } => self.drain(now, 0, Then::Probe),
             listening @ Sync::Listening { .. } => self.state = State::Sync(listening),
         }
     }
 
     pub(super) fn line_in_sync(&mut self, now: Mono, mut sync: Sync, meaning: Meaning) {
+        if matches!((&sync, &meaning), (Sync::Probing { .. } | Sync::Barrier { .. }, Meaning::Final(_))) {
+            self.tempo.answered(now, true);
+        }
         match (&mut sync, meaning) {
-            (Sync::Listening { until, reference }, Meaning::Reference(heard)) => {
+            (Sync::Listening { until, reference, .. }, Meaning::Reference(heard)) => {
                 *reference = Some(heard);
                 *until = (*until).min(now + ORPHAN_OK);
             }
+            // It may be the answer to something else, and the message still on the air.
+            (Sync::Listening { reference: None, bare, .. }, Meaning::Final(FinalResult::Ok)) => *bare = true,
             (Sync::Listening { reference, .. }, Meaning::Final(result)) => {
                 let reference = *reference;
-                let accepted = result.is_ok() || reference.is_some();
-                self.emit(Event::Heard(if accepted {
+                self.emit(Event::Heard(if reference.is_some() {
                     SubmitResult::Accepted { reference }
                 } else {
                     SubmitResult::Refused(result)
@@ -258,11 +304,12 @@ impl Engine {
                 *heard = if *heard == Heard::Nothing && result.is_ok() { Heard::Ok } else { Heard::Other };
             }
             (Sync::Barrier { passed, .. }, Meaning::Answer(_)) => *passed = true,
-            (Sync::Barrier { passed: true, .. }, Meaning::Final(FinalResult::Ok))
+            (Sync::Barrier { passed: true, starting, .. }, Meaning::Final(FinalResult::Ok))
                 if !self.is_orphans(now, FinalResult::Ok) =>
             {
+                let found = if *starting { Event::Synchronised } else { Event::Resynchronised };
                 self.idle(now, FinalResult::Ok);
-                return self.emit(Event::Resynchronised);
+                return self.emit(found);
             }
             (Sync::Barrier { deadline, refused, .. }, Meaning::Final(result)) if !result.is_ok() => {
                 // The query's own refusal, or an old one: soon it will be clear.
@@ -290,6 +337,8 @@ const REVIVED: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_millis(100);
 /// Clean answers to `AT` in a row that make the modem synchronised.
 const CLEAN: u8 = 2;
+/// How long what is owed is waited for in all.
+const LONGEST_CATCH_UP: Duration = Duration::from_secs(60);
 /// Barriers that may fail.
 const BARRIERS: u8 = 3;
 /// How long a barrier goes on after an error that may not be its own.

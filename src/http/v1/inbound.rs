@@ -1,4 +1,5 @@
-//! `/v1/inbound`: what came in.
+//! `/v1/inbound`: what came in. It was sent to a SIM card of the box and to no client, so that a key which reads its client's
+//! own messages does not read these: that is a scope of its own.
 
 use super::{List, id};
 use crate::domain::id::InboundId;
@@ -21,14 +22,14 @@ pub(crate) async fn show(
     caller: Caller,
     Path(path): Path<String>,
 ) -> Result<Json<View>, Problem> {
-    caller.must(Scope::Read)?;
+    caller.must(Scope::Inbound)?;
     let message = cx.ask(cx.store.inbound(id(&path, InboundId::parse)?)).await?;
     Ok(Json(View::new(message, caller.access().admin)))
 }
 
 /// A page of what came in, newest first.
 pub(crate) async fn list(State(cx): State<Cx>, caller: Caller, uri: Uri) -> Result<Json<List<View>>, Problem> {
-    caller.must(Scope::Read)?;
+    caller.must(Scope::Inbound)?;
     let fields = Fields::of_query(&uri, LIST)?;
     let query = InboundQuery {
         from: fields.parsed("from", sender)?,

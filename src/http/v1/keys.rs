@@ -1,40 +1,99 @@
 //! `/v1/keys`: API keys. A secret is shown once, when it is made.
 
 use super::{List, created, id};
+use crate::domain::country::Country;
 use crate::domain::id::{ClientId, KeyId};
+use crate::domain::network::Network;
+use crate::domain::secret::Secret;
 use crate::http::auth::{self, Caller};
 use crate::http::idempotency::idempotency;
 use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx};
 use crate::ops::random;
-use crate::store::{ApiKey, KeySettings, Permission, Rotation, Scope, StoreError};
+use crate::otp::template::Brand;
+use crate::store::{ApiKey, KeyChange, KeySettings, NextKey, Permission, Rotation, Scope, StoreError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Makes a key.
 pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payload) -> Result<Response, Problem> {
     caller.must(Scope::Admin)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let secret = auth::new_secret(&*cx.random);
-    let new = match prove(&cx, &fields, auth::secret_sha256(secret.reveal())).await {
-        Ok(new) => new,
+    let (new, secret) = match prove(&cx, &fields).await {
+        Ok(proved) => proved,
         Err(refusal) => {
             cx.unless_done(idempotency, refusal).await?;
             return Err(StoreError::AlreadyShown.into());
         }
     };
-    let accepted = cx.ask(cx.store.create_key(new, idempotency)).await?;
-    let key = &accepted.value;
+    let key = cx.ask(cx.store.create_key(new, idempotency)).await?.value;
     tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Created an API key");
-    let location = format!("/v1/keys/{}", key.id);
-    let shown = (!accepted.replayed).then(|| secret.reveal().to_owned());
-    Ok(created(location, View::new(key, shown), accepted.replayed))
+    Ok(shown_once(&key, &secret))
+}
+
+/// Changes what holds for a key, at once.
+pub(crate) async fn change(
+    State(cx): State<Cx>,
+    caller: Caller,
+    Path(path): Path<String>,
+    payload: Payload,
+) -> Result<Json<View>, Problem> {
+    caller.must(Scope::Admin)?;
+    let id = id(&path, KeyId::parse)?;
+    let fields = payload.fields(CHANGE)?;
+    let change = KeyChange { name: fields.label("name", MAX_NAME)?, ..settings(&fields)? };
+    let key = cx.ask(cx.store.change_key(id, change)).await?;
+    tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Changed an API key");
+    Ok(Json(View::new(&key, None)))
+}
+
+/// Makes a key in the place of another, which stays good until the overlap is over.
+pub(crate) async fn rotate(
+    State(cx): State<Cx>,
+    caller: Caller,
+    Path(path): Path<String>,
+    payload: Payload,
+) -> Result<Response, Problem> {
+    caller.must(Scope::Admin)?;
+    let id = id(&path, KeyId::parse)?;
+    let fields = payload.optional_fields(&["overlap_seconds"])?;
+    let idempotency = idempotency(&caller, &payload, &fields)?;
+    let overlap = fields.integer("overlap_seconds", 0..=MAX_OVERLAP)?.unwrap_or(DEFAULT_OVERLAP);
+    let older = one(&cx, id).await?;
+    let secret = new_secret(&cx, &older.scopes);
+    let next = NextKey {
+        id: KeyId::new(cx.clock.now().wall, random::bytes(&*cx.random)),
+        secret_sha256: auth::secret_sha256(secret.reveal()),
+        overlap: Duration::from_secs(overlap),
+    };
+    let key = cx.ask(cx.store.rotate_key(id, next, idempotency)).await?.value;
+    tracing::info!(key.id = %key.id, older.key.id = %id, by.key.id = %caller.key.id, "Rotated an API key");
+    Ok(shown_once(&key, &secret))
+}
+
+/// The one answer that has the secret in it.
+fn shown_once(key: &ApiKey, secret: &Secret) -> Response {
+    created(format!("/v1/keys/{}", key.id), View::new(key, Some(secret.reveal().to_owned())), false)
+}
+
+/// A secret of the form that the dialect's clients want.
+fn new_secret(cx: &Context, scopes: &BTreeSet<Scope>) -> Secret {
+    match scopes.contains(&Scope::MyOtp) {
+        true => auth::new_myotp_secret(&*cx.random),
+        false => auth::new_secret(&*cx.random),
+    }
+}
+
+async fn one(cx: &Context, id: KeyId) -> Result<ApiKey, Problem> {
+    let keys = cx.ask(cx.store.keys()).await?;
+    Ok(keys.into_iter().find(|key| key.id == id).ok_or(StoreError::NotFound)?)
 }
 
 /// All keys, oldest first.
@@ -51,10 +110,8 @@ pub(crate) async fn show(
     Path(path): Path<String>,
 ) -> Result<Json<View>, Problem> {
     caller.must(Scope::Admin)?;
-    let id = id(&path, KeyId::parse)?;
-    let keys = cx.ask(cx.store.keys()).await?;
-    let key = keys.iter().find(|key| key.id == id).ok_or(StoreError::NotFound)?;
-    Ok(Json(View::new(key, None)))
+    let key = one(&cx, id(&path, KeyId::parse)?).await?;
+    Ok(Json(View::new(&key, None)))
 }
 
 /// Revokes a key, at once and for good.
@@ -84,30 +141,96 @@ pub(crate) async fn rotation(State(cx): State<Cx>, caller: Caller) -> Result<Jso
     Ok(Json(cx.ask(cx.store.rotation()).await?.into()))
 }
 
-async fn prove(cx: &Context, fields: &Fields, secret_sha256: [u8; 32]) -> Result<ApiKey, Problem> {
+async fn prove(cx: &Context, fields: &Fields) -> Result<(ApiKey, Secret), Problem> {
     let client = client(cx, fields).await?;
     let now = cx.clock.now().wall;
     let expires = fields.time("expires_at")?;
     if expires.is_some_and(|at| at <= now) {
         return Err(Problem::invalid("expires_at", "`expires_at` is past; give a time to come, or leave it out."));
     }
-    let scopes = fields.need("scopes", |f, name| f.words(name, Scope::parse, &Scope::ALL.map(Scope::as_str)))?;
-    if scopes.is_empty() {
-        return Err(Problem::invalid("scopes", "`scopes` is empty: such a key could do nothing."));
-    }
-    let permissions = permissions(fields)?;
-    Ok(ApiKey {
+    let scopes = scopes(fields)?;
+    let secret = new_secret(cx, &scopes);
+    let mut key = ApiKey {
         id: KeyId::new(now, random::bytes(&*cx.random)),
         client: client.unwrap_or_else(|| ClientId::new(now, random::bytes(&*cx.random))),
-        name: fields.need("name", |f, name| f.label(name, 64))?,
-        secret_sha256,
+        name: fields.need("name", |f, name| f.label(name, MAX_NAME))?,
+        secret_sha256: auth::secret_sha256(secret.reveal()),
         scopes,
-        permissions,
+        permissions: permissions(fields)?,
         created: now,
         expires,
         revoked: None,
         settings: KeySettings::default(),
+    };
+    settings(fields)?.apply(&mut key);
+    Ok((key, secret))
+}
+
+/// What it may do. A dialect's key is good in that dialect's header only, where no other scope is ever asked for.
+fn scopes(fields: &Fields) -> Result<BTreeSet<Scope>, Problem> {
+    let scopes = fields.need("scopes", |f, name| f.words(name, Scope::parse, &Scope::ALL.map(Scope::as_str)))?;
+    if scopes.is_empty() {
+        return Err(Problem::invalid("scopes", "`scopes` is empty: such a key could do nothing."));
+    }
+    match scopes.iter().find(|scope| scope.is_foreign()) {
+        Some(foreign) if scopes.len() > 1 => {
+            let word = foreign.as_str();
+            let detail = format!(
+                "`scopes`: a key of the dialect `{word}` has that scope alone; make another key for the others."
+            );
+            Err(Problem::invalid("scopes", detail))
+        }
+        _ => Ok(scopes),
+    }
+}
+
+/// What else is to hold for it. What is null is taken away.
+fn settings(fields: &Fields) -> Result<KeyChange, Problem> {
+    let per = |name| match fields.is_null(name) {
+        true => Ok::<_, Problem>(Some(None)),
+        false => Ok(fields.integer(name, 1..=MAX_LIMIT)?.map(|n| u32::try_from(n).ok())),
+    };
+    let brand = match fields.is_null("brand") {
+        true => Some(None),
+        false => fields.parsed("brand", Brand::parse)?.map(|brand| Some(brand.as_str().to_owned())),
+    };
+    Ok(KeyChange {
+        name: None,
+        networks: fields.list("networks", 32, |text| text.parse::<Network>())?,
+        countries: fields.list("countries", 64, Country::parse)?.map(|list| list.into_iter().collect()),
+        per_minute: per("per_minute")?,
+        per_hour: per("per_hour")?,
+        per_day: per("per_day")?,
+        conceal: fields.flag("conceal")?,
+        templates: fields.list("templates", 16, template_name)?,
+        brand,
+        hosts: fields.list("hosts", 8, host)?,
+        apps: fields.list("apps", 8, app)?,
     })
+}
+
+fn template_name(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    if fits { Ok(text.to_owned()) } else { Err("a template's name has 1 to 32 of A-Z, a-z, 0-9, _ and -") }
+}
+
+/// The host of an origin, as browsers compare it: no scheme, no port, no final dot.
+fn host(text: &str) -> Result<String, &'static str> {
+    let host = text.to_ascii_lowercase();
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    let fits = host.len() <= 64 && host.contains('.') && host.split('.').all(label);
+    if fits { Ok(host) } else { Err("a host is a domain name of at most 64 characters, as in shop.example.com") }
+}
+
+/// The hash that Android's SMS Retriever knows an app by.
+fn app(text: &str) -> Result<String, &'static str> {
+    let fits = text.len() == 11 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b));
+    if fits { Ok(text.to_owned()) } else { Err("an app's hash has 11 characters of base64") }
 }
 
 /// The limits that it may pass. A permission that does nothing yet is not given ahead: nobody would remember who has it.
@@ -146,6 +269,16 @@ pub(crate) struct View {
     name: String,
     scopes: Vec<&'static str>,
     permissions: Vec<&'static str>,
+    networks: Vec<String>,
+    countries: Vec<String>,
+    per_minute: Option<u32>,
+    per_hour: Option<u32>,
+    per_day: Option<u32>,
+    conceal: bool,
+    templates: Vec<String>,
+    brand: Option<String>,
+    hosts: Vec<String>,
+    apps: Vec<String>,
     created_at: String,
     expires_at: Option<String>,
     revoked_at: Option<String>,
@@ -153,6 +286,7 @@ pub(crate) struct View {
 
 impl View {
     fn new(key: &ApiKey, secret: Option<String>) -> Self {
+        let settings = key.settings.clone();
         Self {
             id: key.id.to_string(),
             key: secret,
@@ -160,6 +294,16 @@ impl View {
             name: key.name.clone(),
             scopes: key.scopes.iter().map(|s| s.as_str()).collect(),
             permissions: key.permissions.iter().map(|p| p.as_str()).collect(),
+            networks: settings.networks.iter().map(ToString::to_string).collect(),
+            countries: settings.countries.iter().map(ToString::to_string).collect(),
+            per_minute: settings.limits.per_minute,
+            per_hour: settings.limits.per_hour,
+            per_day: settings.limits.per_day,
+            conceal: settings.conceal,
+            templates: settings.templates,
+            brand: settings.brand,
+            hosts: settings.hosts,
+            apps: settings.apps,
             created_at: key.created.to_string(),
             expires_at: key.expires.map(|t| t.to_string()),
             revoked_at: key.revoked.map(|t| t.to_string()),
@@ -190,4 +334,38 @@ impl From<Rotation> for RotationView {
     }
 }
 
-const CREATE: &[&str] = &["name", "scopes", "permissions", "client", "expires_at"];
+const CREATE: &[&str] = &[
+    "name",
+    "scopes",
+    "permissions",
+    "client",
+    "expires_at",
+    "networks",
+    "countries",
+    "per_minute",
+    "per_hour",
+    "per_day",
+    "conceal",
+    "templates",
+    "brand",
+    "hosts",
+    "apps",
+];
+const CHANGE: &[&str] = &[
+    "name",
+    "networks",
+    "countries",
+    "per_minute",
+    "per_hour",
+    "per_day",
+    "conceal",
+    "templates",
+    "brand",
+    "hosts",
+    "apps",
+];
+const MAX_NAME: usize = 64;
+const MAX_LIMIT: u64 = 1_000_000;
+/// A day: time enough to carry a new secret to every place where the older one is.
+const DEFAULT_OVERLAP: u64 = 86_400;
+const MAX_OVERLAP: u64 = 90 * 86_400;

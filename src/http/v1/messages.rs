@@ -20,6 +20,7 @@ use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Takes a message in.
@@ -41,7 +42,11 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
         tracing::info!(message.id = %message.id, to = %message.to, parts = message.parts, "Accepted a message");
     }
     let location = format!("/v1/messages/{}", message.id);
-    let next_slot_at = slot_if_held(&cx, message.id, Some(message.status())).await?;
+    // What is for later is asked for as well.
+    let next_slot_at = match message.send_at {
+        Some(_) => slot(&cx, message.id, Some(message.status())).await?,
+        None => slot_if_held(&cx, message.id, Some(message.status())).await?,
+    };
     Ok(created(location, View { next_slot_at, ..View::from(message) }, accepted.replayed))
 }
 
@@ -60,7 +65,7 @@ pub(crate) async fn show(
     Ok(Json(View { next_slot_at, ..View::from(&message) }))
 }
 
-/// When a queued message finds room over some SIM card, if all that may take it are held back.
+/// The earliest time at which a queued message can go, if something holds it back.
 pub(super) async fn slot(cx: &Context, id: MessageId, status: Option<Status>) -> Result<Option<String>, Problem> {
     if status != Some(Status::Queued) {
         return Ok(None);
@@ -68,13 +73,13 @@ pub(super) async fn slot(cx: &Context, id: MessageId, status: Option<Status>) ->
     Ok(cx.ask(cx.store.next_slot(id)).await?.map(|at| at.to_string()))
 }
 
-/// The same for one that has just been taken in: asked only while no SIM card is free, for then there is time.
+/// The same for one that has just been taken in: asked only where limits may hold something back, for then there is time.
 pub(super) async fn slot_if_held(
     cx: &Context,
     id: MessageId,
     status: Option<Status>,
 ) -> Result<Option<String>, Problem> {
-    if cx.store.health().held { slot(cx, id, status).await } else { Ok(None) }
+    if cx.store.health().waits { slot(cx, id, status).await } else { Ok(None) }
 }
 
 /// A page of messages, newest first.
@@ -92,7 +97,13 @@ pub(crate) async fn list(State(cx): State<Cx>, caller: Caller, uri: Uri) -> Resu
         limit: fields.integer("limit", 1..=200)?.map_or(50, |n| n as usize),
     };
     let page = cx.ask(cx.store.messages(caller.access(), query)).await?;
-    let items = page.items.iter().map(View::from).collect();
+    let queued: Vec<_> = page.items.iter().filter(|m| m.status() == Status::Queued).map(|m| m.id).collect();
+    let slots = if queued.is_empty() { BTreeMap::new() } else { cx.ask(cx.store.next_slots(queued)).await? };
+    let view = |message: &Message| {
+        let next_slot_at = slots.get(&message.id).map(|at| at.to_string());
+        View { next_slot_at, ..View::from(message) }
+    };
+    let items = page.items.iter().map(view).collect();
     Ok(Json(List { items, next_cursor: page.next.map(|id| id.to_string()) }))
 }
 
@@ -182,7 +193,8 @@ pub(crate) struct View {
     updated_at: String,
     send_at: Option<String>,
     expires_at: String,
-    /// While it is queued and no SIM card has room for it: when one has.
+    /// While it is queued and held back: the earliest time at which it can go, by what is known now. `expires_at` if it can't
+    /// go before.
     next_slot_at: Option<String>,
     /// Whether a status report is awaited, or why there is none.
     report: Option<&'static str>,

@@ -2,21 +2,47 @@
 
 use super::{List, ReasonView};
 use crate::dispatch::canary::Verdict;
+use crate::dispatch::delivery::FILTERED;
 use crate::dispatch::quota::Used;
 use crate::domain::learned::{ModelTraits, SimCardTraits, Validity};
-use crate::http::Cx;
 use crate::http::auth::Caller;
-use crate::http::problem::Problem;
+use crate::http::input::Payload;
+use crate::http::problem::{Kind, Problem};
+use crate::http::{Context, Cx};
 use crate::modem::board::ModemView as Modem;
 use crate::store::{self, Scope, SimCardView};
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// All modems, in the order of the configuration.
 pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<List<ModemView>>, Problem> {
     caller.must(Scope::Read)?;
+    Ok(Json(List::new(views(&cx, cx.board.modems()).await?)))
+}
+
+/// Has a modem that is left alone tried now. One that is not is left as it is. Answers with the modem as it then is.
+pub(crate) async fn resume(
+    State(cx): State<Cx>,
+    caller: Caller,
+    Path(path): Path<String>,
+    payload: Payload,
+) -> Result<Json<ModemView>, Problem> {
+    caller.must(Scope::Admin)?;
+    payload.optional_fields(&[])?;
+    let unknown = || Problem::new(Kind::NotFound, "There is no such modem; GET /v1/modems shows the `id` of each.");
+    let slot = cx.board.slot_of(&path).ok_or_else(unknown)?;
+    tracing::info!(modem.slot = slot, by.key.id = %caller.key.id, "A modem is to be tried now");
+    if let Some(resume) = cx.resumes.get(slot) {
+        resume.give_and_wait().await;
+    }
+    let modem = cx.board.modem(slot).ok_or_else(unknown)?;
+    views(&cx, vec![modem]).await?.pop().map(Json).ok_or_else(unknown)
+}
+
+/// What is known of these modems, and what the store knows of their SIM cards.
+async fn views(cx: &Context, modems: Vec<Modem>) -> Result<Vec<ModemView>, Problem> {
     let unmatched = cx.store.health().unmatched_reports;
     let sim_cards = cx.ask(cx.store.sim_cards()).await?;
     let view = |modem: Modem| {
@@ -25,13 +51,16 @@ pub(crate) async fn list(State(cx): State<Cx>, caller: Caller) -> Result<Json<Li
         let limits = of_card.and_then(LimitsView::of);
         let out_of_service = of_card.and_then(OutOfServiceView::of);
         let canary = of_card.and_then(|card| card.canary.as_ref()).map(CanaryView::of);
-        ModemView { unmatched_reports, limits, out_of_service, canary, ..ModemView::from(modem) }
+        let deliveries = of_card.and_then(DeliveriesView::of);
+        ModemView { unmatched_reports, limits, out_of_service, canary, deliveries, ..ModemView::from(modem) }
     };
-    Ok(Json(List::new(cx.board.modems().into_iter().map(view).collect())))
+    Ok(modems.into_iter().map(view).collect())
 }
 
 #[derive(Serialize)]
 pub(crate) struct ModemView {
+    /// What names it in paths: its IMEI or, where that is not known, a hash of its place.
+    id: String,
     imei: Option<String>,
     sim_card: Option<String>,
     port: String,
@@ -71,6 +100,8 @@ pub(crate) struct ModemView {
     out_of_service: Option<OutOfServiceView>,
     /// Whether what its SIM card sends to its own number comes back. Nothing, where none is sent.
     canary: Option<CanaryView>,
+    /// How many of its SIM card's last messages were reported as delivered. Nothing, where no report has ever come.
+    deliveries: Option<DeliveriesView>,
 }
 
 #[derive(Serialize)]
@@ -93,6 +124,18 @@ struct CanaryView {
     /// What is wrong, and the remedy.
     text: Option<String>,
     next_at: String,
+}
+
+#[derive(Serialize)]
+struct DeliveriesView {
+    delivered: u32,
+    of: u8,
+    /// Since when hardly any is, though more were before or are over others. Then other SIM cards go first.
+    filtered_since: Option<String>,
+    /// What is wrong, and the remedy.
+    text: Option<String>,
+    /// When one message tries it again.
+    retry_at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -133,6 +176,20 @@ impl CanaryView {
         };
         let at = at.map(|at| at.to_string());
         Self { state, at, text: canary.why.clone(), next_at: canary.next.to_string() }
+    }
+}
+
+impl DeliveriesView {
+    fn of(card: &SimCardView) -> Option<Self> {
+        let deliveries = &card.deliveries;
+        let filtered = deliveries.filtered;
+        deliveries.reported.then(|| Self {
+            delivered: deliveries.all.delivered(),
+            of: deliveries.all.count,
+            filtered_since: filtered.map(|filtered| filtered.since.to_string()),
+            text: filtered.map(|_| format!("{FILTERED}.")),
+            retry_at: filtered.map(|filtered| filtered.retry.wall.to_string()),
+        })
     }
 }
 
@@ -201,6 +258,7 @@ struct RungView {
 impl From<Modem> for ModemView {
     fn from(modem: Modem) -> Self {
         Self {
+            id: modem.id().as_str().to_owned(),
             imei: modem.imei.map(|i| i.as_str().to_owned()),
             sim_card: modem.sim_card.map(|s| s.as_str().to_owned()),
             port: modem.port,
@@ -238,6 +296,7 @@ impl From<Modem> for ModemView {
             limits: None,
             out_of_service: None,
             canary: None,
+            deliveries: None,
         }
     }
 }

@@ -143,6 +143,7 @@ pub(super) fn take_ims(known: &mut Known, reply: &Reply) -> Next {
 
 pub(super) fn take_operator(known: &mut Known, reply: &Reply) -> Next {
     let operator = reply.first().and_then(response::operator);
+    known.is_selected_by_hand = operator.as_ref().is_some_and(|o| o.mode == BY_HAND);
     known.technology = operator.as_ref().and_then(|o| o.technology);
     known.operator = operator.and_then(|o| o.name).map(|n| n.chars().take(LONGEST_NAME).collect());
     Next::Step
@@ -155,6 +156,8 @@ pub(super) fn take_signal(known: &mut Known, reply: &Reply) -> Next {
 }
 
 const E_UTRAN: u8 = 7;
+/// `<mode>` of `AT+COPS` (27.007 §7.3).
+const BY_HAND: u8 = 1;
 const DATA_ONLY: &str = "it is registered for data only: over LTE messages need SGs or IMS, so ask the operator whether \
                          this device may send them, switch IMS on in the modem, or use it where there is 2G or 3G";
 

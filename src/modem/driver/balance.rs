@@ -12,8 +12,22 @@ pub(super) struct BalanceWatch {
     of: Option<SimCard>,
     due: Option<Mono>,
     asked: Option<Mono>,
+    /// Since when it is due, nothing is on the air, and the modem has no time for it.
+    held: Option<Mono>,
+    /// The query under way was ended, since a message waited.
+    cut_off: bool,
+    /// How often in a row.
+    cut_offs: u8,
     /// It is under the mark that the configuration sets: which is the balance, and which the mark.
     low: Option<(Amount, Amount)>,
+}
+
+/// What ends a query that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Yields {
+    Nobody,
+    Urgent,
+    Anybody,
 }
 
 impl BalanceWatch {
@@ -22,8 +36,30 @@ impl BalanceWatch {
         self.due.is_some_and(|due| due <= now)
     }
 
-    pub(super) fn due(&self) -> Option<Mono> {
-        self.due
+    /// When it is due, or no longer worth holding messages up for, or the query under way is not.
+    pub(super) fn next_change(&self, now: Mono) -> Option<Mono> {
+        let held = [self.held, self.asked].into_iter().flatten().map(|since| since + HOLDS);
+        held.chain(self.due).filter(|at| *at > now).min()
+    }
+
+    /// Which messages are worth more than the query under way. One has the time that networks mostly answer in; then any
+    /// message ends it. An urgent one ends it at once, unless that has happened so often in a row that the balance would
+    /// never be known.
+    pub(super) fn yields(&self, now: Mono) -> Yields {
+        match self.asked {
+            _ if self.cut_off => Yields::Anybody,
+            Some(asked) if now < asked + HOLDS && self.cut_offs < CUT_OFFS => Yields::Urgent,
+            Some(asked) if now < asked + HOLDS => Yields::Nobody,
+            _ => Yields::Anybody,
+        }
+    }
+
+    /// What the modem does meanwhile, in words.
+    pub(super) fn asks(&self) -> &'static str {
+        match self.cut_off {
+            true => "it stops asking the network for its SIM card's balance, to send a message",
+            false => "it asks the network for its SIM card's balance; a message that waits ends that, a code at once",
+        }
     }
 
     pub(super) fn is_low(&self) -> bool {
@@ -65,19 +101,39 @@ impl Driver {
     /// Asks for the balance, if that is due and the modem has nothing to do. True if it did.
     pub(super) fn ask_balance(&mut self) -> bool {
         let now = self.setting.clock.now().mono;
-        let idle = self.session.is_free() && self.flight.is_none() && self.next.is_none() && self.stopping().is_none();
-        if !idle || !self.balance.is_due(now) {
+        let idle = self.session.is_free() && self.stopping().is_none();
+        if !self.balance.is_due(now) || self.flight.is_some() || self.next.is_some() {
+            self.balance.held = None;
             return false;
         }
+        if !idle {
+            // What comes in, or the modem itself, may keep it busy for long; messages are not held up for that.
+            if now >= *self.balance.held.get_or_insert(now) + HOLDS {
+                (self.balance.due, self.balance.held) = (Some(now + PUT_OFF), None);
+            }
+            return false;
+        }
+        self.balance.held = None;
         let code = self.balance.of.as_ref().and_then(|card| self.card_config(card)).and_then(|card| card.ussd.clone());
         // Others may have what would come to it meanwhile.
         self.claiming = None;
         self.balance.due = Some(now + HOUR);
         self.balance.asked = Some(now);
+        self.balance.cut_off = false;
         if let Some(code) = &code {
             self.session.handle_input(now, Input::ServiceCode(code));
         }
         code.is_some()
+    }
+
+    /// Ends the query under way, if a message waits. True if it did.
+    pub(super) fn cut_balance_short(&mut self) -> bool {
+        if self.next.is_none() || self.balance.cut_off || !self.session.asks_network() {
+            return false;
+        }
+        self.balance.cut_off = true;
+        self.session.handle_input(self.setting.clock.now().mono, Input::EndServiceCode);
+        true
     }
 
     /// The network's answer, or none.
@@ -86,7 +142,13 @@ impl Driver {
         let Some(sim_card) = self.balance.of.clone() else { return };
         let Some(card) = self.card_config(&sim_card).cloned() else { return };
         let found = text.as_ref().and_then(|text| amount_in(text.reveal(), card.ussd_pattern.as_deref()?));
+        self.balance.cut_offs =
+            if self.balance.cut_off && text.is_none() { self.balance.cut_offs.saturating_add(1) } else { 0 };
         match (found, text.is_some()) {
+            (None, false) if self.balance.cut_off => {
+                tracing::info!(modem.slot = slot, %sim_card, "The balance is asked for later: a message waited");
+                self.balance.due = Some(self.setting.clock.now().mono + CUT_OFF);
+            }
             (None, false) => {
                 tracing::warn!(modem.slot = slot, %sim_card, "The network did not tell the balance; it is asked again in an hour");
             }
@@ -138,6 +200,15 @@ fn amount_in(text: &str, pattern: &str) -> Option<Amount> {
 
 /// After a modem is known for the first time.
 const FIRST: Duration = Duration::from_secs(60);
+/// For so long the query holds messages up: until it can be asked, and then until it is answered. Networks mostly answer
+/// within some seconds.
+const HOLDS: Duration = Duration::from_secs(10);
+/// From a query that could not be asked to the next try.
+const PUT_OFF: Duration = Duration::from_secs(300);
+/// From a query that was ended for a message to the next one.
+const CUT_OFF: Duration = Duration::from_secs(600);
+/// Ended so often in a row, a query has its [`HOLDS`] also when a code waits.
+const CUT_OFFS: u8 = 3;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 

@@ -1,5 +1,6 @@
 //! Which messages this modem asks for, and when it asks for none.
 
+use super::balance::Yields;
 use super::*;
 
 impl Driver {
@@ -38,19 +39,30 @@ impl Driver {
         let now = self.setting.clock.now().mono;
         // What comes in holds a message up for a moment only: another modem would not be faster.
         let receiving = self.is_receiving(now);
+        // Nor is a question to the network worth more than a message for long.
+        let asking = self.session.asks_network().then(|| self.balance.yields(now)).filter(|it| *it != Yields::Nobody);
+        let busy_with = self.session.is_free() || self.session.is_on_air() || receiving || asking.is_some();
         let wanted = self.stopping().is_none()
             && !self.listening
             && !self.balance.is_due(now)
             && self.can_send()
-            && (self.session.is_free() || self.session.is_on_air() || receiving)
+            && busy_with
             && self.more_parts_done();
         let overdue = self.is_overdue(now);
+        if self.claims != asking {
+            self.claims = asking;
+            self.claiming = None;
+        }
         match (&self.identity, wanted && !overdue) {
             (Some((imei, sim_card)), true) if self.claiming.is_none() && self.next.is_none() => {
-                self.claiming = Some(self.setting.store.claim(imei.clone(), sim_card.clone()));
+                let (store, imei, sim_card) = (&self.setting.store, imei.clone(), sim_card.clone());
+                self.claiming = Some(match asking {
+                    Some(Yields::Urgent) => store.claim_urgent(imei, sim_card),
+                    _ => store.claim(imei, sim_card),
+                });
             }
             // Also while the engine finds back after a prompt that never came: that takes half a minute at worst.
-            _ if overdue || !self.session.is_free() && !receiving && self.flight.is_none() => {
+            _ if overdue || !self.session.is_free() && !receiving && asking.is_none() && self.flight.is_none() => {
                 self.claiming = None;
                 // No other may take what is left of a message: it waits here, as long as this modem can send it.
                 let stays = |next: &Prepared| next.part > 0 && self.can_send();

@@ -26,7 +26,7 @@ impl Driver {
         sim_card: Option<SimCard>,
         tries_left: Option<u8>,
     ) {
-        let modem = imei.unwrap_or_else(|| Imei::stand_in(&self.setting.port));
+        let modem = self.name_of(imei);
         self.setting.board.update(self.setting.slot, |view| {
             view.imei = Some(modem.clone());
             view.sim_card = sim_card.clone();

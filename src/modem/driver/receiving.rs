@@ -4,12 +4,12 @@ use super::*;
 use crate::domain::secret::Secret;
 use crate::store::NewInbound;
 
-/// Where something lies in the modem, and whether it may go from there.
-pub(super) type Keeping = Option<(StoredAt, bool)>;
+/// How the modem holds something, and whether it may do without it.
+pub(super) type Keeping = Option<(Held, bool)>;
 
 impl Driver {
     /// A status report: what it says is on record before the modem's copy goes.
-    pub(super) fn keep_report(&mut self, report: Report, stored: Option<StoredAt>) {
+    pub(super) fn keep_report(&mut self, report: Report, held: Option<Held>) {
         let status = report.status;
         let matched = self.setting.store.report(report);
         self.keeping.spawn(async move {
@@ -19,6 +19,8 @@ impl Driver {
                     true
                 }
                 Ok(Matched::Known) => true,
+                // Under phase 2+ no other would come before this one is acknowledged.
+                Ok(Matched::Kept) if matches!(held, Some(Held::Unacknowledged(_))) => true,
                 Ok(Matched::Kept) => {
                     // Until it has found its message, or never will, the modem's copy is the safer one.
                     tokio::time::sleep(REPORT_KEPT).await;
@@ -26,12 +28,12 @@ impl Driver {
                 }
                 Ok(Matched::Refused) | Err(_) => false,
             };
-            Some((stored?, may_go))
+            Some((held?, may_go))
         });
     }
 
     /// A message, or a part of one: it is in the journal before the modem's copy goes.
-    pub(super) fn journal(&mut self, from: String, characters: usize, pdu: Secret, stored: Option<StoredAt>) {
+    pub(super) fn journal(&mut self, from: String, characters: usize, pdu: Secret, held: Option<Held>) {
         let Some((modem, sim_card)) = self.identity.clone() else { return };
         let slot = self.setting.slot;
         let journaled = self.setting.store.take_inbound(NewInbound { modem, sim_card, pdu });
@@ -45,17 +47,17 @@ impl Driver {
                     true
                 }
                 Err(error) => {
-                    tracing::error!(modem.slot = slot, %error, "A message that came in could not be taken; what the modem stores stays there");
+                    tracing::error!(modem.slot = slot, %error, "A message that came in could not be taken; what the modem stores stays there, and what is not acknowledged comes again");
                     false
                 }
             };
-            Some((stored?, may_go))
+            Some((held?, may_go))
         });
     }
 
-    /// Something that lay in the modem is on disk here, or can't be.
-    pub(super) fn kept(&mut self, (at, may_go): (StoredAt, bool)) {
-        let input = if may_go { Input::Kept(at) } else { Input::NotKept(at) };
+    /// Something that the modem holds is on disk here, or can't be.
+    pub(super) fn kept(&mut self, (held, may_go): (Held, bool)) {
+        let input = if may_go { Input::Kept(held) } else { Input::NotKept(held) };
         self.session.handle_input(self.setting.clock.now().mono, input);
     }
 

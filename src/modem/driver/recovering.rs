@@ -43,8 +43,13 @@ impl Driver {
         match opened {
             Ok(port) => {
                 self.recovery.place(self.setting.ports.hub(&self.setting.port));
+                self.generation = self.setting.ports.generation(&self.setting.port);
                 self.tell_recovery(recovery::Input::Opened);
-                self.setting.board.update(self.setting.slot, |view| view.opened += 1);
+                let place = self.place();
+                self.setting.board.update(self.setting.slot, |view| {
+                    view.opened += 1;
+                    view.stand_in = Some(place.stand_in());
+                });
                 match self.serve(port, revival).await {
                     Closed::Stopped => return Some(()),
                     Closed::Lost(why) => {
@@ -56,12 +61,16 @@ impl Driver {
                         tracing::warn!(modem.slot = self.setting.slot, port = %self.setting.port, why, "Port closed, to bring the modem back");
                         self.show_closed(why.to_owned());
                     }
+                    Closed::Spare => {}
                     Closed::Wanted => self.show_closed("it is closed for a moment, to bring the modem back".to_owned()),
                 }
             }
             Err(error) => {
                 let there = self.setting.ports.is_there(&self.setting.port);
                 self.tell_recovery(recovery::Input::NotOpened { there });
+                if !there {
+                    self.setting.census.has_left(self.setting.slot);
+                }
                 let why = error.to_string();
                 let known = self.setting.board.modems().get(self.setting.slot).and_then(|v| v.reason.clone());
                 if known.as_ref() != Some(&why) {
@@ -73,6 +82,12 @@ impl Driver {
         // Where it is left alone, the board says so, and why.
         self.shown_recovery = None;
         None
+    }
+
+    /// Whether its device was plugged in anew since it was looked at last.
+    fn is_another_device(&mut self) -> bool {
+        let generation = self.setting.ports.generation(&self.setting.port);
+        std::mem::replace(&mut self.generation, generation) != generation
     }
 
     pub(super) async fn reset_device(&mut self) {
@@ -88,21 +103,35 @@ impl Driver {
     pub(super) async fn wait_closed(&mut self) -> Option<Closed> {
         let now = self.setting.clock.now().mono;
         let mut wake = self.recovery.next_timeout().unwrap_or(now + LOOK_AGAIN).max(now);
-        if self.recovery.is_quarantined() {
-            let there = self.setting.ports.is_there(&self.setting.port);
-            self.tell_recovery(recovery::Input::There(there));
+        let there = self.setting.ports.is_there(&self.setting.port);
+        if there && self.is_another_device() {
+            self.tell_recovery(recovery::Input::There(false));
+        }
+        self.tell_recovery(recovery::Input::There(there));
+        if !there || self.recovery.is_quarantined() {
             wake = wake.min(now + LOOK_FOR);
         }
+        if self.recovery.has_output() {
+            return None;
+        }
+        wake = wake.min(self.recovery.next_timeout().unwrap_or(wake)).max(now);
         let resume = self.setting.resume.clone();
         tokio::select! {
             biased;
             order = self.orders.changed() => if order.is_err() {
                 return Some(Closed::Stopped);
             },
-            () = resume.notified() => self.tell_recovery(recovery::Input::Resume),
+            () = resume.given() => self.resume(),
             () = sleep_until(self.setting.clock.instant(wake)) => {}
         }
         None
+    }
+
+    /// A person has said that the modem is to be tried now.
+    pub(super) fn resume(&mut self) {
+        self.tell_recovery(recovery::Input::Resume);
+        self.show_recovery();
+        self.setting.resume.heard();
     }
 
     /// Does what the ladder wants of an open port, once nothing is in flight. `Some`: it is to be closed.
@@ -162,6 +191,8 @@ impl Driver {
                 self.keep_tally();
             }
             Note::Quarantined(trouble, stay) => {
+                // Another port of the same modem may do better.
+                self.setting.census.has_left(slot);
                 let minutes = stay.as_secs() / 60;
                 tracing::error!(
                     modem.slot = slot,
@@ -227,6 +258,9 @@ impl Driver {
                     "{}; it is tried again in {minutes} minutes, and at once when it is plugged in anew",
                     standing.reason
                 ));
+            } else if view.state == ModemState::Quarantined {
+                (view.state, view.since) = (ModemState::Recovering, now.wall);
+                view.reason = standing.as_ref().map(|standing| standing.reason.clone());
             }
         });
         self.shown_recovery = Some(shown);
@@ -244,7 +278,7 @@ impl Driver {
 
 /// How long opening a port, or resetting a device, may take.
 const OPEN: Duration = Duration::from_secs(60);
-/// How often it is looked whether a modem in quarantine was plugged in anew.
-const LOOK_FOR: Duration = Duration::from_secs(2);
+/// How often it is looked whether a modem that is left alone, or was gone, is plugged in anew.
+const LOOK_FOR: Duration = Duration::from_millis(500);
 /// Nobody is woken that much too late but by a machine that slept.
 const SLEPT: Duration = Duration::from_secs(20);

@@ -5,7 +5,7 @@ use crate::domain::event::{EventKind, NewEvent};
 
 impl Driver {
     pub(super) fn identified(&mut self, imei: Option<Imei>, sim_card: SimCard) {
-        let imei = imei.unwrap_or_else(|| Imei::stand_in(&self.setting.port));
+        let imei = self.name_of(imei);
         tracing::info!(modem.slot = self.setting.slot, modem.imei = %imei, %sim_card, "Modem identified");
         self.setting.board.update(self.setting.slot, |view| {
             view.imei = Some(imei.clone());
@@ -16,6 +16,7 @@ impl Driver {
         self.watch_balance(&sim_card);
         self.recovery.know(self.session.view().model, self.session.boot());
         self.last_here = Some(imei.clone());
+        self.notice_twin(&imei, &sim_card);
         self.identity = Some((imei, sim_card));
         self.take_lessons();
         self.show();
@@ -52,7 +53,9 @@ impl Driver {
 
     pub(super) fn show(&mut self) {
         let mut view = self.session.view();
-        if view.reason.is_some() && self.told_reason != view.reason {
+        if view.state == ModemState::Asking {
+            view.reason = Some(self.balance.asks().to_owned());
+        } else if view.reason.is_some() && self.told_reason != view.reason {
             tracing::warn!(modem.slot = self.setting.slot, reason = view.reason, "The modem can't send");
         }
         self.told_reason.clone_from(&view.reason);

@@ -4,6 +4,7 @@
 //! the device, dialogues that their users have published.
 
 use super::{ANY, AcknowledgementForm, NumberQuery, Quirks, Reset, Row, UssdForm};
+use crate::domain::reason::Meaning;
 use std::time::Duration;
 
 pub(super) const ROWS: &[Row] = &[
@@ -188,7 +189,11 @@ pub(super) const ROWS: &[Row] = &[
             pin_counters: &[NumberQuery { text: "AT^SPIC", field: 0 }, NumberQuery { text: "AT+CPINR", field: 1 }],
             iccid: Some("AT^SCID"),
             refusals: &[
-                514, 515, 516, 517, 519, 520, 522, 532, 534, 535, 538, 549, 550, 551, 553, 554, 616, 640, 770, 772,
+                (Meaning::Message, &[514, 516, 519, 520, 538, 549, 550, 551, 553, 554]),
+                (Meaning::Garbled, &[517]),
+                (Meaning::SimCard, &[770]),
+                (Meaning::Modem, &[522, 532, 534, 535, 616, 640, 772]),
+                (Meaning::Unclear, &[515]),
             ],
             ..ANY
         },
@@ -264,7 +269,7 @@ const QUECTEL_2G: Quirks = Quirks {
                358); an M66 says 2051 where the network takes the device for an illegal one",
     quiet: &["AT+QIURC=0"],
     ims: None,
-    refusals: &[2051],
+    refusals: &[(Meaning::SimCard, &[2051])],
     ..QUECTEL_MODULE
 };
 
@@ -282,7 +287,7 @@ const SIMCOM_800: Quirks = Quirks {
     evidence: "It says CME 100 to any unknown command (python-gsmmodem issue 64) and gives ds=0 and 1 only \
                (python-gsmmodem issue 60); mode 2 of CNMI is its default. A SIM900 says 517 while its SIM card is not ready",
     indication_modes: ANY.indication_modes,
-    refusals: &[517],
+    refusals: &[(Meaning::Modem, &[517])],
     ..SIMCOM_MODULE
 };
 

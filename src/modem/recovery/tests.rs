@@ -218,7 +218,7 @@ fn l6_congestion_and_one_number_alone_move_nothing() {
 }
 
 #[test]
-fn l2_three_boots_in_ten_minutes_are_a_loop_and_a_quick_return_does_not_end_it() {
+fn l2_three_boots_in_ten_minutes_are_a_loop() {
     let mut bench = Bench::new(0, &Ward::default());
     for _ in 0..3 {
         bench.tell(Input::Booted);
@@ -228,12 +228,84 @@ fn l2_three_boots_in_ten_minutes_are_a_loop_and_a_quick_return_does_not_end_it()
         bench.pass(20);
     }
     assert_eq!(bench.stays, [600]);
-    for (away, ends) in [(3, false), (15, true)] {
-        bench.tell(Input::There(false));
-        bench.pass(away);
-        bench.tell(Input::There(true));
-        assert_eq!(!bench.ladder.is_quarantined(), ends, "away for {away} s");
+    bench.tell(Input::There(true));
+    assert!(bench.ladder.is_quarantined());
+    bench.tell(Input::There(false));
+    bench.pass(1);
+    bench.tell(Input::There(true));
+    assert!(!bench.ladder.is_quarantined(), "plugged in anew, if for a second only");
+}
+
+/// Its port goes away, and is there again after so long.
+fn vanish(bench: &mut Bench, away: u64) {
+    bench.unopened = Some(false);
+    bench.tell(Input::Lost);
+    bench.pass(away);
+    bench.unopened = None;
+    bench.tell(Input::There(true));
+    bench.pass(2);
+}
+
+#[test]
+fn l1_a_hand_that_plugs_it_in_again_and_again_makes_no_boot_loop() {
+    let mut bench = Bench::new(0, &Ward::default());
+    for stays in [3, 9, 4, 1, 12, 6, 2, 7, 5, 3, 11, 2] {
+        vanish(&mut bench, 1);
+        // What it says of its boot is no news.
+        bench.tell(Input::Booted);
+        bench.pass(stays);
     }
+    assert_eq!((bench.stays.len(), bench.took.len()), (0, 0));
+}
+
+#[test]
+fn l2_a_port_that_vanishes_as_a_message_leaves_is_a_supply_that_does_not_bear_it() {
+    let mut bench = Bench::new(0, &Ward::default());
+    for _ in 0..3 {
+        bench.tell(Input::HandedOver);
+        bench.pass(1);
+        vanish(&mut bench, 2);
+        bench.tell(Input::Booted);
+        bench.pass(60);
+    }
+    assert_eq!(bench.stays, [600]);
+    assert!(bench.ladder.standing().is_some_and(|s| s.reason.contains("brown-out")));
+}
+
+#[test]
+fn l2_a_loop_in_its_rhythm_is_no_plugging_in_until_it_misses_a_beat() {
+    let mut bench = Bench::new(0, &Ward::default());
+    for _ in 0..9 {
+        vanish(&mut bench, 2);
+        bench.pass(3);
+    }
+    assert_eq!(bench.stays, [600]);
+    for _ in 0..10 {
+        bench.pass(5);
+        bench.tell(Input::There(false));
+        bench.pass(2);
+        bench.tell(Input::There(true));
+        assert!(bench.ladder.is_quarantined());
+    }
+    bench.pass(8);
+    bench.tell(Input::There(true));
+    assert!(bench.ladder.is_quarantined());
+    bench.pass(8);
+    bench.tell(Input::There(true));
+    assert!(!bench.ladder.is_quarantined());
+}
+
+#[test]
+fn a_word_to_resume_during_a_climb_has_it_tried_once_more_before_it_is_left_alone() {
+    let mut bench = Bench::new(0, &Ward::default());
+    bench.dead = true;
+    bench.tell(Input::Trouble { trouble: Trouble::Silent, closed: true });
+    bench.pass(100);
+    assert_eq!(bench.rungs().last(), Some(&Rung::Restart), "{:?}", bench.took);
+    bench.tell(Input::Resume);
+    bench.pass(500);
+    let twice = [Rung::Reopen, Rung::Radio, Rung::Restart, Rung::UsbReset].repeat(2);
+    assert_eq!((bench.rungs(), bench.stays), (twice, vec![600]));
 }
 
 #[test]

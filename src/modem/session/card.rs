@@ -87,7 +87,8 @@ impl Session {
                 self.card.failed = self.card.cycled.len() < CYCLES_AN_HOUR;
                 true
             }
-            Reason::Cms(310..=312 | 315 | 316) | Reason::Cme(10..=12 | 15) => true,
+            // The one that says that the card has lost its power, whoever's number it is.
+            Reason::Cms(310..=312 | 315 | 316) | Reason::MakersCms(772, _) | Reason::Cme(10..=12 | 15) => true,
             _ => false,
         }
     }

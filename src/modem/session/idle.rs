@@ -36,7 +36,7 @@ impl Session {
     }
 
     fn be_idle(&mut self, now: Mono) {
-        if self.go_on_with_service_code(now) {
+        if self.go_on_with_service_code(now) || self.select_network(now) {
             return;
         }
         if let (true, Some(form)) = (self.acknowledgements.take_routing_due(), self.known.routing) {
@@ -91,6 +91,9 @@ impl Session {
     pub(super) fn replied(&mut self, now: Mono, reply: Reply) {
         self.quiet_since = now;
         self.lists_hang |= self.lists && reply.end == ReplyEnd::TimedOut;
+        if reply.end == ReplyEnd::TimedOut {
+            self.is_silent();
+        }
         match self.asked.take() {
             Some(Asked::Step) => self.step_done(now, &reply),
             Some(Asked::Format) => self.format_told(now, &reply),
@@ -115,6 +118,8 @@ impl Session {
             Some(Asked::Unlock) => self.unlock_replied(now, &reply),
             Some(Asked::CardPower) => self.card_power_replied(now),
             Some(Asked::Card) => self.card_replied(&reply),
+            // Whether it has found one, its registration says.
+            Some(Asked::Selection) => {}
             Some(Asked::ServiceCode) => self.service_code_replied(now, &reply),
             None => {}
         }

@@ -7,14 +7,14 @@
 use super::sweep::{RECEIVED, Say};
 use super::*;
 use crate::at::command::InvalidCommand;
-use crate::at::response::PinState;
+use crate::at::response::{PinState, StoredMessage};
 
 impl Session {
     pub(super) fn news(&mut self, now: Mono, urc: Urc) {
         match urc {
             Urc::Report(pdu) => {
-                self.owe_acknowledgement(now);
-                self.report(&pdu, None);
+                let held = self.holds_back(now);
+                self.report(&pdu, held);
             }
             Urc::ReportStored(at) => {
                 // Some name another storage than the one in which it lies.
@@ -23,8 +23,15 @@ impl Session {
             }
             Urc::MessageStored(at) => self.announced(at, Stored::Message),
             Urc::Message(pdu) => {
-                self.owe_acknowledgement(now);
-                self.inbound(&pdu, None);
+                let held = self.holds_back(now);
+                self.inbound(&pdu, held);
+            }
+            Urc::Garbled { raw, .. } => {
+                // The network repeats what is not acknowledged, perhaps in a way that can be read.
+                let repeated = self.incoming.garbled.as_ref() == Some(&raw);
+                let held = if repeated { self.holds_back(now) } else { None };
+                self.incoming.garbled = Some(raw.clone());
+                self.unreadable(raw, held);
             }
             Urc::Registration(domain, registration) => {
                 let slot = match domain {
@@ -46,7 +53,7 @@ impl Session {
             // Also in the middle of the bring-up: what was set so far is gone.
             Urc::Booted if matches!(self.phase, Phase::Up | Phase::Recovering | Phase::BringUp { .. }) => {
                 self.rebooted = true;
-                self.acknowledgements.forget();
+                self.acknowledgements.forget(now);
                 self.unlock.powered_up();
                 self.emit(Event::Notice("The modem has restarted by itself; it is set up again"));
                 self.emit(Event::Booted);
@@ -60,14 +67,21 @@ impl Session {
             }
             Urc::Ussd(line) => self.service_news(now, line.as_str()),
             Urc::PowerDown => self.emit(Event::Notice("The modem says that it goes off; check its power supply")),
-            Urc::StorageFull => {
-                self.incoming.sweep.hurry();
-                self.emit(Event::Notice(
-                    "The modem's message storage is full; nothing more comes in until it is emptied",
-                ));
+            Urc::StorageFull => self.storage_is_full(now),
+            Urc::Ring => {
+                self.incoming.ringing = true;
+                // It rings every few seconds until it is rejected, or the caller tires of it.
+                let rung = self.incoming.rang.replace(now);
+                self.incoming.new_call |= rung.is_none_or(|rung| now >= rung + SAME_CALL);
             }
-            Urc::Ring => self.incoming.ringing = true,
+            Urc::CallEnded => self.incoming.rang = None,
             _ => {}
+        }
+    }
+
+    fn storage_is_full(&mut self, now: Mono) {
+        if self.incoming.sweep.hurry(now) {
+            self.emit(Event::Notice("The modem's message storage is full; nothing more comes in until it is emptied"));
         }
     }
 
@@ -107,17 +121,17 @@ impl Session {
                 self.incoming.no_chup = true;
                 self.incoming.ringing = true;
             }
-            _ => self.emit(Event::CallRejected),
+            _ if std::mem::take(&mut self.incoming.new_call) => self.emit(Event::CallRejected),
+            _ => {}
         }
     }
 
-    /// Nothing is acknowledged in the middle of a send, and some modems hold back until its end what came during it: by
-    /// then they may have tired of waiting.
-    fn owe_acknowledgement(&mut self, now: Mono) {
-        if self.known.acknowledges {
-            let late = self.job.is_some() || self.sent.is_some_and(|sent| now < sent + HELD_BACK);
-            self.acknowledgements.owe(late);
-        }
+    /// How the modem holds what has just come directly: under phase 2+ it wants it acknowledged.
+    fn holds_back(&mut self, now: Mono) -> Option<Held> {
+        self.known.acknowledges.then(|| {
+            self.acknowledgements.ask_store(now);
+            Held::Unacknowledged(now)
+        })
     }
 
     fn announced(&mut self, at: StoredAt, what: Stored) {
@@ -131,12 +145,12 @@ impl Session {
         if incoming.fetches.len() >= MAX_FETCHES {
             incoming.sweep.doubt();
         } else if !known {
-            incoming.fetches.push_back(Fetch { at, what, lost: 0 });
+            incoming.fetches.push_back(Fetch::new(at, what));
         }
     }
 
     /// A report that lies in a storage is deleted there once it is on disk here.
-    fn report(&mut self, pdu: &PduHex, stored: Option<StoredAt>) {
+    fn report(&mut self, pdu: &PduHex, held: Option<Held>) {
         let decoded = pdu::decode_hex(pdu.as_str(), SmscField::Auto);
         match decoded.map(|d| d.tpdu) {
             Ok(Tpdu::StatusReport(report)) => self.arrived(Event::Report {
@@ -144,38 +158,44 @@ impl Session {
                 recipient: Secret::new(report.recipient.reveal_digits().unwrap_or_default()),
                 status: report.status.0,
                 verdict: verdict(report.status.verdict()),
-                stored,
+                held,
             }),
             Ok(_) => {
                 self.emit(Event::Notice("A status report was announced, but another kind of PDU came"));
-                self.inbound(pdu, stored);
+                self.inbound(pdu, held);
             }
             Err(_) => {
                 self.emit(Event::Notice("A status report could not be read"));
-                self.inbound(pdu, stored);
+                self.inbound(pdu, held);
             }
         }
     }
 
     /// A message, or what can't be read: that too is kept, so that it need not stay where it lies.
-    fn inbound(&mut self, pdu: &PduHex, stored: Option<StoredAt>) {
-        let (from, characters) = match pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu) {
-            Ok(Tpdu::StatusReport(_)) => return self.report(pdu, stored),
+    fn inbound(&mut self, pdu: &PduHex, held: Option<Held>) {
+        match pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu) {
+            Ok(Tpdu::StatusReport(_)) => self.report(pdu, held),
             Ok(Tpdu::Deliver(deliver)) => {
                 let text = deliver.user_data.text();
-                (deliver.originator.to_string(), text.map_or(0, |text| text.reveal().chars().count()))
+                let from = deliver.originator.to_string();
+                let characters = text.map_or(0, |text| text.reveal().chars().count());
+                self.arrived(Event::Inbound { from, characters, pdu: Secret::new(pdu.as_str()), held });
             }
-            _ => {
-                self.emit(Event::Notice("A message came in that could not be read"));
-                (String::new(), 0)
-            }
-        };
-        self.arrived(Event::Inbound { from, characters, pdu: Secret::new(pdu.as_str()), stored });
+            _ => self.unreadable(Secret::new(pdu.as_str()), held),
+        }
+    }
+
+    /// Something that is no message as far as can be told. It is kept as it came.
+    fn unreadable(&mut self, raw: Secret, held: Option<Held>) {
+        self.emit(Event::Notice("A message came in that could not be read"));
+        self.arrived(Event::Inbound { from: String::new(), characters: 0, pdu: raw, held });
     }
 
     /// Something came: it is told, once it is known to which SIM card.
     fn arrived(&mut self, event: Event) {
-        if let Event::Report { stored: Some(at), .. } | Event::Inbound { stored: Some(at), .. } = &event {
+        if let Event::Report { held: Some(Held::Stored(at)), .. }
+        | Event::Inbound { held: Some(Held::Stored(at)), .. } = &event
+        {
             // Announced, too: it need not be fetched once more.
             self.incoming.fetches.retain(|fetch| fetch.at != *at);
             self.incoming.held.push(at.clone());
@@ -187,17 +207,31 @@ impl Session {
         }
     }
 
-    /// What lies there is on disk here.
-    pub(super) fn kept(&mut self, at: StoredAt) {
-        if self.incoming.holds(&at) {
-            self.incoming.fetches.push_back(Fetch { at, what: Stored::Known, lost: 0 });
+    /// What came in is on disk here.
+    pub(super) fn kept(&mut self, now: Mono, held: Held) {
+        match held {
+            Held::Stored(at) if self.incoming.holds(&at) => {
+                self.incoming.fetches.push_back(Fetch::new(at, Stored::Known));
+            }
+            Held::Stored(_) => {}
+            // Nothing is acknowledged in the middle of a send, and some modems hold back until its end what came during it:
+            // by then they may have tired of waiting.
+            Held::Unacknowledged(came) => {
+                let late = self.job.is_some() || self.sent.is_some_and(|sent| came < sent + HELD_BACK);
+                self.acknowledgements.owe(came, late, now);
+            }
         }
     }
 
-    /// What lies there could not be taken: it is looked for again.
-    pub(super) fn not_kept(&mut self, at: &StoredAt) {
-        self.incoming.held.retain(|held| held != at);
-        self.incoming.sweep.doubt();
+    /// What came in could not be taken: it is looked for again, or comes again.
+    pub(super) fn not_kept(&mut self, held: &Held) {
+        match held {
+            Held::Stored(at) => {
+                self.incoming.held.retain(|held| held != at);
+                self.incoming.sweep.doubt();
+            }
+            Held::Unacknowledged(_) => self.acknowledgements.withhold(),
+        }
     }
 
     pub(super) fn fetched(&mut self, mut fetch: Fetch, reply: &Reply) {
@@ -215,28 +249,46 @@ impl Session {
             return;
         }
         let found = response::stored_messages(&reply.lines).into_iter().find(|message| message.status <= RECEIVED);
-        match (fetch.what, found.and_then(|message| message.pdu)) {
-            (Stored::Known, _) if reply.is_ok() => {}
-            (Stored::Known, _) => self.incoming.sweep.doubt(),
+        if fetch.what == Stored::Known {
+            if !reply.is_ok() {
+                self.incoming.sweep.doubt();
+            }
+            return;
+        }
+        match (fetch.what, found.map(Reading::of)) {
+            (_, Some(Reading::Garbled(raw))) => self.read_again(fetch, raw),
             // It read on in another storage, where this one has its own turn.
-            (Stored::Report, Some(pdu)) if fetch.at.memory == REPORTS && !is_report(&pdu) => {
+            (Stored::Report, Some(Reading::Good(pdu))) if fetch.at.memory == REPORTS && !is_report(&pdu) => {
                 self.emit(Event::Notice("Another message lies where a status report was announced; it is left there"));
             }
-            (Stored::Report, Some(pdu)) => {
+            (Stored::Report, Some(Reading::Good(pdu))) => {
                 if !is_report(&pdu) {
                     self.look_among_reports(&fetch.at);
                 }
-                self.report(&pdu, Some(fetch.at));
+                self.report(&pdu, Some(Held::Stored(fetch.at)));
             }
-            (Stored::Message, Some(pdu)) => self.inbound(&pdu, Some(fetch.at)),
+            (_, Some(Reading::Good(pdu))) => self.inbound(&pdu, Some(Held::Stored(fetch.at))),
             // Some modems announce a report in another storage than the one it lies in.
             (Stored::Report, None) if self.look_among_reports(&fetch.at) => {}
             (_, None) => {
-                // It may not have been able to say so just now.
-                if !reply.is_ok() {
-                    self.incoming.sweep.doubt();
-                }
+                // It may not have been able to say so just now, or its words were garbled.
+                self.incoming.sweep.doubt();
                 self.emit(Event::Notice("A message was announced, but is not where the modem said"));
+            }
+        }
+    }
+
+    /// What was read there is no message. Two readings that agree are what lies there; else it was garbled on its way, and
+    /// is looked for again later.
+    fn read_again(&mut self, fetch: Fetch, raw: Option<Secret>) {
+        match raw {
+            Some(raw) if fetch.garbled.as_ref() == Some(&raw) => self.unreadable(raw, Some(Held::Stored(fetch.at))),
+            raw if fetch.readings + 1 < GARBLED_READINGS => {
+                self.incoming.fetches.push_back(Fetch { garbled: raw, readings: fetch.readings + 1, ..fetch });
+            }
+            _ => {
+                self.incoming.sweep.doubt();
+                self.emit(Event::Notice("A message could not be read twice alike; it is left where it lies for now"));
             }
         }
     }
@@ -308,11 +360,16 @@ impl Session {
     pub(super) fn swept(&mut self, reply: &Reply) {
         let Incoming { sweep, chosen, all_three, .. } = &mut self.incoming;
         for (at, message) in sweep.answered(reply, chosen, all_three) {
-            match message.pdu {
+            match Reading::of(message) {
                 _ if self.incoming.holds(&at) => {}
-                Some(pdu) => self.inbound(&pdu, Some(at)),
-                // Cut on its way: read alone it may come whole.
-                None => self.announced(at, Stored::Message),
+                Reading::Good(pdu) => self.inbound(&pdu, Some(Held::Stored(at))),
+                // Garbled on its way: read alone it may come whole.
+                Reading::Garbled(raw) => {
+                    self.announced(at.clone(), Stored::Message);
+                    if let Some(fetch) = self.incoming.fetches.iter_mut().find(|fetch| fetch.at == at) {
+                        (fetch.garbled, fetch.readings) = (raw, 1);
+                    }
+                }
             }
         }
     }
@@ -372,6 +429,12 @@ pub(super) struct Incoming {
     pub(super) sweep: Sweep,
     /// Somebody calls.
     ringing: bool,
+    /// When it rang last.
+    rang: Option<Mono>,
+    /// Nobody was told of the call yet.
+    new_call: bool,
+    /// What came directly and could not be read, the last time.
+    garbled: Option<Secret>,
     /// `AT+CHUP` is not known to it.
     no_chup: bool,
     /// A message is ready to go out.
@@ -387,6 +450,34 @@ pub(super) struct Fetch {
     what: Stored,
     /// Answers that were lost.
     lost: u8,
+    /// Answers in which there was no message that can be read.
+    readings: u8,
+    /// What was in its place in the last of them.
+    garbled: Option<Secret>,
+}
+
+impl Fetch {
+    fn new(at: StoredAt, what: Stored) -> Self {
+        Self { at, what, lost: 0, readings: 0, garbled: None }
+    }
+}
+
+/// What was read in one place.
+enum Reading {
+    /// A message or a report.
+    Good(PduHex),
+    /// Neither: what is in its place, if anything.
+    Garbled(Option<Secret>),
+}
+
+impl Reading {
+    fn of(message: StoredMessage) -> Self {
+        match message.pdu {
+            Some(pdu) if is_readable(&pdu) => Self::Good(pdu),
+            Some(pdu) => Self::Garbled(Some(Secret::new(pdu.as_str()))),
+            None => Self::Garbled(message.raw),
+        }
+    }
 }
 
 /// What lies in a storage.
@@ -440,6 +531,11 @@ fn is_report(pdu: &PduHex) -> bool {
     matches!(pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu), Ok(Tpdu::StatusReport(_)))
 }
 
+fn is_readable(pdu: &PduHex) -> bool {
+    let tpdu = pdu::decode_hex(pdu.as_str(), SmscField::Auto).map(|d| d.tpdu);
+    matches!(tpdu, Ok(Tpdu::Deliver(_) | Tpdu::StatusReport(_)))
+}
+
 fn verdict(verdict: pdu::ReportVerdict) -> ReportVerdict {
     match verdict {
         pdu::ReportVerdict::Delivered => ReportVerdict::Delivered,
@@ -458,6 +554,10 @@ const MAX_FETCHES: usize = 255;
 const CHOSEN_HOLDS: Duration = Duration::from_secs(1);
 /// Answers to a read that may be lost.
 const LOST_READS: u8 = 2;
+/// Answers that may hold nothing that can be read, until two of them agree.
+const GARBLED_READINGS: u8 = 3;
+/// What rings again so soon is the same call.
+const SAME_CALL: Duration = Duration::from_secs(10);
 /// While messages wait to be sent: commands about what came in, between two of them. Two messages are read and deleted with
 /// these.
 const BETWEEN_SENDS: u8 = 8;

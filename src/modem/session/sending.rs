@@ -72,7 +72,8 @@ impl Session {
         self.incoming.chosen = None;
         let outcome = self.part_result(result);
         match result {
-            SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted) => {
+            SubmitResult::NotTransmitted(why @ (NotTransmitted::NoPrompt | NotTransmitted::Interrupted)) => {
+                self.silent |= why == NotTransmitted::NoPrompt;
                 self.unsent_in_a_row = self.unsent_in_a_row.saturating_add(1);
             }
             SubmitResult::RefusedBeforePdu(result) if !says_why(result) => {
@@ -85,14 +86,17 @@ impl Session {
             SubmitResult::NotTransmitted(_) => {}
         }
         if matches!(outcome, PartResult::NotSent(Reason::Cms(208 | 211 | 322))) {
-            self.incoming.sweep.hurry();
+            self.incoming.sweep.hurry(now);
         }
         let set_up_again = self.is_cured_by_setting_up(outcome) | self.card_failed(now, outcome);
         self.judge_bearer(outcome);
         match (result, outcome) {
             (SubmitResult::Accepted { reference: Some(_) }, _) => self.pace.clean(),
             (SubmitResult::NotTransmitted(NotTransmitted::NoPrompt | NotTransmitted::Interrupted), _)
-            | (SubmitResult::Refused(_), PartResult::NotSent(Reason::Cms(304))) => self.pace.fault(),
+            | (
+                SubmitResult::Refused(_),
+                PartResult::NotSent(Reason::Cms(304) | Reason::MakersCms(_, Meaning::Garbled)),
+            ) => self.pace.fault(),
             _ => {}
         }
         self.emit(Event::Outcome { token, result: outcome });
@@ -113,6 +117,7 @@ impl Session {
     fn is_cured_by_setting_up(&mut self, outcome: PartResult) -> bool {
         match outcome {
             PartResult::NotSent(Reason::Cms(301 | 303 | 304 | 305 | 330)) => true,
+            PartResult::NotSent(Reason::MakersCms(_, Meaning::Garbled)) => true,
             PartResult::NotSent(Reason::Cms(21 | 30)) if self.known.has_another_centre() => {
                 !std::mem::replace(&mut self.centre_doubted, true)
             }
@@ -138,11 +143,14 @@ impl Session {
     }
 
     pub(super) fn part_result(&mut self, result: SubmitResult) -> PartResult {
+        if let SubmitResult::Refused(FinalResult::Cms(Some(n)))
+        | SubmitResult::RefusedBeforePdu(FinalResult::Cms(Some(n))) = result
+            && let Some(meaning) = self.quirks.meaning(n)
+        {
+            return PartResult::NotSent(Reason::MakersCms(n, meaning));
+        }
         match result {
             SubmitResult::Accepted { reference } => PartResult::Accepted(reference),
-            SubmitResult::Refused(FinalResult::Cms(Some(n))) if self.quirks.refuses(n) => {
-                PartResult::NotSent(Reason::Cms(n))
-            }
             SubmitResult::Refused(result) => judge(true, final_error(result)),
             SubmitResult::RefusedBeforePdu(result) => judge(false, final_error(result)),
             SubmitResult::NotTransmitted(NotTransmitted::Expired) => PartResult::NotSent(Reason::TtlPassed),

@@ -40,6 +40,9 @@ impl Session {
             known.card_query = (STEPS[step].ask)(&self.known, way);
         }
         self.known = known;
+        if STEPS[step].name == "IMEI" && !matches!(next, Next::Again(..)) {
+            self.emit(Event::Named(self.known.imei.clone()));
+        }
         let next_step = Phase::BringUp { step: step + 1, way: 0, from: now, why: None, lost: 0 };
         self.phase = match next {
             Next::Step => next_step,

@@ -24,6 +24,8 @@ pub(super) struct Sweep {
     settled: BTreeMap<String, u16>,
     /// When to look again.
     next: Option<Mono>,
+    /// When it was full last.
+    hurried: Option<Mono>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,13 +89,20 @@ impl Sweep {
         self.steps.clear();
     }
 
-    /// A storage is full, or nearly: its places are read at once.
-    pub(super) fn hurry(&mut self) {
+    /// A storage is full, or nearly: its places are read at once. False if they were a moment ago: some modems say it
+    /// again and again.
+    pub(super) fn hurry(&mut self, now: Mono) -> bool {
+        if self.hurried.is_some_and(|hurried| now < hurried + HURRY_EVERY) {
+            self.doubt();
+            return false;
+        }
+        self.hurried = Some(now);
         self.settled.clear();
         self.doubt();
         if self.steps.is_empty() {
             self.steps.push_back(Step::State);
         }
+        true
     }
 
     /// Something stayed behind that should not have.
@@ -268,5 +277,7 @@ pub(super) const RECEIVED: u8 = 1;
 const MOST: u16 = 255;
 /// Where something stayed behind, or room is short.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
+/// Storages are gone through at once for being full, at most so often.
+const HURRY_EVERY: Duration = Duration::from_secs(60);
 /// An announcement may have been lost.
 const LOOK_SELDOM: Duration = Duration::from_secs(3600);

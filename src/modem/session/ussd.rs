@@ -9,8 +9,8 @@ use crate::sms::ussd;
 pub(super) enum ServiceCode {
     #[default]
     Idle,
-    /// It is said, in the nth form.
-    Asked { code: String, form: usize },
+    /// It is said, in the nth form. What is `ended` meanwhile is not waited for, once the modem has taken it.
+    Asked { code: String, form: usize, ended: bool },
     /// The network's answer is waited for.
     Waiting { until: Mono },
     /// Of its answer the first lines came; the dialogue is said to be over by then.
@@ -44,6 +44,21 @@ impl Session {
         self.emit(Event::Changed);
     }
 
+    /// Something else is worth more than the network's answer: the dialogue is ended as soon as nothing is in flight.
+    pub(super) fn end_service_code(&mut self) {
+        match &mut self.service_code {
+            // Its result is not cut off: the next command would take it for its own.
+            ServiceCode::Asked { ended, .. } => *ended = true,
+            ServiceCode::Waiting { .. } | ServiceCode::Heard { .. } => self.service_answered(None),
+            ServiceCode::Idle | ServiceCode::Over | ServiceCode::Ending => {}
+        }
+    }
+
+    /// Whether a service code is under way, or being ended.
+    pub fn asks_network(&self) -> bool {
+        self.phase == Phase::Up && !self.service_code.is_idle()
+    }
+
     fn say_service_code(&mut self, now: Mono, code: String, form: usize) {
         let others = [UssdForm::Text, UssdForm::PackedHex, UssdForm::Ucs2Hex];
         let known = self.quirks.ussd;
@@ -55,7 +70,7 @@ impl Session {
         });
         match written.and_then(|text| Command::service_code(&text).ok()) {
             Some(command) => {
-                self.service_code = ServiceCode::Asked { code, form };
+                self.service_code = ServiceCode::Asked { code, form, ended: false };
                 self.ask(now, command, Asked::ServiceCode);
             }
             None => self.service_answered(None),
@@ -64,11 +79,12 @@ impl Session {
 
     pub(super) fn service_code_replied(&mut self, now: Mono, reply: &Reply) {
         match std::mem::take(&mut self.service_code) {
+            ServiceCode::Asked { ended: true, .. } => self.service_answered(None),
             ServiceCode::Asked { .. } if reply.is_ok() => {
                 self.service_code = ServiceCode::Waiting { until: now + NETWORK };
             }
             // Refused before anything left: perhaps it wants the code otherwise.
-            ServiceCode::Asked { code, form } if matches!(reply.end, ReplyEnd::Final(_)) => {
+            ServiceCode::Asked { code, form, .. } if matches!(reply.end, ReplyEnd::Final(_)) => {
                 self.say_service_code(now, code, form + 1);
             }
             ServiceCode::Asked { .. } => self.service_answered(None),

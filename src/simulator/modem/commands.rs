@@ -4,7 +4,7 @@ use super::line::{Command, Form};
 use super::settings::{CELL, CharacterSet, REGISTRATIONS, Settings};
 use super::{Failure, Flow, ModemOptions, VirtualModem};
 use crate::domain::time::Mono;
-use crate::simulator::faults::{Cure, Prefixes, UnknownAnswer, Unregistered};
+use crate::simulator::faults::{Cure, Fault, Prefixes, UnknownAnswer, Unregistered};
 
 impl VirtualModem {
     /// Runs one command. Its information lines are added to `lines`.
@@ -150,7 +150,10 @@ impl VirtualModem {
             ("+CGMI" | "+GMI", Form::Run) => say(self.options.manufacturer.clone()),
             ("+CGMM" | "+GMM", Form::Run) => say(self.options.model.clone()),
             ("+CGMR" | "+GMR", Form::Run) => say(REVISION.into()),
-            ("+CGSN" | "+GSN", Form::Run) => say(self.identity.imei.clone()),
+            ("+CGSN" | "+GSN", Form::Run) => {
+                let other = self.faults.imei.strike(&mut self.dice);
+                say(other.map_or_else(|| self.identity.imei.clone(), |other| other.0));
+            }
             ("+CGSN", Form::Set(_)) => say(format!("+CGSN: \"{}\"", self.identity.imei)),
             ("+CIMI", Form::Run) => {
                 self.card.refusal(false)?;
@@ -198,7 +201,8 @@ impl VirtualModem {
                 say("+COPS: (2,\"otpgate virtual\",\"otpgate\",\"00101\",7),,(0-4),(0-2)".into());
             }
             ("+COPS", Form::Read) => {
-                let mode = u8::from(self.settings.manual_operator);
+                let denied = self.faults.unregistered.set_to() == Some(Unregistered::ByHand);
+                let mode = u8::from(self.settings.manual_operator || denied);
                 let format = self.settings.number("+COPS");
                 let name = ["otpgate virtual", "otpgate", "00101"][usize::from(format.min(2))];
                 say(match self.radio.registered {
@@ -255,7 +259,12 @@ impl VirtualModem {
 
     fn set_operator(&mut self, now: Mono, values: &[&str]) -> Result<(), Failure> {
         match values {
-            ["0", ..] => self.settings.manual_operator = false,
+            ["0", ..] => {
+                self.settings.manual_operator = false;
+                if self.faults.unregistered.set_to() == Some(Unregistered::ByHand) {
+                    self.faults.unregistered = Fault::default();
+                }
+            }
             ["1" | "4", _, "00101" | "otpgate" | "otpgate virtual", ..] => self.settings.manual_operator = true,
             ["1", ..] => return Err(Failure::Cme(30)),
             ["2", ..] => {
@@ -278,7 +287,7 @@ impl VirtualModem {
     fn registration_status(&self) -> u8 {
         match self.faults.unregistered.set_to() {
             _ if self.radio.registered => 1,
-            Some(Unregistered::Denied) => 3,
+            Some(Unregistered::Denied | Unregistered::ByHand) => 3,
             Some(_) => 2,
             None => 0,
         }

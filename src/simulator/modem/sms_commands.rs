@@ -174,9 +174,13 @@ impl VirtualModem {
         }
     }
 
-    fn pdu_lines(&self, head: &str, stored: &Stored) -> Vec<String> {
+    fn pdu_lines(&mut self, head: &str, stored: &Stored) -> Vec<String> {
         let smsc = pdu::smsc_field(&self.card.smsc);
-        let hex = format!("{}{}", pdu::to_hex(&smsc), pdu::to_hex(&stored.tpdu));
+        let mut hex = format!("{}{}", pdu::to_hex(&smsc), pdu::to_hex(&stored.tpdu));
+        if self.faults.garbled_storage.strike(&mut self.dice).is_some() {
+            let last = hex.len() - 1;
+            hex.replace_range(last.., "?");
+        }
         vec![format!("{head},,{}", stored.tpdu.len()), hex]
     }
 

@@ -2,6 +2,7 @@
 
 use super::line::{self, Command};
 use super::sending::Edit;
+use super::slowness::Work;
 use super::{Deaf, Failure, Flow, Mode, PROMPT, Turns, VirtualModem};
 use crate::domain::time::Mono;
 use crate::simulator::faults::Cure;
@@ -23,12 +24,7 @@ impl VirtualModem {
                 self.counts.escapes += 1;
             }
             match &mut self.mode {
-                Mode::Sending(_) => {
-                    self.counts.bytes_while_sending += 1;
-                    if self.typeahead.len() < MAX_TYPED {
-                        self.typeahead.push(byte);
-                    }
-                }
+                Mode::Sending(_) | Mode::Busy(_) => self.typed_meanwhile(byte),
                 Mode::Command(_) => self.take_command_byte(now, byte),
                 Mode::Edit(_) => self.take_edit_byte(now, byte),
             }
@@ -78,7 +74,7 @@ impl VirtualModem {
         match byte {
             b'\r' => {
                 let line = std::mem::take(line);
-                self.command_line(now, &line);
+                self.work_on(now, Work::Line(line));
             }
             BACKSPACE => {
                 line.pop();
@@ -99,14 +95,14 @@ impl VirtualModem {
                 self.mode = Mode::Command(Vec::new());
                 self.counts.submits += 1;
                 Turns::note(&mut self.turns.from_prompt, self.turns.last_prompt.take(), now);
-                self.typed(now, edit);
+                self.work_on(now, Work::Message(edit));
                 self.settle(now);
                 return;
             }
             ESC => {
                 self.mode = Mode::Command(Vec::new());
                 self.turns.last_prompt = None;
-                self.finish(now, Vec::new(), Ok(()));
+                self.work_on(now, Work::Escape);
                 self.settle(now);
                 return;
             }
@@ -133,7 +129,7 @@ impl VirtualModem {
     }
 
     /// A whole command line, without its CR.
-    fn command_line(&mut self, now: Mono, line: &[u8]) {
+    pub(super) fn command_line(&mut self, now: Mono, line: &[u8]) {
         let text = String::from_utf8_lossy(line);
         // V.250 §5.2.1: what precedes "AT" is no part of the command; a line without it is none.
         let Some(start) = text.as_bytes().windows(2).position(|w| w.eq_ignore_ascii_case(b"AT")) else { return };
@@ -197,4 +193,4 @@ const BACKSPACE: u8 = 0x08;
 /// Octets of a command line.
 const MAX_LINE: usize = 1024;
 /// Octets of a typed message: a PDU has at most 2 × (12 + 164) digits, a text in UCS-2 640.
-const MAX_TYPED: usize = 1024;
+pub(super) const MAX_TYPED: usize = 1024;
