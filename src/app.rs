@@ -471,6 +471,9 @@ fn settings(config: &Config, addr: SocketAddr) -> http::Settings {
         min_code_length: config.codes.min_length,
         max_code_ttl: config.codes.max_ttl,
         max_parts: config.messages.max_parts,
+        myotp: config.dialects.myotp,
+        operator_email: config.dialects.operator_email.clone(),
+        price_per_sms: config.dialects.price_per_sms,
         webhooks: webhook_rules(config, addr),
     }
 }

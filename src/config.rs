@@ -16,6 +16,7 @@ pub use canary::Canary;
 pub use route::Route;
 pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits, balance_pattern};
 
+use crate::domain::amount::Amount;
 use crate::domain::country::Country;
 use crate::domain::equipment::SimCard;
 use crate::domain::inbound::InboundRules;
@@ -52,6 +53,8 @@ pub struct Config {
     pub codes: Codes,
     /// Limits on texts.
     pub messages: Messages,
+    /// Which other services' APIs are spoken as well.
+    pub dialects: Dialects,
     /// What is done with what comes in.
     pub inbound: InboundRules,
     /// Where webhooks may lead.
@@ -88,6 +91,17 @@ pub struct Codes {
     pub min_length: u8,
     /// The longest life a code may be given.
     pub max_ttl: Duration,
+}
+
+/// Other services' APIs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialects {
+    /// MyOTP.App's.
+    pub myotp: bool,
+    /// Whom to write to about this gateway: what it answers at `/me`.
+    pub operator_email: String,
+    /// What a message costs, as it is told there.
+    pub price_per_sms: Amount,
 }
 
 /// `[messages]`.
@@ -206,6 +220,11 @@ impl Config {
             codes: Codes { min_length: 6, max_ttl: Duration::from_secs(600) },
             // 1,500 characters; past that somebody sends a document by mistake, and pays for each part.
             messages: Messages { max_parts: 10 },
+            dialects: Dialects {
+                myotp: true,
+                operator_email: "box@localhost".to_owned(),
+                price_per_sms: Amount::default(),
+            },
             inbound: InboundRules::default(),
             webhook: Webhooks::default(),
             modems: Vec::new(),

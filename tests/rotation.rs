@@ -208,7 +208,18 @@ async fn verify(house: &House, n: u128, to: &str) -> VerificationId {
     let code = NewCode::Derived { length: 6, nonce: [n as u8; 16] };
     let id = VerificationId(n);
     let origin = Origin::default();
-    let new = NewVerification { id, purpose: None, brand: None, metadata: None, code, expires, origin, message };
+    let new = NewVerification {
+        id,
+        purpose: None,
+        brand: None,
+        metadata: None,
+        code,
+        expires,
+        origin,
+        supersedes: true,
+        reveals: false,
+        message,
+    };
     house.app.store().create_verification(new, None).await.unwrap();
     id
 }

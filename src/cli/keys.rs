@@ -29,7 +29,7 @@ enum Command {
         scope: Vec<String>,
         /// Which limit it may pass; any number of times
         #[arg(long, value_name = "PERMISSION", value_delimiter = ',',
-              value_parser = PossibleValuesParser::new(Permission::IN_USE.map(Permission::as_str)))]
+              value_parser = PossibleValuesParser::new(Permission::ALL.map(Permission::as_str)))]
         permission: Vec<String>,
         /// The client whose records it shares [default: a new one]
         #[arg(long, value_name = "ID")]

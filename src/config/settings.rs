@@ -257,6 +257,29 @@ const SETTINGS: &[Setting] = &[
         show: |c| c.messages.max_parts.to_string(),
     },
     Setting {
+        name: "dialects.myotp",
+        set: |c, v| v.boolean().map(|it| c.dialects.myotp = it),
+        show: |c| c.dialects.myotp.to_string(),
+    },
+    Setting {
+        name: "dialects.operator_email",
+        set: |c, v| {
+            let text = v.text()?;
+            let fits = text.len() <= 254 && text.contains('@') && !text.chars().any(|c| c.is_control() || c == ' ');
+            fits.then(|| c.dialects.operator_email = text.to_owned()).ok_or("must be an address of e-mail".to_owned())
+        },
+        show: |c| quoted(&c.dialects.operator_email),
+    },
+    Setting {
+        name: "dialects.price_per_sms",
+        set: |c, v| {
+            let amount = Amount::parse(v.text()?).filter(|amount| *amount >= Amount::default());
+            c.dialects.price_per_sms = amount.ok_or("must be an amount in quotes, as in \"0.05\"")?;
+            Ok(())
+        },
+        show: |c| quoted(c.dialects.price_per_sms),
+    },
+    Setting {
         name: "inbound.keep_days",
         set: |c, v| v.integer(1..=365).map(|it| c.inbound.keep = Duration::from_secs(it * DAY)),
         show: |c| (c.inbound.keep.as_secs() / DAY).to_string(),

@@ -3,10 +3,15 @@
 use std::fmt;
 
 /// An amount, in thousandths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount(i64);
 
 impl Amount {
+    /// The amount as programs that reckon with fractions have it.
+    pub fn to_f64(self) -> f64 {
+        self.0 as f64 / 1000.0
+    }
+
     /// Reads an amount as people and networks write it: `10`, `1.50`, `1,50`, `1 234.56`, `1.234,56`, `-0.30`. A point or comma
     /// before three digits separates thousands, unless another sort of separator stood before it.
     pub fn parse(text: &str) -> Option<Self> {

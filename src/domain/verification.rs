@@ -31,7 +31,7 @@ pub struct Verification {
     pub created: Wall,
     /// When it last changed.
     pub updated: Wall,
-    /// No code is right after this. A resend does not move it.
+    /// No code is right after this. A resend does not move it; only who asks for that does.
     pub expires: Deadline,
     /// The message that carried the code last.
     pub message: MessageId,
@@ -162,6 +162,8 @@ pub enum VerificationEvent {
     Cancel(Reason),
     /// Its time ran out.
     Expire,
+    /// Its time is to run out then, and not sooner.
+    Extend(Deadline),
 }
 
 /// Why an event can't happen to a verification as it stands.
@@ -179,6 +181,8 @@ pub enum VerificationRefused {
     TooManySends,
     /// It has not ended yet.
     NotYet,
+    /// It lives that long already, or as long as a code may.
+    LongEnough,
 }
 
 impl Verification {
@@ -194,6 +198,10 @@ impl Verification {
             (VerificationEvent::Cancel(reason), State::Pending) => self.end(State::Canceled(reason)),
             // Whatever else is asked of it, an expired one is expired.
             (_, State::Pending) if self.expires.passed(now) => self.end(State::Expired),
+            (VerificationEvent::Extend(to), State::Pending) if to.left(now) <= self.expires.left(now) => {
+                return Err(No::LongEnough);
+            }
+            (VerificationEvent::Extend(to), State::Pending) => self.expires = to,
             (VerificationEvent::Checked { right: true }, State::Pending) => self.end(State::Approved),
             (VerificationEvent::Checked { right: false }, State::Pending) => {
                 self.failures += 1;

@@ -37,6 +37,8 @@ pub fn secret_sha256(secret: &str) -> [u8; 32] {
 /// The key that a request came with. A handler that takes one is open to nobody without.
 pub(crate) struct Caller {
     pub(crate) key: Arc<ApiKey>,
+    /// From where.
+    pub(crate) address: IpAddr,
 }
 
 impl Caller {
@@ -69,7 +71,7 @@ impl FromRequestParts<Cx> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, cx: &Cx) -> Result<Self, Problem> {
         let secret = bearer(&parts.headers)?;
-        Ok(Self { key: authenticate(cx, parts, secret, |scope| !scope.is_foreign())? })
+        Ok(authenticate(cx, parts, secret, |scope| !scope.is_foreign())?)
     }
 }
 
@@ -84,30 +86,30 @@ pub(crate) enum NoEntry {
     Address,
 }
 
-/// The key that has this secret, if one of its scopes is of the dialect, and if it is used from where it may be.
+/// Who has this secret, if one of its scopes is of the dialect, and if it is used from where it may be.
 pub(crate) fn authenticate(
     cx: &Context,
     parts: &Parts,
     secret: &str,
     of_dialect: impl Fn(Scope) -> bool,
-) -> Result<Arc<ApiKey>, NoEntry> {
-    let client = address::client(parts, &cx.settings.trusted_proxies);
+) -> Result<Caller, NoEntry> {
+    let address = address::client(parts, &cx.settings.trusted_proxies);
     // A good key is taken at any time. 256 bits can't be guessed, and a neighbour behind the same address who
     // knocks with a key of yesterday must not lock out the one who sends codes.
     let known = cx.store.authenticate(&secret_sha256(secret));
     let Some(key) = known.filter(|key| key.scopes.iter().any(|scope| of_dialect(*scope))) else {
-        let Some(left) = cx.logins.fail(client, cx.clock.now().mono) else {
-            tracing::warn!(client.address = %client, "A request with an unknown, revoked or expired API key");
+        let Some(left) = cx.logins.fail(address, cx.clock.now().mono) else {
+            tracing::warn!(client.address = %address, "A request with an unknown, revoked or expired API key");
             return Err(NoEntry::Unknown);
         };
         return Err(NoEntry::TooMany(left));
     };
     let networks = &key.settings.networks;
-    if !networks.is_empty() && !networks.iter().any(|network| network.contains(client)) {
-        tracing::warn!(key.id = %key.id, client.address = %client, "An API key was used from where it may not be");
+    if !networks.is_empty() && !networks.iter().any(|network| network.contains(address)) {
+        tracing::warn!(key.id = %key.id, client.address = %address, "An API key was used from where it may not be");
         return Err(NoEntry::Address);
     }
-    Ok(key)
+    Ok(Caller { key, address })
 }
 
 impl From<NoEntry> for Problem {

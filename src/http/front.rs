@@ -2,6 +2,7 @@
 
 use super::Settings;
 use super::address::{self, Connection};
+use super::dialect::Dialect;
 use super::problem::{self, Kind, Problem};
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
@@ -30,14 +31,14 @@ pub(crate) fn around(router: Router, front: Front) -> Router {
 
 async fn pass(State(front): State<Arc<Front>>, request: Request, next: Next) -> Response {
     let local = request.extensions().get::<Connection>().map(|c| c.local.ip());
-    let line = Line::of(&request);
+    let (line, dialect) = (Line::of(&request), Dialect::of(request.uri().path()));
     let proved = check_head(&request)
         .and_then(|()| address::check_host(request.headers(), request.uri(), local, &front.settings));
     let answer = match proved {
         Ok(()) => unless_it_panics(next.run(request)).await,
         Err(problem) => problem.into_response(),
     };
-    let mut answer = as_problem(answer);
+    let mut answer = dialect.say(as_problem(answer));
     line.log(answer.status());
     let headers = answer.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -62,8 +62,12 @@ async fn read(body: Body) -> Result<Bytes, Problem> {
 impl Payload {
     /// The body's fields. Any that is not among `known` is refused: a misspelt option must not pass for its default.
     pub(crate) fn fields(&self, known: &'static [&'static str]) -> Result<Fields, Problem> {
+        Ok(Fields { body: self.bytes.clone(), ..Fields::new(self.members()?.0, known, Origin::Body)? })
+    }
+
+    fn members(&self) -> Result<Members, Problem> {
         self.must_be_json()?;
-        let members: Members = serde_json::from_slice(&self.bytes).map_err(|error| {
+        serde_json::from_slice(&self.bytes).map_err(|error| {
             if error.is_data() {
                 return Problem::new(Kind::BadJson, "The body must be a JSON object, as in {\"to\": \"…\"}.");
             }
@@ -72,9 +76,13 @@ impl Payload {
                 Kind::BadJson,
                 format!("The body can't be read as JSON, from line {line}, column {column} on."),
             )
-        })?;
-        let fields = Fields::new(members.0, known, Origin::Body)?;
-        Ok(Fields { body: self.bytes.clone(), ..fields })
+        })
+    }
+
+    /// As [`Payload::fields`], for dialects that pass over what they don't know.
+    pub(crate) fn fields_among(&self, known: &'static [&'static str]) -> Result<Fields, Problem> {
+        let members = self.members()?.0.into_iter().filter(|(name, _)| known.contains(&name.as_str()));
+        Ok(Fields { body: self.bytes.clone(), ..Fields::new(members, known, Origin::Body)? })
     }
 
     /// As [`Payload::fields`]; no body at all means no fields.
@@ -141,6 +149,14 @@ enum Origin {
 }
 
 impl Fields {
+    /// The fields of an object: what another dialect asks for, in our own words.
+    pub(crate) fn of_object(
+        object: serde_json::Map<String, Value>,
+        known: &'static [&'static str],
+    ) -> Result<Self, Problem> {
+        Self::new(object, known, Origin::Body)
+    }
+
     /// The fields of a query.
     pub(crate) fn of_query(uri: &Uri, known: &'static [&'static str]) -> Result<Self, Problem> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri)

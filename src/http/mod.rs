@@ -5,10 +5,12 @@
 
 mod address;
 mod auth;
+mod dialect;
 mod front;
 mod idempotency;
 mod impatient;
 mod input;
+mod myotp;
 mod ops;
 mod problem;
 mod server;
@@ -21,6 +23,7 @@ pub use auth::{new_secret, secret_sha256};
 pub use server::serve;
 pub use simulator::{SimulatorHandle, simulator_router};
 
+use crate::domain::amount::Amount;
 use crate::domain::network::Network;
 use crate::modem::board::Board;
 use crate::modem::resume::Resume;
@@ -77,6 +80,12 @@ pub struct Settings {
     pub max_code_ttl: Duration,
     /// The most parts that a plain message may have.
     pub max_parts: u8,
+    /// Whether MyOTP.App's dialect is spoken.
+    pub myotp: bool,
+    /// Whom to write to about this gateway; MyOTP.App's dialect tells it.
+    pub operator_email: String,
+    /// What a message costs, in whatever the operator reckons in; MyOTP.App's dialect tells it.
+    pub price_per_sms: Amount,
     /// Where webhooks may lead.
     pub webhooks: Rules,
 }
@@ -90,6 +99,9 @@ impl Default for Settings {
             min_code_length: 6,
             max_code_ttl: Duration::from_secs(600),
             max_parts: 10,
+            myotp: true,
+            operator_email: "box@localhost".to_owned(),
+            price_per_sms: Amount::default(),
             webhooks: Rules::default(),
         }
     }
@@ -99,6 +111,7 @@ impl Default for Settings {
 pub fn router(api: Api) -> Router {
     let front = Front { settings: api.settings.clone(), simulated: api.simulator.is_some() };
     let simulator = api.simulator.clone().map(|handle| simulator::routes(handle, api.stopping.clone()));
+    let dialects = if api.settings.myotp { myotp::routes() } else { Router::new() };
     let cx = Arc::new(Context { api, logins: auth::Logins::default(), waits: wait::Waits::default() });
     let mut routes = Router::new()
         .route("/v1/verifications", post(verifications::create))
@@ -121,6 +134,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/opt-outs", get(opt_outs::list))
         .route("/v1/opt-outs/{number}", put(opt_outs::add).delete(opt_outs::remove))
         .route("/v1/events", get(events::list))
+        .merge(dialects)
         .route("/v1/webhooks", post(webhooks::create).get(webhooks::list))
         .route("/v1/webhooks/{id}", get(webhooks::show).delete(webhooks::delete))
         .route("/v1/webhooks/{id}/rotate-secret", post(webhooks::rotate_secret))

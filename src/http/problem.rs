@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 
 /// An error on its way to the caller.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Problem {
     kind: Kind,
     detail: Cow<'static, str>,
@@ -35,6 +35,7 @@ pub(crate) enum Kind {
     OnAir,
     AlreadyFinal,
     AlreadyApproved,
+    PendingAlready,
     TooLate,
     CodeSupplied,
     TooManySends,
@@ -46,6 +47,7 @@ pub(crate) enum Kind {
     LastAdminKey,
     KeyEnded,
     AddressNotAllowed,
+    PermissionMissing,
     TooManyWebhooks,
     NotDead,
     /// A webhook may not lead there.
@@ -95,6 +97,16 @@ impl Problem {
         Self::field(Kind::InvalidValue, field, detail)
     }
 
+    /// What kind it is.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What is wrong, and what to do about it.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// When to come back, in seconds.
     pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds.max(1));
@@ -132,6 +144,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::Message(why) => why.into(),
             StoreError::Verification(why) => why.into(),
+            StoreError::PendingAlready => Self::new(Kind::PendingAlready, "A code for this number is still good; check that one, or ask for a new one on purpose."),
             StoreError::NotSuchACode(Form { length, digits }) => {
                 let what = if digits { "digits" } else { "characters" };
                 Self::invalid("code", format!("`code`: the code that was sent has {length} {what}; nothing was counted."))
@@ -231,6 +244,10 @@ impl From<VerificationRefused> for Problem {
             Why::TooManySends => {
                 Self::new(Kind::TooManySends, "It has been sent as often as one verification may; create a new one.")
             }
+            Why::LongEnough => Self::new(
+                Kind::TooLate,
+                "It lives that long already, or as long as `[codes] max_ttl_seconds` lets a code live; a key with the permission `long_ttl` may pass that.",
+            ),
             Why::NotYet => Self::new(Kind::OutOfStep, "The verification has not ended yet; read it again."),
         }
     }
@@ -257,13 +274,15 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // In another dialect it is said in that one's words.
+        response.extensions_mut().insert(self);
         response
     }
 }
 
 impl Kind {
     /// The status of the answer.
-    fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         self.row().1
     }
 
@@ -282,6 +301,7 @@ impl Kind {
             Self::OnAir => ("on_air", S::CONFLICT, "The message is on the air"),
             Self::AlreadyFinal => ("already_final", S::CONFLICT, "It has ended"),
             Self::AlreadyApproved => ("already_approved", S::CONFLICT, "The verification is approved already"),
+            Self::PendingAlready => ("pending_already", S::CONFLICT, "A code is still good"),
             Self::TooLate => ("too_late", S::CONFLICT, "Too little time is left"),
             Self::CodeSupplied => ("code_supplied", S::CONFLICT, "The code was supplied by the caller"),
             Self::TooManySends => ("too_many_sends", S::CONFLICT, "It was sent too often"),
@@ -294,6 +314,7 @@ impl Kind {
             Self::LastAdminKey => ("last_admin_key", S::CONFLICT, "The last admin key stays"),
             Self::KeyEnded => ("key_ended", S::CONFLICT, "The API key has ended"),
             Self::AddressNotAllowed => ("address_not_allowed", S::FORBIDDEN, "The API key does not work from there"),
+            Self::PermissionMissing => ("permission_missing", S::FORBIDDEN, "The API key may not ask for this"),
             Self::TooManyWebhooks => ("too_many_webhooks", S::CONFLICT, "There are too many webhooks"),
             Self::NotDead => ("not_dead", S::CONFLICT, "The delivery is not dead"),
             Self::TargetRefused => ("target_refused", S::FORBIDDEN, "A webhook may not lead there"),

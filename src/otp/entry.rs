@@ -3,7 +3,7 @@
 use crate::domain::secret::Secret;
 
 /// Reads what somebody typed: spaces and hyphens are dropped, the digits of other scripts become ASCII. `None` if what
-/// is left can be no code at all: 4 to 10 ASCII letters and digits.
+/// is left can be no code at all: 3 to 10 ASCII letters and digits.
 pub fn typed(text: &str) -> Option<Secret> {
     // Four times the longest code is a lot of spaces; more is no attempt at typing one.
     if text.chars().count() > 4 * LONGEST {
@@ -13,7 +13,7 @@ pub fn typed(text: &str) -> Option<Secret> {
     supplied(&code)
 }
 
-/// Reads a code as a program supplies it: 4 to 10 ASCII letters and digits, and nothing else.
+/// Reads a code as a program supplies it: 3 to 10 ASCII letters and digits, and nothing else.
 pub fn supplied(text: &str) -> Option<Secret> {
     let fits = (SHORTEST..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
     fits.then(|| Secret::new(text))
@@ -28,7 +28,7 @@ fn fold(c: char) -> char {
     value.and_then(|digit| char::from_digit(digit, 10)).unwrap_or(c)
 }
 
-const SHORTEST: usize = 4;
+const SHORTEST: usize = 3;
 const LONGEST: usize = 10;
 
 /// The zeros of the scripts with decimal digits (Unicode general category Nd) that keyboards produce.
@@ -54,7 +54,7 @@ mod tests {
             ("Devanagari", "१२३४५६", Some("123456")),
             ("full width", "１２３４５６", Some("123456")),
             ("letters keep their case", "aB3-xY9", Some("aB3xY9")),
-            ("too short", "123", None),
+            ("too short", "12", None),
             ("too long", "12345678901", None),
             ("nothing but spaces", "      ", None),
             ("empty", "", None),
@@ -69,8 +69,7 @@ mod tests {
 
     #[test]
     fn what_programs_supply_is_taken_as_it_is_or_not_at_all() {
-        for (text, expected) in
-            [("1234", true), ("ABCDEFGH10", true), ("12 34", false), ("१२३४", false), ("123", false)]
+        for (text, expected) in [("1234", true), ("ABCDEFGH10", true), ("12 34", false), ("१२३४", false), ("12", false)]
         {
             assert_eq!(supplied(text).is_some(), expected, "{text}");
         }

@@ -12,8 +12,8 @@ use super::{
     Accepted, Access, Answer, ApiKey, Check, Claim, DeliveryQuery, EventQuery, Grant, Health, Idempotency,
     InboundQuery, InboundView, Journaled, KeyChange, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound,
     NewMessage, NewVerification, NextKey, OptOut, OptOutQuery, Outcome, Page, Parcel, PinEntry, Policy, Readiness,
-    RecoveryTally, Replayed, Report, Resend, Rotation, SimCardView, Store, StoreError, Verdict, VerificationView, Wait,
-    WebhookView,
+    RecoveryTally, Replayed, Report, ReportPage, ReportQuery, Resend, Rotation, SimCardView, Store, StoreError,
+    Verdict, VerificationView, Wait, WebhookView,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
@@ -310,6 +310,18 @@ impl Store for BoxStore {
 
     fn keys(&self) -> Answer<Vec<ApiKey>> {
         self.request(|engine, _| engine.all_keys())
+    }
+
+    fn extend(&self, who: Access, id: VerificationId, by: Duration, most: Duration) -> Answer<VerificationView> {
+        self.request(move |engine, now| engine.extend(who, id, by, most, now))
+    }
+
+    fn newest_to(&self, who: Access, to: Msisdn) -> Answer<Option<VerificationId>> {
+        self.request(move |engine, _| Ok(engine.newest_to(who, &to)))
+    }
+
+    fn report_of(&self, who: Access, query: ReportQuery) -> Answer<ReportPage> {
+        self.request(move |engine, _| Ok(engine.report_of(who, query)))
     }
 
     fn change_key(&self, id: KeyId, change: KeyChange) -> Answer<ApiKey> {

@@ -29,6 +29,8 @@ pub(super) struct Index {
     parked: BTreeMap<SimCard, At>,
     pub(super) sim_cards: SimCards,
     timers: Timers,
+    verifications: BTreeMap<VerificationId, VerificationEntry>,
+    verifications_by_number: BTreeSet<(ClientId, NumberHash, VerificationId)>,
     pending: BTreeMap<PendingKey, VerificationId>,
     claimed: BTreeMap<MessageId, Claimed>,
     references: References,
@@ -136,6 +138,13 @@ struct PendingKey {
     purpose: Option<String>,
 }
 
+/// What lists need of a verification.
+#[derive(Clone, Copy, Debug)]
+struct VerificationEntry {
+    client: ClientId,
+    created: Wall,
+}
+
 /// What a timer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
@@ -204,8 +213,32 @@ impl Index {
         self.timers.clear(Timer::Message(id));
     }
 
+    /// The client's verifications of a time, newest first.
+    pub(super) fn verifications_of(
+        &self,
+        client: ClientId,
+        since: Wall,
+        until: Wall,
+    ) -> impl Iterator<Item = VerificationId> {
+        let all = self.verifications.iter().rev();
+        all.filter(move |(_, v)| v.client == client && v.created >= since && v.created < until).map(|(id, _)| *id)
+    }
+
+    /// The client's verifications of a number, newest first.
+    pub(super) fn verifications_to(
+        &self,
+        client: ClientId,
+        number: NumberHash,
+    ) -> impl Iterator<Item = VerificationId> {
+        let [first, last] = [0, u128::MAX].map(|id| (client, number, VerificationId(id)));
+        self.verifications_by_number.range(first..=last).rev().map(|(_, _, id)| *id)
+    }
+
     /// Takes in what a verification has become.
     pub(super) fn put_verification(&mut self, verification: &Verification, number: NumberHash, now: &Now) {
+        let entry = VerificationEntry { client: verification.client, created: verification.created };
+        self.verifications.insert(verification.id, entry);
+        self.verifications_by_number.insert((verification.client, number, verification.id));
         let key = PendingKey { client: verification.client, number, purpose: verification.purpose.clone() };
         if !verification.is_final() {
             self.pending.insert(key, verification.id);

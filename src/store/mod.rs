@@ -76,6 +76,12 @@ pub trait Store: Send + Sync + 'static {
         id: VerificationId,
         idempotency: Option<Idempotency>,
     ) -> Answer<Accepted<VerificationView>>;
+    /// Lets a pending verification live longer: by `by`, but no longer than `most` from when it was created.
+    fn extend(&self, who: Access, id: VerificationId, by: Duration, most: Duration) -> Answer<VerificationView>;
+    /// The newest verification of the client for this number, a pending one before all others.
+    fn newest_to(&self, who: Access, to: Msisdn) -> Answer<Option<VerificationId>>;
+    /// What the client's verifications of a time have come to, newest first.
+    fn report_of(&self, who: Access, query: ReportQuery) -> Answer<ReportPage>;
     /// One verification; with `wait`, as soon as it has changed.
     fn verification(&self, who: Access, id: VerificationId, wait: Option<Wait>) -> Answer<VerificationView>;
     /// Calls an unsent message off.
@@ -221,6 +227,8 @@ pub enum StoreError {
     Message(Refused),
     /// A verification can't do that as it stands.
     Verification(VerificationRefused),
+    /// A code for this number is still good.
+    PendingAlready,
     /// The code that was given can't be the one that was sent, which has this form. No attempt was counted.
     NotSuchACode(Form),
     /// The idempotency key was used before, with another body.
@@ -261,6 +269,7 @@ impl fmt::Display for StoreError {
             Self::NotFound => f.write_str("there is no such record"),
             Self::Message(why) => write!(f, "the message can't do that: {why}"),
             Self::Verification(_) => f.write_str("the verification can't do that as it stands"),
+            Self::PendingAlready => f.write_str("a code for this number is still good"),
             Self::NotSuchACode(_) => f.write_str("the code that was sent has another length or alphabet"),
             Self::IdempotencyMismatch => f.write_str("the idempotency key was used with another request"),
             Self::AlreadyShown => f.write_str("the secret was shown once already"),
@@ -398,6 +407,10 @@ pub struct NewVerification {
     pub expires: Deadline,
     /// How it was asked for.
     pub origin: Origin,
+    /// Whether it takes the place of a pending one for the same number and purpose. Else that one stands in its way.
+    pub supersedes: bool,
+    /// Whether the answer is to hold its code.
+    pub reveals: bool,
     /// The message; its body is [`Body::Code`].
     pub message: NewMessage,
 }
@@ -434,6 +447,30 @@ pub struct VerificationView {
     pub verification: Verification,
     /// Where the message that carries its code stands. `None` if its record is lost.
     pub message: Option<Status>,
+    /// Its code, once: in the answer that was to hold it.
+    pub code: Option<Secret>,
+}
+
+/// Which of a client's verifications, by place: pages are counted from the newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReportQuery {
+    /// Created at or after this.
+    pub since: Wall,
+    /// Created before this.
+    pub until: Wall,
+    /// So many are left out, the newest ones.
+    pub skip: usize,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A page of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportPage {
+    /// How many there are on all pages.
+    pub total: usize,
+    /// Those of this page.
+    pub items: Vec<VerificationView>,
 }
 
 /// A code to be checked.
@@ -445,6 +482,13 @@ pub struct Check {
     pub to: Option<Msisdn>,
     /// If given, must be the verification's purpose, else the code counts as wrong.
     pub purpose: Option<String>,
+}
+
+impl Check {
+    /// That code, whatever it is for.
+    pub fn of(code: Secret) -> Self {
+        Self { code, to: None, purpose: None }
+    }
 }
 
 /// What a check came to.
@@ -821,8 +865,6 @@ pub enum Permission {
 impl Permission {
     /// All of them.
     pub const ALL: [Permission; 3] = [Self::ShortCodes, Self::LongTtl, Self::ReturnCode];
-    /// Those that lift something by now; no other is given to a new key.
-    pub const IN_USE: [Permission; 2] = [Self::ShortCodes, Self::LongTtl];
 
     /// The word that the API and the command line use.
     pub fn as_str(self) -> &'static str {
@@ -1127,4 +1169,5 @@ pub mod sled_backend;
 mod slots;
 mod tally;
 pub mod vault;
+mod verifications;
 mod webhooks;

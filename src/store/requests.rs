@@ -57,8 +57,11 @@ impl Engine {
         self.refuse_unassigned(&new.message.to, now)?;
         self.refuse_opted_out(&new.message.to, true)?;
         fits(&new.message.body)?;
-        let NewVerification { id, purpose, brand, metadata, code, expires, origin, message } = new;
+        let NewVerification { id, purpose, brand, metadata, code, expires, origin, supersedes, reveals, message } = new;
         let (client, to, on_uncertain) = (message.client, message.to.clone(), message.on_uncertain);
+        if !supersedes && self.is_pending(client, &to, purpose.as_deref(), now) {
+            return Err(StoreError::PendingAlready);
+        }
         self.supersede(client, &to, purpose.as_deref(), now);
         let code = match code {
             NewCode::Derived { length, nonce } => CodeSource::Derived { length, generation: 0, nonce },
@@ -89,7 +92,8 @@ impl Engine {
         self.put_verification(verification.clone(), now);
         self.take_in(message, Some(id), now);
         self.remember(idempotency, Made::Verification(id), now);
-        Ok(Accepted { value: self.view(verification), replayed: false })
+        let code = if reveals { self.code_of(&verification) } else { None };
+        Ok(Accepted { value: VerificationView { code, ..self.view(verification) }, replayed: false })
     }
 
     /// The compare, the count and the verdict, in one commit. A crash before it leaves nothing spent and nothing said.
@@ -262,14 +266,14 @@ impl Engine {
         page
     }
 
-    fn seen(&self, who: Access, id: VerificationId) -> Result<Verification, StoreError> {
+    pub(super) fn seen(&self, who: Access, id: VerificationId) -> Result<Verification, StoreError> {
         let verification = self.verification_record(id)?;
         if who.sees(verification.client) { Ok(verification) } else { Err(StoreError::NotFound) }
     }
 
-    fn view(&self, verification: Verification) -> VerificationView {
+    pub(super) fn view(&self, verification: Verification) -> VerificationView {
         let message = self.index.entry(verification.message).map(|e| e.status);
-        VerificationView { verification, message }
+        VerificationView { verification, message, code: None }
     }
 
     fn is_right(&self, verification: &Verification, check: &Check) -> Result<bool, StoreError> {

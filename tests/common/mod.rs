@@ -230,6 +230,8 @@ impl House {
             code: NewCode::Derived { length: 6, nonce },
             expires: now.after(life),
             origin: Origin::default(),
+            supersedes: true,
+            reveals: false,
             message: NewMessage {
                 body: Body::code(format!("{before} "), ""),
                 parts: 1,

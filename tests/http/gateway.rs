@@ -149,6 +149,19 @@ impl Gateway {
         reply
     }
 
+    /// A call in another dialect, whose errors are no problems of ours.
+    pub(crate) async fn dialect(&self, line: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let (method, path) = line.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8480");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let (parts, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        Reply { status: parts.status, headers: parts.headers, text }
+    }
+
     /// The next message that a modem would send.
     pub(crate) async fn claim(&self) -> Claim {
         let (modem, sim_card) = equipment();

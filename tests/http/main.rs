@@ -7,6 +7,7 @@ mod inbound;
 mod keys;
 mod messages;
 mod modems;
+mod myotp;
 mod ready;
 mod simulator;
 mod verifications;

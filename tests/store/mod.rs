@@ -308,6 +308,8 @@ impl World {
             code: NewCode::Derived { length: 6, nonce: [9; 16] },
             expires,
             origin: Origin::default(),
+            supersedes: true,
+            reveals: false,
             message: NewMessage {
                 body: code_body(),
                 priority: Priority::Otp,

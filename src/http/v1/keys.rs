@@ -233,18 +233,10 @@ fn app(text: &str) -> Result<String, &'static str> {
     if fits { Ok(text.to_owned()) } else { Err("an app's hash has 11 characters of base64") }
 }
 
-/// The limits that it may pass. A permission that does nothing yet is not given ahead: nobody would remember who has it.
+/// The limits that it may pass.
 fn permissions(fields: &Fields) -> Result<BTreeSet<Permission>, Problem> {
-    let words = Permission::IN_USE.map(Permission::as_str);
-    let permissions = fields.words("permissions", Permission::parse, &words)?.unwrap_or_default();
-    match permissions.iter().find(|permission| !Permission::IN_USE.contains(permission)) {
-        None => Ok(permissions),
-        Some(unused) => {
-            let word = unused.as_str();
-            let detail = format!("`permissions`: `{word}` is not in use yet and would do nothing; leave it out.");
-            Err(Problem::invalid("permissions", detail))
-        }
-    }
+    let words = Permission::ALL.map(Permission::as_str);
+    Ok(fields.words("permissions", Permission::parse, &words)?.unwrap_or_default())
 }
 
 /// The client whose key it is to be, if not a new one's. One that never had a key owns nothing: a slip of the hand.

@@ -30,10 +30,24 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     caller.must(Scope::Verify)?;
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
-    let (accepted, lifted) = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
-        Ok(Proved { new, lifted }) => (cx.ask(cx.store.create_verification(new, idempotency)).await?, lifted),
-        Err(refusal) => (done_before(&cx, &caller, idempotency, refusal).await?, Vec::new()),
+    let accepted = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
+        Ok(proved) => take(&cx, &caller, proved, idempotency).await?,
+        Err(refusal) => done_before(&cx, &caller, idempotency, refusal).await?,
     };
+    let verification = &accepted.value.verification;
+    let location = format!("/v1/verifications/{}", verification.id);
+    let next_slot_at = slot_if_held(&cx, verification.message, accepted.value.message).await?;
+    Ok(created(location, View { next_slot_at, ..View::from(accepted.value) }, accepted.replayed))
+}
+
+/// Gives a verification to the store, and logs that.
+pub(in crate::http) async fn take(
+    cx: &Context,
+    caller: &Caller,
+    Proved { new, lifted }: Proved,
+    idempotency: Option<Idempotency>,
+) -> Result<Accepted<VerificationView>, Problem> {
+    let accepted = cx.ask(cx.store.create_verification(new, idempotency)).await?;
     let verification = &accepted.value.verification;
     if !accepted.replayed {
         tracing::info!(verification.id = %verification.id, message.id = %verification.message, to = %verification.to, "Accepted a verification");
@@ -41,9 +55,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
             tracing::info!(key.id = %caller.key.id, permission = permission.as_str(), verification.id = %verification.id, "A permission lifted a limit");
         }
     }
-    let location = format!("/v1/verifications/{}", verification.id);
-    let next_slot_at = slot_if_held(&cx, verification.message, accepted.value.message).await?;
-    Ok(created(location, View { next_slot_at, ..View::from(accepted.value) }, accepted.replayed))
+    Ok(accepted)
 }
 
 /// One verification; `?wait=` for news of it.
@@ -149,13 +161,13 @@ async fn done_before(
 }
 
 /// A request that may be done, and the permissions without which it would not be.
-struct Proved {
-    new: NewVerification,
-    lifted: Vec<Permission>,
+pub(in crate::http) struct Proved {
+    pub(in crate::http) new: NewVerification,
+    pub(in crate::http) lifted: Vec<Permission>,
 }
 
 /// Proves a request, and draws what is random.
-fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Problem> {
+pub(in crate::http) fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Problem> {
     let to = fields.need("to", Fields::number)?;
     let brand = fields.parsed("brand", Brand::parse)?;
     let purpose = purpose(fields)?;
@@ -186,7 +198,9 @@ fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<Proved, Probl
         metadata,
         code,
         expires,
-        origin: Origin { key: Some(caller.key.id), ..Origin::default() },
+        origin: Origin { key: Some(caller.key.id), address: Some(caller.address.to_string()), ..Origin::default() },
+        supersedes: true,
+        reveals: false,
         message,
     };
     Ok(Proved { new, lifted })
@@ -199,7 +213,7 @@ fn text(brand: Option<&Brand>, life: Duration) -> Body {
 
 fn life(cx: &Context, caller: &Caller, fields: &Fields, lifted: &mut Vec<Permission>) -> Result<Duration, Problem> {
     let most = cx.settings.max_code_ttl;
-    let Some(seconds) = fields.integer("ttl_seconds", 30..=3600)? else { return Ok(DEFAULT_TTL.min(most)) };
+    let Some(seconds) = fields.integer("ttl_seconds", 30..=86_400)? else { return Ok(DEFAULT_TTL.min(most)) };
     let life = Duration::from_secs(seconds);
     if life > most {
         let most = most.as_secs();
@@ -227,7 +241,7 @@ fn lift(
 
 fn code(cx: &Context, caller: &Caller, fields: &Fields, lifted: &mut Vec<Permission>) -> Result<NewCode, Problem> {
     let least = cx.settings.min_code_length;
-    let length = fields.integer("code_length", 4..=10)?.and_then(|n| u8::try_from(n).ok());
+    let length = fields.integer("code_length", 3..=10)?.and_then(|n| u8::try_from(n).ok());
     let supplied = fields.parsed("code", |text| entry::supplied(text).ok_or(NO_CODE))?;
     let (field, given) = match (&supplied, length) {
         (Some(_), Some(_)) => return Err(Problem::invalid("code_length", "Give `code` or `code_length`, not both.")),
@@ -307,7 +321,7 @@ struct VerdictView {
 }
 
 impl From<VerificationView> for View {
-    fn from(VerificationView { verification: v, message }: VerificationView) -> Self {
+    fn from(VerificationView { verification: v, message, .. }: VerificationView) -> Self {
         let reason = match v.state {
             VerificationState::Canceled(reason) => Some(reason.into()),
             _ => None,
@@ -336,8 +350,9 @@ impl From<VerificationView> for View {
 pub(super) const ON_UNCERTAIN: &[(&str, OnUncertain)] =
     &[("resend_once", OnUncertain::ResendOnce), ("leave", OnUncertain::Leave)];
 
-const CREATE: &[&str] = &["to", "brand", "code_length", "ttl_seconds", "code", "purpose", "metadata", "on_uncertain"];
-const NO_CODE: &str = "a code has 4 to 10 letters A-Z, a-z and digits";
+pub(in crate::http) const CREATE: &[&str] =
+    &["to", "brand", "code_length", "ttl_seconds", "code", "purpose", "metadata", "on_uncertain"];
+const NO_CODE: &str = "a code has 3 to 10 letters A-Z, a-z and digits";
 const DEFAULT_LENGTH: u8 = 6;
 const DEFAULT_TTL: Duration = Duration::from_secs(300);
 const MAX_METADATA: usize = 1024;
