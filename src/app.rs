@@ -33,6 +33,9 @@ use crate::store::masters::Masters;
 use crate::store::memory_backend::{Disk, MemoryBackend};
 use crate::store::vault::StoreKind;
 use crate::store::{ApiKey, KeySettings, Policy, Scope, Store, StoreError};
+use crate::webhook::client::{Client, SystemResolver};
+use crate::webhook::delivery::{self, Transport};
+use crate::webhook::target::Rules;
 use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -60,6 +63,8 @@ pub struct World {
     pub storage: Storage,
     /// The virtual network, if the modems are virtual.
     pub simulator: Option<SimulatorHandle>,
+    /// What webhooks are told through, if not through the network.
+    pub webhooks: Option<Arc<dyn Transport>>,
 }
 
 /// Where the store lies.
@@ -79,6 +84,7 @@ impl World {
             random: Arc::new(SystemRandom),
             storage: Storage::DataDir,
             simulator: None,
+            webhooks: None,
         }
     }
 
@@ -112,6 +118,7 @@ pub struct App {
     /// By slot.
     resumes: Vec<Resume>,
     server: JoinHandle<()>,
+    deliveries: JoinHandle<()>,
     committer: Ended,
     simulator: Option<SimulatorHandle>,
     drain: Duration,
@@ -121,13 +128,21 @@ impl App {
     /// Starts everything. Returns when requests are answered; the modems come up meanwhile.
     pub async fn start(config: Config, world: World) -> Result<Self, StartError> {
         config.check().map_err(StartError::Config)?;
-        let World { ports, clock, random, storage, simulator } = world;
+        let World { ports, clock, random, storage, simulator, webhooks } = world;
         let kind = if simulator.is_some() { StoreKind::Simulated } else { StoreKind::Real };
         // First the address: with another gateway on it there is nothing to open.
         let listener = TcpListener::bind(config.listen).await;
         let listener = listener.map_err(|error| StartError::Listen(config.listen, error))?;
         let addr = listener.local_addr().map_err(|error| StartError::Listen(config.listen, error))?;
 
+        let transport = match webhooks {
+            Some(transport) => transport,
+            None => {
+                let ca_file = config.webhook.ca_file.as_deref();
+                let client = Client::new(webhook_rules(&config, addr), Arc::new(SystemResolver), ca_file);
+                Arc::new(client.map_err(StartError::Webhook)?)
+            }
+        };
         let (store, committer) = open_store(&config, &storage, kind, &random, &clock)?;
         let country = config.country.map(|country| country.as_str().to_owned());
         store.set_inbound_rules(InboundRules { country, ..config.inbound.clone() });
@@ -182,7 +197,9 @@ impl App {
             stopping: stopping_in.clone(),
             settings: settings(&config, addr),
         };
-        let server = tokio::spawn(http::serve(listener, http::router(api), stopping_in));
+        let server = tokio::spawn(http::serve(listener, http::router(api), stopping_in.clone()));
+        let told = delivery::deliver(Arc::new(store.clone()), transport, clock.clone(), stopping_in);
+        let deliveries = tokio::spawn(told);
         let drain = config.drain;
         Ok(Self {
             addr,
@@ -196,6 +213,7 @@ impl App {
             drivers,
             resumes,
             server,
+            deliveries,
             committer,
             simulator,
             drain,
@@ -247,6 +265,7 @@ impl App {
             task.abort();
         }
         self.server.abort();
+        self.deliveries.abort();
         self.committer.abort();
     }
 
@@ -265,6 +284,7 @@ impl App {
         }
         self.stopping.send_replace(true);
         let _ = self.server.await;
+        let _ = self.deliveries.await;
         // What the drivers recorded last is ahead of this in the committer's lane.
         let _ = self.store.close().await;
         let _ = self.committer.await;
@@ -298,6 +318,8 @@ pub enum StartError {
     Listen(SocketAddr, io::Error),
     /// The store can't be opened.
     Store(DataDirError),
+    /// What webhooks need is not there.
+    Webhook(String),
     /// What the last run left could not be taken over.
     Recover(StoreStartError),
     /// The admin key could not be made.
@@ -317,6 +339,7 @@ impl fmt::Display for StartError {
                 )
             }
             Self::Listen(addr, error) => write!(f, "can't listen on {addr} ({error}); choose another with --listen"),
+            Self::Webhook(why) => f.write_str(why),
             Self::Store(error) => error.fmt(f),
             Self::Recover(error) => error.fmt(f),
             Self::AdminKey(error) => write!(f, "the admin key could not be made: {error}"),
@@ -454,6 +477,16 @@ fn settings(config: &Config, addr: SocketAddr) -> http::Settings {
         myotp: config.dialects.myotp,
         operator_email: config.dialects.operator_email.clone(),
         price_per_sms: config.dialects.price_per_sms,
+        webhooks: webhook_rules(config, addr),
+    }
+}
+
+/// Where webhooks may lead: nowhere that the configuration does not allow, and never here.
+fn webhook_rules(config: &Config, addr: SocketAddr) -> Rules {
+    Rules {
+        allowed: config.webhook.allow_targets.clone(),
+        own: vec![addr],
+        own_names: config.http.allowed_hosts.clone(),
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Config {
     pub inbound: InboundRules,
     /// What texts are made from.
     pub templates: Book,
+    /// Where webhooks may lead.
+    pub webhook: Webhooks,
     /// The real modems. Empty with `simulate`.
     pub modems: Vec<Modem>,
     /// What is known of SIM cards that no modem can tell.
@@ -114,6 +116,15 @@ pub struct Dialects {
 pub struct Messages {
     /// The most parts a text may have, 1 to 10: so much fits a record.
     pub max_parts: u8,
+}
+
+/// `[webhook]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Webhooks {
+    /// Blocks of addresses that webhooks may lead to though they are not public.
+    pub allow_targets: Vec<Network>,
+    /// Certificates that are trusted beside the machine's own.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// One `[[modem]]`.
@@ -223,6 +234,7 @@ impl Config {
             },
             inbound: InboundRules::default(),
             templates: Book::default(),
+            webhook: Webhooks::default(),
             modems: Vec::new(),
             sim_cards: Vec::new(),
             sim_limits: SimLimits::defaults(simulate.is_some()),

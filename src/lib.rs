@@ -30,7 +30,8 @@
 //!   settle                        store     the outcome, and the next intent in the same commit
 //!   ----------------------------------------------- seconds later
 //!   +CDS, +CDSI                   modem     a status report, matched by SIM card, TP-MR, recipient and time
-//!   report                        store     delivered or undelivered
+//!   report                        store     delivered or undelivered; for each webhook that wants it, in the same commit
+//!   parcel, told                  webhook   told until it is heard, in order, at least once
 //! +CMTI, +CMT                     modem     what came in is journaled first, then deleted where it lay
 //!   take_inbound                  store     known by its octets; put together from its parts; STOP and START heeded
 //! POST …/{id}/check               store     attempt and verdict in one commit, before the answer
@@ -69,6 +70,8 @@
 //!   `requests` (callers), `sending` (modems), `evidence` (reports, late results: whose they are is decided there), `inbound`
 //!   and `opt_out` (what comes in), `sim_cards` (which may take what), `slots` (when), `pin_guard`, `lessons` (what was learned) and `events` (what somebody may want to hear of). Why sled 0.34: it was asked for, and is
 //!   safe behind these rules; another engine can stand behind the same trait.
+//! - [`webhook`]: what others are told without asking. An outbox in the store, written with the change itself, so that nothing that
+//!   happened goes untold; what is told, where it may go, in what order and how often, are pure; `delivery` and `client` act.
 //! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource.
 //! - [`ops`]: what the process owes the machine: clocks, random numbers, logs, panics.
 //! - [`config`]: one table of settings, read from flags, environment and file.
@@ -124,3 +127,4 @@ pub mod otp;
 pub mod simulator;
 pub mod sms;
 pub mod store;
+pub mod webhook;

@@ -256,6 +256,11 @@ const PURE: &[&str] = &[
     "dispatch/router",
     "dispatch/retry",
     "dispatch/quota",
+    "webhook/payload",
+    "webhook/retry",
+    "webhook/schedule",
+    "webhook/signature",
+    "webhook/target",
 ];
 
 /// Files in pure rooms that are the I/O around them.
@@ -291,6 +296,7 @@ const LIBRARIES: &[(&[&str], &[&str])] = &[
     (&["axum"], &["http/"]),
     (&["nusb"], &["modem/usb"]),
     (&["rlibphonenumber"], &["numbers"]),
+    (&["tokio_rustls", "rustls", "rustls_native_certs"], &["webhook/client"]),
     (&["tokio_serial", "serialport", "rustix::pty", "openpt"], &["modem/serial", "simulator/pty"]),
 ];
 
@@ -316,19 +322,57 @@ const MANUFACTURERS: &[&str] = &[
 
 /// Every room, and the rooms above it, which it may not import.
 const ROOMS: &[(&str, &[&str])] = &[
-    ("domain", &["sms", "at", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
-    ("sms", &["at", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
-    ("at", &["sms", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
-    ("otp", &["at", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
+    (
+        "domain",
+        &[
+            "webhook",
+            "sms",
+            "at",
+            "otp",
+            "modem",
+            "dispatch",
+            "store",
+            "http",
+            "ops",
+            "simulator",
+            "config",
+            "app",
+            "cli",
+        ],
+    ),
+    (
+        "sms",
+        &["webhook", "at", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"],
+    ),
+    (
+        "at",
+        &["webhook", "sms", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"],
+    ),
+    ("otp", &["webhook", "at", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"]),
     (
         "numbers",
-        &["at", "sms", "otp", "modem", "dispatch", "store", "http", "ops", "simulator", "config", "app", "cli"],
+        &[
+            "webhook",
+            "at",
+            "sms",
+            "otp",
+            "modem",
+            "dispatch",
+            "store",
+            "http",
+            "ops",
+            "simulator",
+            "config",
+            "app",
+            "cli",
+        ],
     ),
-    ("config", &["at", "sms", "modem", "dispatch", "store", "simulator", "app", "cli"]),
-    ("ops", &["at", "sms", "otp", "modem", "dispatch", "store", "http", "simulator", "app", "cli"]),
-    ("simulator", &["at", "sms", "otp", "dispatch", "store", "http", "app", "cli"]),
+    ("config", &["webhook", "at", "sms", "modem", "dispatch", "store", "simulator", "app", "cli"]),
+    ("ops", &["webhook", "at", "sms", "otp", "modem", "dispatch", "store", "http", "simulator", "app", "cli"]),
+    ("simulator", &["webhook", "at", "sms", "otp", "dispatch", "store", "http", "app", "cli"]),
     ("store", &["at", "http", "simulator", "app", "cli"]),
     ("modem", &["http", "simulator", "app", "cli"]),
+    ("webhook", &["at", "sms", "modem", "http", "simulator", "config", "app", "cli"]),
     ("dispatch", &["http", "simulator", "app", "cli"]),
     ("http", &["at", "config", "app", "cli"]),
     ("app", &["cli"]),

@@ -421,6 +421,19 @@ const SETTINGS: &[Setting] = &[
         show: |c| quoted(c.inbound.help_reply.as_deref().unwrap_or_default()),
     },
     Setting {
+        name: "webhook.allow_targets",
+        set: |c, v| {
+            v.list("addresses or ranges, as in \"10.0.0.0/8\"", |t| t.parse().ok())
+                .map(|it| c.webhook.allow_targets = it)
+        },
+        show: |c| list(&c.webhook.allow_targets),
+    },
+    Setting {
+        name: "webhook.ca_file",
+        set: |c, v| v.absolute_path().map(|it| c.webhook.ca_file = Some(it)),
+        show: |c| c.webhook.ca_file.as_ref().map_or_else(|| "not set".to_owned(), |path| quoted(path.display())),
+    },
+    Setting {
         name: "modem",
         set: |c, v| match v {
             Value::TableOfList => {

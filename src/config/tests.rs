@@ -358,6 +358,7 @@ fn the_sample_lists_every_setting_with_its_default() {
         "sim_limits.per_month",
         "sim_limits.time_zone",
         "template",
+        "webhook.ca_file",
     ];
     for (name, value, _) in loaded.rows().filter(|(name, ..)| !examples.contains(name)) {
         assert_eq!(value, settings::show(&defaults, name), "otpgate.sample.toml has another default for {name}");

@@ -1,7 +1,7 @@
 //! What happened that somebody may want to hear of: lines of a log that programs read, and later of the webhook outbox.
 
 use super::equipment::{Imei, SimCard};
-use super::id::{EventId, InboundId, MessageId};
+use super::id::{EventId, InboundId, MessageId, WebhookId};
 use super::time::Wall;
 
 /// What kind of thing happened.
@@ -33,6 +33,8 @@ pub enum EventKind {
     ModemDoubtful,
     /// Two modems tell the same SIM card at the same time.
     SimCardTwice,
+    /// A webhook can't be told of anything: it fails again and again, is gone, or too much waits for it.
+    WebhookFailing,
 }
 
 /// What happened, to be logged.
@@ -47,7 +49,7 @@ pub struct NewEvent {
     /// In words, with what to do about it, if there is something to do. Holds no secret and no full number; what is beyond
     /// [`MAX_SENTENCE`] characters is cut off.
     pub sentence: String,
-    /// The id of the record that it is about: of a message that came in, or of one that was sent.
+    /// The id of the record that it is about: of a message that came in, of one that was sent, or of a webhook.
     pub about: Option<u128>,
 }
 
@@ -66,7 +68,7 @@ pub struct LoggedEvent {
 
 impl EventKind {
     /// All of them. New ones are appended.
-    pub const ALL: [EventKind; 13] = [
+    pub const ALL: [EventKind; 14] = [
         Self::InboundReceived,
         Self::OptOutAdded,
         Self::OptOutRemoved,
@@ -80,6 +82,7 @@ impl EventKind {
         Self::SimCardFiltered,
         Self::ModemDoubtful,
         Self::SimCardTwice,
+        Self::WebhookFailing,
     ];
 
     /// The word for programs, the same for ever.
@@ -98,6 +101,7 @@ impl EventKind {
             Self::SimCardFiltered => "sim_card.filtered",
             Self::ModemDoubtful => "modem.doubtful",
             Self::SimCardTwice => "sim_card.twice",
+            Self::WebhookFailing => "webhook.failing",
         }
     }
 
@@ -115,6 +119,7 @@ impl LoggedEvent {
             EventKind::InboundReceived | EventKind::OptOutAdded | EventKind::OptOutRemoved | EventKind::HelpAsked => {
                 InboundId(id).to_string()
             }
+            EventKind::WebhookFailing => WebhookId(id).to_string(),
             _ => MessageId(id).to_string(),
         })
     }

@@ -64,6 +64,14 @@ id!(
     OptOutId, "opt"
 );
 id!(
+    /// One webhook.
+    WebhookId, "whk"
+);
+id!(
+    /// One piece of news on its way to one webhook.
+    DeliveryId, "whd"
+);
+id!(
     /// Who owns records: one or several keys belong to a client.
     ClientId, "cli"
 );

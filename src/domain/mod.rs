@@ -15,3 +15,4 @@ pub mod reason;
 pub mod secret;
 pub mod time;
 pub mod verification;
+pub mod webhook;

@@ -34,6 +34,7 @@ use crate::ops::clock::Clock;
 use crate::ops::random::Random;
 use crate::otp::template::Book;
 use crate::store::Store;
+use crate::webhook::target::Rules;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post, put};
@@ -45,7 +46,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use v1::{estimate, events, inbound, keys, messages, modems, opt_outs, templates, verifications};
+use v1::{estimate, events, inbound, keys, messages, modems, opt_outs, templates, verifications, webhooks};
 
 /// What the API stands on.
 pub struct Api {
@@ -96,6 +97,8 @@ pub struct Settings {
     pub operator_email: String,
     /// What a message costs, in whatever the operator reckons in; MyOTP.App's dialect tells it.
     pub price_per_sms: Amount,
+    /// Where webhooks may lead.
+    pub webhooks: Rules,
 }
 
 impl Default for Settings {
@@ -113,6 +116,7 @@ impl Default for Settings {
             myotp: true,
             operator_email: "box@localhost".to_owned(),
             price_per_sms: Amount::default(),
+            webhooks: Rules::default(),
         }
     }
 }
@@ -147,6 +151,14 @@ pub fn router(api: Api) -> Router {
         .route("/v1/opt-outs/{number}", put(opt_outs::add).delete(opt_outs::remove))
         .route("/v1/events", get(events::list))
         .merge(dialects)
+        .route("/v1/webhooks", post(webhooks::create).get(webhooks::list))
+        .route("/v1/webhooks/{id}", get(webhooks::show).delete(webhooks::delete))
+        .route("/v1/webhooks/{id}/rotate-secret", post(webhooks::rotate_secret))
+        .route("/v1/webhooks/{id}/enable", post(webhooks::enable))
+        .route("/v1/webhooks/{id}/test", post(webhooks::test))
+        .route("/v1/webhooks/{id}/replay", post(webhooks::replay))
+        .route("/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
+        .route("/v1/webhooks/{id}/deliveries/{delivery}/replay", post(webhooks::replay_one))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .with_state(cx.clone());

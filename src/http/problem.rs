@@ -49,6 +49,10 @@ pub(crate) enum Kind {
     KeyEnded,
     AddressNotAllowed,
     PermissionMissing,
+    TooManyWebhooks,
+    NotDead,
+    /// A webhook may not lead there.
+    TargetRefused,
     BodyTooLarge,
     HeadTooLarge,
     UnsupportedMediaType,
@@ -165,6 +169,14 @@ impl From<StoreError> for Problem {
                 "No other admin key lasts as long as this one, so it can't be revoked; create another one first, without `expires_at`.",
             ),
             StoreError::KeyEnded => Self::new(Kind::KeyEnded, "This API key was revoked or has expired; create a new one."),
+            StoreError::TooManyWebhooks => Self::new(
+                Kind::TooManyWebhooks,
+                "There are as many webhooks as otpgate keeps; delete one that is not needed any more.",
+            ),
+            StoreError::NotDead => Self::new(
+                Kind::NotDead,
+                "Only a dead delivery is tried anew; this one waits for its next attempt, or was delivered.",
+            ),
             StoreError::MasterKey(why) => Self::new(Kind::MasterKey, why),
             StoreError::TooLarge => {
                 Self::new(Kind::BodyTooLarge, "The record would be larger than the store takes; send less.")
@@ -314,6 +326,9 @@ impl Kind {
             Self::KeyEnded => ("key_ended", S::CONFLICT, "The API key has ended"),
             Self::AddressNotAllowed => ("address_not_allowed", S::FORBIDDEN, "The API key does not work from there"),
             Self::PermissionMissing => ("permission_missing", S::FORBIDDEN, "The API key may not ask for this"),
+            Self::TooManyWebhooks => ("too_many_webhooks", S::CONFLICT, "There are too many webhooks"),
+            Self::NotDead => ("not_dead", S::CONFLICT, "The delivery is not dead"),
+            Self::TargetRefused => ("target_refused", S::FORBIDDEN, "A webhook may not lead there"),
             Self::BodyTooLarge => ("body_too_large", S::PAYLOAD_TOO_LARGE, "The request is too large"),
             Self::HeadTooLarge => {
                 ("head_too_large", S::REQUEST_HEADER_FIELDS_TOO_LARGE, "The request's head is too large")
@@ -398,6 +413,8 @@ mod tests {
             (StoreError::MasterKey("why".into()), 409, "master_key"),
             (StoreError::LastAdminKey, 409, "last_admin_key"),
             (StoreError::KeyEnded, 409, "key_ended"),
+            (StoreError::TooManyWebhooks, 409, "too_many_webhooks"),
+            (StoreError::NotDead, 409, "not_dead"),
             (StoreError::TooLarge, 413, "body_too_large"),
             (StoreError::Damaged, 500, "damaged"),
             (StoreError::Unassigned(std::time::Duration::from_secs(61)), 422, "number_unassigned"),

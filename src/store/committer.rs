@@ -9,20 +9,23 @@ use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
-    Accepted, Access, Answer, ApiKey, Check, Claim, EventQuery, Grant, Health, Idempotency, InboundQuery, InboundView,
-    Journaled, KeyChange, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound, NewMessage, NewVerification,
-    NextKey, OptOut, OptOutQuery, Outcome, Page, PinEntry, Policy, Readiness, RecoveryTally, Report, ReportPage,
-    ReportQuery, Resend, Rotation, SimCardView, Store, StoreError, Verdict, VerificationView, Wait,
+    Accepted, Access, Answer, ApiKey, Check, Claim, DeliveryQuery, EventQuery, Grant, Health, Idempotency,
+    InboundQuery, InboundView, Journaled, KeyChange, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound,
+    NewMessage, NewVerification, NextKey, OptOut, OptOutQuery, Outcome, Page, Parcel, PinEntry, Policy, Readiness,
+    RecoveryTally, Replayed, Report, ReportPage, ReportQuery, Resend, Rotation, SimCardView, Store, StoreError,
+    Verdict, VerificationView, Wait, WebhookView,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
-use crate::domain::id::{EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
+use crate::domain::id::{DeliveryId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId, WebhookId};
 use crate::domain::inbound::InboundRules;
 use crate::domain::learned::Lesson;
 use crate::domain::message::{IntentOf, Message};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::pin::{PinHolder, PinOutcome, PinRefused};
+use crate::domain::secret::Secret;
 use crate::domain::time::{Now, Wall};
+use crate::domain::webhook::{Delivery, Outcome as Told, Webhook};
 use crate::ops::clock::Clock;
 use crate::ops::random::{self, Random};
 use std::collections::{BTreeMap, BTreeSet};
@@ -452,6 +455,75 @@ impl Store for BoxStore {
 
     fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>> {
         self.request(move |engine, _| Ok(engine.event_page(&query)))
+    }
+
+    fn create_webhook(&self, new: Webhook, idempotency: Option<Idempotency>) -> Answer<Accepted<WebhookView>> {
+        self.request(move |engine, now| engine.create_webhook(new, idempotency, now))
+    }
+
+    fn webhooks(&self, who: Access) -> Answer<Vec<WebhookView>> {
+        self.request(move |engine, _| Ok(engine.webhooks(who)))
+    }
+
+    fn webhook(&self, who: Access, id: WebhookId) -> Answer<WebhookView> {
+        self.request(move |engine, _| engine.webhook(who, id))
+    }
+
+    fn delete_webhook(&self, who: Access, id: WebhookId) -> Answer<()> {
+        self.request(move |engine, _| engine.delete_webhook(who, id))
+    }
+
+    fn rotate_webhook(
+        &self,
+        who: Access,
+        id: WebhookId,
+        secret: Secret,
+        overlap: Duration,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<WebhookView> {
+        self.request(move |engine, now| engine.rotate_webhook(who, id, secret, overlap, idempotency, now))
+    }
+
+    fn enable_webhook(&self, who: Access, id: WebhookId) -> Answer<WebhookView> {
+        self.request(move |engine, _| engine.enable_webhook(who, id))
+    }
+
+    fn test_webhook(&self, who: Access, id: WebhookId, idempotency: Option<Idempotency>) -> Answer<Accepted<Delivery>> {
+        self.request(move |engine, now| engine.test_webhook(who, id, idempotency, now))
+    }
+
+    fn deliveries(&self, who: Access, id: WebhookId, query: DeliveryQuery) -> Answer<Page<Delivery, DeliveryId>> {
+        self.request(move |engine, _| engine.deliveries(who, id, &query))
+    }
+
+    fn replay_delivery(
+        &self,
+        who: Access,
+        webhook: WebhookId,
+        id: DeliveryId,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<Delivery>> {
+        self.request(move |engine, now| engine.replay_delivery(who, webhook, id, idempotency, now))
+    }
+
+    fn replay_dead(&self, who: Access, id: WebhookId, since: Option<Wall>, until: Option<Wall>) -> Answer<Replayed> {
+        self.request(move |engine, now| engine.replay_dead(who, id, since, until, now))
+    }
+
+    fn parcel(&self) -> Answer<Parcel> {
+        let (answer, parcel) = oneshot::channel();
+        let operation: Operation = Box::new(move |engine, _| {
+            engine.outbox.wait_for_work(answer);
+            Box::new(|| {})
+        });
+        match self.modems.send(operation) {
+            Ok(()) => Box::pin(async { parcel.await.unwrap_or(Err(StoreError::Closed)) }),
+            Err(_) => refused(StoreError::Closed),
+        }
+    }
+
+    fn told(&self, id: DeliveryId, outcome: Told) -> Answer<()> {
+        self.command(move |engine, now| engine.told(id, &outcome, now))
     }
 
     fn learn(&self, lesson: Lesson) -> Answer<()> {

@@ -13,6 +13,7 @@ use super::index::{Index, NumberHash, Timer};
 use super::keyring::Keyring;
 use super::lessons::Lessons;
 use super::opt_out::OptOuts;
+use super::outbox::Outbox;
 use super::record::{Key, Record};
 use super::vault::{Opened, Vault, VaultError};
 use super::{ApiKey, Claim, Health, LeftOpen, Policy, Readiness, RecoveryTally, Rotation, StoreError};
@@ -29,6 +30,7 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::Verification;
+use crate::webhook::payload::Fact;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
@@ -69,6 +71,7 @@ pub(super) struct Engine {
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) events: EventLog,
     pub(super) lessons: Lessons,
+    pub(super) outbox: Outbox,
     pub(super) keys: Arc<RwLock<KeyTable>>,
     pub(super) key_ids: BTreeSet<KeyId>,
     pub(super) health: Arc<Mutex<Health>>,
@@ -121,6 +124,7 @@ pub(super) struct Loaded {
     left_open: Vec<LeftOpen>,
     events: EventLog,
     lessons: Lessons,
+    outbox: Outbox,
     tallies: BTreeMap<[u8; 16], RecoveryTally>,
     inbound: InboundLog,
     opt_outs: OptOuts,
@@ -140,6 +144,7 @@ impl Loaded {
             left_open: Vec::new(),
             events: EventLog::default(),
             lessons: Lessons::default(),
+            outbox: Outbox::default(),
             tallies: BTreeMap::new(),
             inbound: InboundLog::default(),
             opt_outs: OptOuts::default(),
@@ -209,6 +214,8 @@ impl Loaded {
                     self.lessons.take(number, lesson);
                 }
             }
+            Record::Webhook(webhook) => self.outbox.take_webhook(webhook),
+            Record::News(delivery) => self.outbox.take(&delivery, now),
             Record::InboundPdu(kept) => {
                 let hash = inbound::known_by(&self.numbers, &kept.sim_card, &kept.pdu);
                 self.inbound.know(hash, kept.message);
@@ -265,6 +272,7 @@ impl Engine {
             pin_guards: loaded.pin_guards,
             events: loaded.events,
             lessons: loaded.lessons,
+            outbox: loaded.outbox,
             keys: Arc::default(),
             key_ids: BTreeSet::new(),
             health: Arc::new(Mutex::new(health)),
@@ -325,6 +333,7 @@ impl Engine {
             if self.clocks.have_moved(now) {
                 self.clocks = Clocks(*now);
                 self.index.look_at_everything(now);
+                self.outbox.clocks_moved(now);
             }
             self.run_due(now);
         }
@@ -339,6 +348,7 @@ impl Engine {
             self.held_until = None;
         }
         self.hand_out(now);
+        self.hand_out_parcels(now);
         self.tell_health(now);
         Ok(Done { replies, changed })
     }
@@ -352,7 +362,7 @@ impl Engine {
         let rotation = self.vault.is_resealing().then_some(now.mono);
         let soon = (self.held_until.is_some() || !self.textless.is_empty()).then(|| now.mono + HELD_POLL);
         let timers = self.index.next_timer(now.mono).into_iter().chain(self.later);
-        timers.chain(self.unmatched.next_due()).chain(soon).chain(rotation).min()
+        timers.chain(self.unmatched.next_due()).chain(soon).chain(rotation).chain(self.outbox.next_due(now)).min()
     }
 
     /// Puts a modem among those that wait for work.
@@ -477,6 +487,7 @@ impl Engine {
         if message.is_canary() {
             self.canary_went(&message, now);
         }
+        self.publish_message(&message, now);
         let number = self.number_hash(&message.to);
         self.index.put_message(&message, number, now);
         self.expected.put(&message, self.tail_hash(message.to.reveal_digits()), now);
@@ -491,6 +502,10 @@ impl Engine {
     pub(super) fn put_verification(&mut self, verification: Verification, now: &Now) {
         if verification.is_final() {
             self.delete(Key::SuppliedCode(verification.id));
+        }
+        // It is new, or it ends: what lies between is no news.
+        if verification.version == 1 || verification.is_final() {
+            self.publish(&Fact::Verification(&verification), now);
         }
         let number = self.number_hash(&verification.to);
         self.index.put_verification(&verification, number, now);
@@ -623,6 +638,7 @@ impl Engine {
         if !self.is_quarantined() {
             self.prune_events(now);
             self.prune_inbound(now);
+            self.tidy_outbox(now);
             self.changes.keep();
         }
     }

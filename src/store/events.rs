@@ -67,6 +67,7 @@ impl Engine {
         let event = NewEvent { sentence, ..event };
         let logged = LoggedEvent { id: EventId::new(now.wall, unique), sequence, at: now.wall, event };
         self.events.take(&logged);
+        self.publish_event(&logged, now);
         let id = logged.id;
         self.put(Key::Event(id), Record::Event(logged));
         // Each that comes makes room for itself: no flood of them grows the log.

@@ -9,7 +9,9 @@ use crate::dispatch::delivery::{Deliveries, Filtered, Prefix, Ratio};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
-use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
+use crate::domain::id::{
+    ClientId, DeliveryId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId, WebhookId,
+};
 use crate::domain::inbound::{Concatenation, Inbound, InboundPart, InboundState, MOST_PARTS};
 use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
 use crate::domain::message::{
@@ -23,6 +25,7 @@ use crate::domain::time::{BootId, BootTime, Deadline, Wall};
 use crate::domain::verification::{
     Channel, CodeAlphabet, CodeSource, Entrance, Origin, Verification, VerificationState, Wording,
 };
+use crate::domain::webhook::{Attempted, Dead, Delivery, DeliveryState, Form, OldSecret, Webhook};
 use crate::modem::recovery::ward::Count;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -42,6 +45,8 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         (any::<[u8; 16]>(), kept_pdu()).prop_map(|(h, p)| (Key::InboundPdu(h), Record::InboundPdu(p))),
         (any::<[u8; 16]>(), opt_out()).prop_map(|(h, o)| (Key::OptOut(h), Record::OptOut(o))),
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
+        webhook().prop_map(|w| (Key::Webhook(w.id), Record::Webhook(w))),
+        delivery().prop_map(|d| (Key::News(d.id), Record::News(d))),
         (any::<u128>(), lesson()).prop_map(|(number, lesson)| (Key::Lesson(number), Record::Lesson(lesson))),
         tally().prop_map(|t| (Key::Recovery(t.hash()), Record::Recovery(t))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
@@ -182,6 +187,8 @@ pub(crate) fn idempotency() -> impl Strategy<Value = IdempotencyRecord> {
         (verification_id(), message_id()).prop_map(|(verification, message)| Made::Resend { verification, message }),
         message_id().prop_map(Made::CanceledMessage),
         verification_id().prop_map(Made::CanceledVerification),
+        any::<u128>().prop_map(|id| Made::Webhook(WebhookId(id))),
+        any::<u128>().prop_map(|id| Made::Delivery(DeliveryId(id))),
     ];
     (any::<[u8; 16]>(), made, deadline()).prop_map(|(fingerprint, made, until)| IdempotencyRecord {
         fingerprint,
@@ -319,6 +326,53 @@ pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
             sequence,
             at,
             event: NewEvent { kind, modem, sim_card, sentence, about },
+        },
+    )
+}
+
+/// A webhook.
+pub(crate) fn webhook() -> impl Strategy<Value = Webhook> {
+    let secret = |most| text(most).prop_map(Secret::new);
+    let older = (secret(88), deadline()).prop_map(|(secret, until)| OldSecret { secret, until });
+    let who = (any::<u128>(), option::of(client_id()), secret(200), vec(text(32), 0..4));
+    let how = (select(Form::ALL.as_slice()), any::<bool>(), secret(88), option::of(older));
+    (who, how, wall(), option::of(wall())).prop_map(|(who, how, created, gone)| Webhook {
+        id: WebhookId(who.0),
+        client: who.1,
+        url: who.2,
+        events: who.3,
+        form: how.0,
+        include_text: how.1,
+        secret: how.2,
+        older: how.3,
+        created,
+        gone,
+    })
+}
+
+/// A piece of news on its way.
+pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {
+    let state = prop_oneof![
+        deadline().prop_map(|due| DeliveryState::Waiting { due }),
+        wall().prop_map(|at| DeliveryState::Delivered { at }),
+        (wall(), select(vec![Dead::GaveUp, Dead::Gone, Dead::QueueFull]))
+            .prop_map(|(at, why)| DeliveryState::Dead { at, why }),
+    ];
+    let last = (wall(), option::of(any::<u16>()), option::of(text(200)));
+    let last = last.prop_map(|(at, status, why)| Attempted { at, status, why });
+    let what = (any::<u128>(), any::<u128>(), any::<u64>(), any::<u128>(), text(32));
+    (what, wall(), option::of(text(500).prop_map(Secret::new)), state, any::<u32>(), option::of(last)).prop_map(
+        |(what, created, body, state, attempts, last)| Delivery {
+            id: DeliveryId(what.0),
+            webhook: WebhookId(what.1),
+            sequence: what.2,
+            subject: what.3,
+            event: what.4,
+            created,
+            body,
+            state,
+            attempts,
+            last,
         },
     )
 }

@@ -277,6 +277,7 @@ impl Engine {
             self.put_inbound(message, now);
             return self.prune_inbound(now);
         }
+        self.put_inbound(message.clone(), now);
         let from = message.from.as_ref().map(|from| masked(from.reveal()));
         let sentence = match (&from, state) {
             (Some(from), InboundState::Incomplete) => {
@@ -295,7 +296,6 @@ impl Engine {
             },
             now,
         );
-        self.put_inbound(message.clone(), now);
         if state == InboundState::Received {
             self.heed_keyword(message, now);
         }

@@ -13,7 +13,9 @@ use crate::dispatch::router::Routes;
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
-use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
+use crate::domain::id::{
+    ClientId, DeliveryId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId, WebhookId,
+};
 use crate::domain::inbound::Inbound;
 use crate::domain::learned::Lesson;
 use crate::domain::message::{
@@ -25,6 +27,7 @@ use crate::domain::pin::{PinOutcome, PinRefused};
 use crate::domain::secret::Secret;
 use crate::domain::time::{Deadline, Mono, Wall};
 use crate::domain::verification::{Origin, Verification, VerificationRefused, VerificationState};
+use crate::domain::webhook::{Attempted, Delivery, Outcome as Told, Webhook};
 use crate::modem::recovery::ward::Count;
 use crate::otp::challenge::Form;
 use keyring::MasterId;
@@ -128,8 +131,48 @@ pub trait Store: Send + Sync + 'static {
     fn opt_in(&self, number: Msisdn) -> Answer<()>;
     /// A page of the event log, newest first.
     fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>>;
+    /// Makes a webhook.
+    fn create_webhook(&self, new: Webhook, idempotency: Option<Idempotency>) -> Answer<Accepted<WebhookView>>;
+    /// The webhooks that this caller may see, oldest first.
+    fn webhooks(&self, who: Access) -> Answer<Vec<WebhookView>>;
+    /// One webhook.
+    fn webhook(&self, who: Access, id: WebhookId) -> Answer<WebhookView>;
+    /// Ends a webhook, with all that waits for it.
+    fn delete_webhook(&self, who: Access, id: WebhookId) -> Answer<()>;
+    /// Gives a webhook a new signing secret; the one until now signs beside it for so long.
+    fn rotate_webhook(
+        &self,
+        who: Access,
+        id: WebhookId,
+        secret: Secret,
+        overlap: Duration,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<WebhookView>;
+    /// Takes up a webhook again whose receiver had said that it is gone.
+    fn enable_webhook(&self, who: Access, id: WebhookId) -> Answer<WebhookView>;
+    /// Tells a webhook something that did not happen.
+    fn test_webhook(&self, who: Access, id: WebhookId, idempotency: Option<Idempotency>) -> Answer<Accepted<Delivery>>;
+    /// A page of what was, or is to be, told to a webhook, newest first.
+    fn deliveries(&self, who: Access, id: WebhookId, query: DeliveryQuery) -> Answer<Page<Delivery, DeliveryId>>;
+    /// Tries a dead delivery anew.
+    fn replay_delivery(
+        &self,
+        who: Access,
+        webhook: WebhookId,
+        id: DeliveryId,
+        idempotency: Option<Idempotency>,
+    ) -> Answer<Accepted<Delivery>>;
+    /// Tries dead deliveries of a webhook anew, oldest first, as many as one commit should bear.
+    fn replay_dead(&self, who: Access, id: WebhookId, since: Option<Wall>, until: Option<Wall>) -> Answer<Replayed>;
     /// How the store is. From memory.
     fn health(&self) -> Health;
+
+    // From the webhooks' side.
+
+    /// The next delivery that is due; pends until there is one.
+    fn parcel(&self) -> Answer<Parcel>;
+    /// What came of it.
+    fn told(&self, id: DeliveryId, outcome: Told) -> Answer<()>;
 
     // From the modems' side: a lane of its own, taken first and never full.
 
@@ -196,6 +239,10 @@ pub enum StoreError {
     LastAdminKey,
     /// The API key was revoked, or has expired.
     KeyEnded,
+    /// There are as many webhooks as there may be.
+    TooManyWebhooks,
+    /// The delivery is not dead, or there is nothing left of it to tell.
+    NotDead,
     /// The recipient does not want to be written to.
     OptedOut,
     /// The network calls the number unassigned; it counts as that for so long yet.
@@ -228,6 +275,8 @@ impl fmt::Display for StoreError {
             Self::AlreadyShown => f.write_str("the secret was shown once already"),
             Self::LastAdminKey => f.write_str("the last admin key can't be revoked"),
             Self::KeyEnded => f.write_str("the API key has ended"),
+            Self::TooManyWebhooks => f.write_str("there are too many webhooks"),
+            Self::NotDead => f.write_str("the delivery is not dead"),
             Self::OptedOut => f.write_str("the recipient does not want to be written to"),
             Self::Unassigned(_) => f.write_str("the network says that the number is not assigned"),
             Self::Busy => f.write_str("too many operations wait for the disk"),
@@ -563,6 +612,60 @@ pub struct EventQuery {
     pub limit: usize,
 }
 
+/// A webhook, and how it fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookView {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// Deliveries that wait.
+    pub waiting: usize,
+    /// Deliveries that are not tried any more.
+    pub dead: usize,
+    /// Failed attempts since the last that did not, since otpgate started.
+    pub failures: u32,
+    /// How the last attempt ended, since otpgate started.
+    pub last: Option<Attempted>,
+}
+
+/// Which deliveries of a webhook.
+#[derive(Clone, Debug, Default)]
+pub struct DeliveryQuery {
+    /// In this state, by its word.
+    pub status: Option<&'static str>,
+    /// Of what happened at or after this.
+    pub since: Option<Wall>,
+    /// Of what happened before this.
+    pub until: Option<Wall>,
+    /// Older than this one: the last page's cursor.
+    pub before: Option<DeliveryId>,
+    /// At most so many, 1 to 200.
+    pub limit: usize,
+}
+
+/// How many dead deliveries are tried anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// So many are.
+    pub replayed: usize,
+    /// So many more were asked for, and are another request's.
+    pub left: usize,
+}
+
+/// A delivery that is to be tried now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// Its id.
+    pub delivery: DeliveryId,
+    /// Whom it is for.
+    pub webhook: WebhookId,
+    /// Where to.
+    pub url: Secret,
+    /// What is told.
+    pub body: Secret,
+    /// What signs it, the newest first.
+    pub secrets: Vec<Secret>,
+}
+
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T, Id = MessageId> {
@@ -702,6 +805,8 @@ pub enum Scope {
     Send,
     /// Read messages, verifications and modems.
     Read,
+    /// The client's webhooks.
+    Webhooks,
     /// The virtual network's inbox.
     Simulator,
     /// All of these, and the keys.
@@ -714,8 +819,17 @@ pub enum Scope {
 
 impl Scope {
     /// All of them.
-    pub const ALL: [Scope; 8] =
-        [Self::Verify, Self::Check, Self::Send, Self::Read, Self::Inbound, Self::Simulator, Self::Admin, Self::MyOtp];
+    pub const ALL: [Scope; 9] = [
+        Self::Verify,
+        Self::Check,
+        Self::Send,
+        Self::Read,
+        Self::Inbound,
+        Self::Webhooks,
+        Self::Simulator,
+        Self::Admin,
+        Self::MyOtp,
+    ];
 
     /// The word that the API and the command line use.
     pub fn as_str(self) -> &'static str {
@@ -725,6 +839,7 @@ impl Scope {
             Self::Send => "send",
             Self::Read => "read",
             Self::Inbound => "inbound",
+            Self::Webhooks => "webhooks",
             Self::Simulator => "simulator",
             Self::Admin => "admin",
             Self::MyOtp => "myotp",
@@ -1050,6 +1165,7 @@ pub mod master_key;
 pub mod masters;
 pub mod memory_backend;
 mod opt_out;
+mod outbox;
 mod pin_guard;
 pub mod record;
 mod requests;
@@ -1061,3 +1177,4 @@ mod slots;
 mod tally;
 pub mod vault;
 mod verifications;
+mod webhooks;

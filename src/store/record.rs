@@ -13,13 +13,14 @@ use super::{ApiKey, Body, RecoveryTally};
 use crate::dispatch::breaker::Open;
 use crate::domain::equipment::SimCard;
 use crate::domain::event::LoggedEvent;
-use crate::domain::id::{EventId, InboundId, KeyId, MessageId, VerificationId};
+use crate::domain::id::{DeliveryId, EventId, InboundId, KeyId, MessageId, VerificationId, WebhookId};
 use crate::domain::inbound::Inbound;
 use crate::domain::learned::Lesson;
 use crate::domain::message::Message;
 use crate::domain::secret::Secret;
 use crate::domain::time::Deadline;
 use crate::domain::verification::{Verification, VerificationState};
+use crate::domain::webhook::{Delivery, Webhook};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -57,6 +58,10 @@ pub enum Key {
     Lesson(u128),
     /// What was reported of a SIM card's messages, by a keyed hash of its number.
     Delivery([u8; 16]),
+    /// A webhook, with what signs for it.
+    Webhook(WebhookId),
+    /// A piece of news on its way to a webhook.
+    News(DeliveryId),
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -78,6 +83,8 @@ pub enum Record {
     Event(LoggedEvent),
     Lesson(Lesson),
     Delivery(DeliveryRecord),
+    Webhook(Webhook),
+    News(Delivery),
 }
 
 /// What is kept of a SIM card that no message's record tells.
@@ -133,6 +140,10 @@ pub enum Made {
     CanceledMessage(MessageId),
     /// A verification was ended.
     CanceledVerification(VerificationId),
+    /// A webhook, or another secret for one; it is not shown again.
+    Webhook(WebhookId),
+    /// A piece of news for a webhook, or another try of one.
+    Delivery(DeliveryId),
 }
 
 impl Key {
@@ -154,6 +165,8 @@ impl Key {
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
             Self::Delivery(hash) => (DELIVERY, hash),
+            Self::Webhook(id) => (WEBHOOK, id.0.to_be_bytes()),
+            Self::News(id) => (NEWS, id.0.to_be_bytes()),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -181,6 +194,8 @@ impl Key {
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
             DELIVERY => Self::Delivery(hash),
+            WEBHOOK => Self::Webhook(WebhookId(id)),
+            NEWS => Self::News(DeliveryId(id)),
             _ => return None,
         })
     }
@@ -203,6 +218,8 @@ impl Key {
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
             Self::Delivery(_) => "deliveries",
+            Self::Webhook(_) => "webhooks",
+            Self::News(_) => "webhook deliveries",
         }
     }
 }
@@ -217,6 +234,8 @@ impl Record {
             (Self::Event(e), Key::Event(id)) => e.id == id,
             (Self::Recovery(t), Key::Recovery(hash)) => t.hash() == hash,
             (Self::Inbound(m), Key::Inbound(id)) => m.id == id,
+            (Self::Webhook(w), Key::Webhook(id)) => w.id == id,
+            (Self::News(d), Key::News(id)) => d.id == id,
             (Self::Body(_), Key::Body(_))
             | (Self::SuppliedCode(_), Key::SuppliedCode(_))
             | (Self::InboundPdu(_), Key::InboundPdu(_))
@@ -253,6 +272,8 @@ impl Record {
             | Self::Event(_)
             | Self::Lesson(_)
             | Self::Delivery(_)
+            | Self::Webhook(_)
+            | Self::News(_)
             | Self::Recovery(_) => false,
         }
     }
@@ -275,6 +296,8 @@ impl Record {
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
             Self::Delivery(d) => encode(d),
+            Self::Webhook(w) => encode(w),
+            Self::News(d) => encode(d),
         }
     }
 
@@ -296,6 +319,8 @@ impl Record {
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
             Key::Delivery(_) => Self::Delivery(decode(bytes)?),
+            Key::Webhook(_) => Self::Webhook(decode(bytes)?),
+            Key::News(_) => Self::News(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -355,6 +380,8 @@ const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;
 const DELIVERY: u8 = 15;
+const WEBHOOK: u8 = 18;
+const NEWS: u8 = 19;
 
 #[cfg(test)]
 mod tests {

@@ -15,7 +15,9 @@ use crate::dispatch::delivery::{Deliveries, Filtered, Prefix, Ratio};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
-use crate::domain::id::{ClientId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId};
+use crate::domain::id::{
+    ClientId, DeliveryId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId, WebhookId,
+};
 use crate::domain::inbound::{Concatenation, Inbound, InboundPart, InboundState};
 use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
 use crate::domain::message::{
@@ -30,6 +32,7 @@ use crate::domain::time::{BootId, BootTime, Deadline, Wall};
 use crate::domain::verification::{
     Channel, CodeAlphabet, CodeSource, Entrance, Origin, Verification, VerificationState, Wording,
 };
+use crate::domain::webhook::{Attempted, Dead, Delivery, DeliveryState, Form, OldSecret, Webhook};
 use crate::modem::recovery::ward::Count;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
@@ -176,6 +179,8 @@ through! {
     ClientId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     InboundId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     OptOutId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    WebhookId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    DeliveryId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     EventId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     u128: [u8; 16], |id| id.to_be_bytes(), |b| Some(Self::from_be_bytes(b));
     BootId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
@@ -370,6 +375,8 @@ variants!(Made as MadeShape {
     Resend { verification: VerificationId, message: MessageId },
     CanceledMessage(id: MessageId),
     CanceledVerification(id: VerificationId),
+    Webhook(id: WebhookId),
+    Delivery(id: DeliveryId),
 });
 
 fields!(Inbound as InboundShape {
@@ -424,6 +431,39 @@ fields!(Deliveries as DeliveriesShape {
 });
 fields!(Ratio as RatioShape { last: u32, count: u8, delivered_before: u32, before: u32 });
 fields!(Filtered as FilteredShape { since: Wall, retry: Deadline });
+fields!(Webhook as WebhookShape {
+    id: WebhookId,
+    client: Option<ClientId>,
+    url: Secret,
+    events: Vec<String>,
+    form: Form,
+    include_text: bool,
+    secret: Secret,
+    older: Option<OldSecret>,
+    created: Wall,
+    gone: Option<Wall>,
+});
+fields!(OldSecret as OldSecretShape { secret: Secret, until: Deadline });
+variants!(Form as FormShape { Native, MyOtp });
+fields!(Delivery as DeliveryShape {
+    id: DeliveryId,
+    webhook: WebhookId,
+    sequence: u64,
+    subject: u128,
+    event: String,
+    created: Wall,
+    body: Option<Secret>,
+    state: DeliveryState,
+    attempts: u32,
+    last: Option<Attempted>,
+});
+variants!(DeliveryState as DeliveryStateShape {
+    Waiting { due: Deadline },
+    Delivered { at: Wall },
+    Dead { at: Wall, why: Dead },
+});
+variants!(Dead as DeadShape { GaveUp, Gone, QueueFull });
+fields!(Attempted as AttemptedShape { at: Wall, status: Option<u16>, why: Option<String> });
 
 variants!(Lesson as LessonShape { Model(traits: ModelTraits), SimCard(traits: SimCardTraits) });
 fields!(ModelTraits as ModelTraitsShape {

@@ -26,6 +26,7 @@ use otpgate::store::memory_backend::{CrashMode, Disk};
 use otpgate::store::{
     Access, Body, Check, NewCode, NewMessage, NewVerification, Store, StoreError, Verdict, VerificationView, Wait,
 };
+use otpgate::webhook::delivery::Transport;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 pub(crate) use wire::Wires;
@@ -49,6 +50,8 @@ pub(crate) struct House {
     pub(crate) sim_cards: Vec<SimCardConfig>,
     /// What else is set, from the next start on.
     pub(crate) configure: Box<dyn Fn(&mut Config)>,
+    /// Where webhooks lead, from the next start on, if not into the network.
+    pub(crate) receiver: Option<Arc<dyn Transport>>,
     accepted: Arc<Mutex<Vec<Copy>>>,
     ids: u64,
     starts: u64,
@@ -101,6 +104,7 @@ impl House {
             pause: Some(Duration::ZERO),
             sim_cards: Vec::new(),
             configure: Box::new(|_| {}),
+            receiver: None,
             accepted,
             ids: 0,
             starts: 0,
@@ -127,6 +131,7 @@ impl House {
             random: Arc::new(SeededRandom::new(self.starts)),
             storage: Storage::Memory(self.disk.clone(), [7; 32]),
             simulator: None,
+            webhooks: self.receiver.clone(),
         };
         self.app = Some(App::start(config, world).await.unwrap());
     }

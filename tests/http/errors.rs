@@ -123,7 +123,7 @@ async fn scopes_allow_what_they_name_and_nothing_else() {
     use Scope::*;
     let code = r#"{"code":"000000"}"#;
     let text = r#"{"to":"+14155550123","text":"sesame"}"#;
-    let rows: [(String, &str, &[Scope]); 16] = [
+    let rows: [(String, &str, &[Scope]); 19] = [
         ("POST /v1/verifications".into(), PLAIN, &[Verify]),
         (format!("GET /v1/verifications/{id}"), "", &[Read]),
         (format!("POST /v1/verifications/{id}/check"), code, &[Check]),
@@ -133,12 +133,15 @@ async fn scopes_allow_what_they_name_and_nothing_else() {
         ("GET /v1/messages".into(), "", &[Read]),
         (format!("GET /v1/messages/{message}"), "", &[Read]),
         (format!("POST /v1/messages/{message}/cancel"), "", &[Send]),
-        ("POST /v1/estimate".into(), r#"{"text":"a"}"#, &[Verify, Check, Send, Read, Simulator, Inbound]),
+        ("POST /v1/estimate".into(), r#"{"text":"a"}"#, &[Verify, Check, Send, Read, Simulator, Inbound, Webhooks]),
         ("POST /v1/keys".into(), r#"{"name":"a","scopes":["read"]}"#, &[]),
         ("GET /v1/keys".into(), "", &[]),
         ("GET /v1/keys/key_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b".into(), "", &[]),
         ("DELETE /v1/keys/key_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b".into(), "", &[]),
         ("GET /v1/modems".into(), "", &[Read]),
+        ("POST /v1/webhooks".into(), r#"{"url":"https://example.org/"}"#, &[Webhooks]),
+        ("GET /v1/webhooks".into(), "", &[Webhooks]),
+        ("GET /v1/webhooks/whk_0199a1b2c3d47e5f8a9b0c1d2e3f4a5b/deliveries".into(), "", &[Webhooks]),
         ("GET /readyz".into(), "", &Scope::ALL),
     ];
     for scope in Scope::ALL.into_iter().filter(|scope| !scope.is_foreign()) {

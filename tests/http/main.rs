@@ -12,3 +12,4 @@ mod ready;
 mod simulator;
 mod texts;
 mod verifications;
+mod webhooks;

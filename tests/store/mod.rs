@@ -17,6 +17,7 @@ mod restarts;
 mod sending;
 mod torn;
 mod verifications;
+mod webhooks;
 
 use otpgate::domain::equipment::{Imei, SimCard};
 use otpgate::domain::id::{ClientId, MessageId, VerificationId};

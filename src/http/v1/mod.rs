@@ -10,6 +10,7 @@ pub(super) mod modems;
 pub(super) mod opt_outs;
 pub(super) mod templates;
 pub(super) mod verifications;
+pub(super) mod webhooks;
 mod wording;
 
 use super::idempotency::mark;
