@@ -12,9 +12,10 @@ mod settings;
 mod sim_card;
 mod source;
 
+pub use crate::domain::mode::Mode;
 pub use canary::Canary;
 pub use route::Route;
-pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits, balance_pattern};
+pub use sim_card::{Limits, SimCardConfig, SimLimits, balance_pattern};
 
 use crate::domain::country::Country;
 use crate::domain::equipment::SimCard;

@@ -8,6 +8,7 @@ pub mod id;
 pub mod inbound;
 pub mod learned;
 pub mod message;
+pub mod mode;
 pub mod msisdn;
 pub mod network;
 pub mod pin;
