@@ -7,6 +7,7 @@
 mod canary;
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 mod route;
 mod settings;
 mod sim_card;
@@ -19,6 +20,7 @@ pub use sim_card::{Limits, SimCardConfig, SimLimits, balance_pattern};
 
 use crate::domain::country::Country;
 use crate::domain::equipment::SimCard;
+use crate::domain::guard::GuardRules;
 use crate::domain::inbound::InboundRules;
 use crate::domain::msisdn::Msisdn;
 use crate::domain::network::Network;
@@ -65,6 +67,8 @@ pub struct Config {
     pub canary: Canary,
     /// Which SIM cards numbers that begin alike go over.
     pub routes: Vec<Route>,
+    /// What keeps codes and texts from being taken in.
+    pub guard: GuardRules,
     /// Virtual modems instead of real ones.
     pub simulate: Option<Simulate>,
 }
@@ -202,6 +206,11 @@ impl Config {
             sim_limits: SimLimits::defaults(simulate.is_some()),
             canary: Canary::default(),
             routes: Vec::new(),
+            // With virtual modems nobody is harmed, and a developer who asks again and again is no attacker.
+            guard: GuardRules {
+                mode: if simulate.is_some() { Mode::Shadow } else { Mode::Enforce },
+                ..GuardRules::default()
+            },
             simulate,
         }
     }

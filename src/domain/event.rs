@@ -33,6 +33,8 @@ pub enum EventKind {
     ModemDoubtful,
     /// Two modems tell the same SIM card at the same time.
     SimCardTwice,
+    /// The guard has seen what looks like an attack.
+    GuardAlarm,
 }
 
 /// What happened, to be logged.
@@ -66,7 +68,7 @@ pub struct LoggedEvent {
 
 impl EventKind {
     /// All of them. New ones are appended.
-    pub const ALL: [EventKind; 13] = [
+    pub const ALL: [EventKind; 14] = [
         Self::InboundReceived,
         Self::OptOutAdded,
         Self::OptOutRemoved,
@@ -80,6 +82,7 @@ impl EventKind {
         Self::SimCardFiltered,
         Self::ModemDoubtful,
         Self::SimCardTwice,
+        Self::GuardAlarm,
     ];
 
     /// The word for programs, the same for ever.
@@ -98,6 +101,7 @@ impl EventKind {
             Self::SimCardFiltered => "sim_card.filtered",
             Self::ModemDoubtful => "modem.doubtful",
             Self::SimCardTwice => "sim_card.twice",
+            Self::GuardAlarm => "guard.alarm",
         }
     }
 

@@ -64,6 +64,10 @@ id!(
     OptOutId, "opt"
 );
 id!(
+    /// One entry of the guard's lists.
+    ListedId, "lst"
+);
+id!(
     /// Who owns records: one or several keys belong to a client.
     ClientId, "cli"
 );

@@ -2,6 +2,7 @@
 
 pub(super) mod estimate;
 pub(super) mod events;
+pub(super) mod guard;
 pub(super) mod inbound;
 pub(super) mod keys;
 pub(super) mod messages;

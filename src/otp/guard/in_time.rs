@@ -43,7 +43,8 @@ mod tests {
         let s = Duration::from_secs;
         let lane = |free_in, pace| Lane { free_in, pace: s(pace) };
         let free = lane(Some(s(0)), 5);
-        let rows: [(&str, &[Lane], usize, u64, Option<u64>); 8] = [
+        type Row<'a> = (&'a str, &'a [Lane], usize, u64, Option<u64>);
+        let rows: [Row<'_>; 8] = [
             ("a free card", &[free], 0, 60, None),
             ("no card", &[], 0, 600, Some(30)),
             ("a card that has no room ever", &[lane(None, 5)], 0, 600, Some(30)),
