@@ -5,6 +5,7 @@
 
 use crate::config::{Config, ConfigError, Limits, Mode};
 use crate::dispatch::router::Routes;
+use crate::domain::guard::GuardRules;
 use crate::domain::id::{ClientId, KeyId};
 use crate::domain::inbound::InboundRules;
 use crate::domain::secret::Secret;
@@ -146,6 +147,7 @@ impl App {
         let (store, committer) = open_store(&config, &storage, kind, &random, &clock)?;
         let country = config.country.map(|country| country.as_str().to_owned());
         store.set_inbound_rules(InboundRules { country, ..config.inbound.clone() });
+        store.set_guard_rules(GuardRules { home: config.country, ..config.guard.clone() });
         if let Some(every) = config.canary.every {
             store.set_canaries(every, config.canary.within, config.canaries());
         }

@@ -7,19 +7,22 @@
 mod canary;
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 mod route;
 mod settings;
 mod sim_card;
 mod source;
 mod texts;
 
+pub use crate::domain::mode::Mode;
 pub use canary::Canary;
 pub use route::Route;
-pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits, balance_pattern};
+pub use sim_card::{Limits, SimCardConfig, SimLimits, balance_pattern};
 
 use crate::domain::amount::Amount;
 use crate::domain::country::Country;
 use crate::domain::equipment::SimCard;
+use crate::domain::guard::GuardRules;
 use crate::domain::inbound::InboundRules;
 use crate::domain::msisdn::Msisdn;
 use crate::domain::network::Network;
@@ -74,6 +77,8 @@ pub struct Config {
     pub canary: Canary,
     /// Which SIM cards numbers that begin alike go over.
     pub routes: Vec<Route>,
+    /// What keeps codes and texts from being taken in.
+    pub guard: GuardRules,
     /// Virtual modems instead of real ones.
     pub simulate: Option<Simulate>,
 }
@@ -240,6 +245,11 @@ impl Config {
             sim_limits: SimLimits::defaults(simulate.is_some()),
             canary: Canary::default(),
             routes: Vec::new(),
+            // With virtual modems nobody is harmed, and a developer who asks again and again is no attacker.
+            guard: GuardRules {
+                mode: if simulate.is_some() { Mode::Shadow } else { Mode::Enforce },
+                ..GuardRules::default()
+            },
             simulate,
         }
     }

@@ -59,7 +59,8 @@
 //!   message's fault. A SIM card's PIN is typed once the store has that on record, and only if nothing that is on record
 //!   speaks against it. What comes in is deleted from the modem once it is on record here.
 //! - [`numbers`]: numbering plans: what a national number is to the rest of the world, where a number belongs. Pure.
-//! - [`otp`]: codes: derived, rendered into a text, read as people type them. Pure.
+//! - [`otp`]: codes: derived, rendered into a text, read as people type them; and the `guard`: whom they may be sent to, how often,
+//!   and when none is compared. Pure.
 //! - [`dispatch`]: what to do about an outcome: retry, resend, give up, believe that a number is unassigned; what a SIM card may
 //!   send (`quota`), whether it is in service (`breaker`), which is preferred (`router`), whether what it sends arrives, by the
 //!   reports (`delivery`) and by its own messages to itself (`canary`).
@@ -68,7 +69,7 @@
 //! - [`store`]: the only room that knows how things lie on disk. [`store::Store`] speaks in the domain's words; behind it
 //!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Operations are in
 //!   `requests` (callers), `sending` (modems), `evidence` (reports, late results: whose they are is decided there), `inbound`
-//!   and `opt_out` (what comes in), `sim_cards` (which may take what), `slots` (when), `pin_guard`, `lessons` (what was learned) and `events` (what somebody may want to hear of). Why sled 0.34: it was asked for, and is
+//!   and `opt_out` (what comes in), `guard` (what is counted of numbers, keys and prefixes, in the commit that it let through), `sim_cards` (which may take what), `slots` (when), `pin_guard`, `lessons` (what was learned) and `events` (what somebody may want to hear of). Why sled 0.34: it was asked for, and is
 //!   safe behind these rules; another engine can stand behind the same trait.
 //! - [`webhook`]: what others are told without asking. An outbox in the store, written with the change itself, so that nothing that
 //!   happened goes untold; what is told, where it may go, in what order and how often, are pure; `delivery` and `client` act.

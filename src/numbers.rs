@@ -4,43 +4,16 @@
 //! The plans are those of libphonenumber, which come with the library and go with the time: a number that is not in them is
 //! not called wrong, it is only not known. Pure.
 
+use crate::domain::country::Country;
 use crate::domain::equipment::SimCard;
 use crate::domain::msisdn::Msisdn;
+use crate::domain::number_kind::NumberKind;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType};
 use std::fmt;
 
 /// Where a numbering plan holds: a country of ISO 3166-1, mostly.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Region(rlibphonenumber::Region);
-
-/// What a number is for, as its plan has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NumberKind {
-    /// A telephone in one place.
-    FixedLine,
-    /// A mobile telephone.
-    Mobile,
-    /// One of the two: the plan does not tell.
-    FixedLineOrMobile,
-    /// A call costs its caller nothing.
-    TollFree,
-    /// A call costs its caller more, and earns somebody something.
-    PremiumRate,
-    /// A call costs both sides something.
-    SharedCost,
-    /// Voice over IP.
-    Voip,
-    /// A number that goes with a person.
-    Personal,
-    /// A pager.
-    Pager,
-    /// A company's one number.
-    Universal,
-    /// A mailbox.
-    VoiceMail,
-    /// The plan has no such number.
-    Unknown,
-}
 
 impl Region {
     /// The region with these two letters. `None` if no plan is known for it.
@@ -98,6 +71,12 @@ pub fn parse_only(digits: &str, region: Region) -> Option<Msisdn> {
 /// Where a number belongs. `None` if no plan has it.
 pub fn region(number: &Msisdn) -> Option<Region> {
     of(number)?.get_region_code().map(Region)
+}
+
+/// The country that a number belongs to, and what it is for.
+pub fn place(number: &Msisdn) -> (Option<Country>, NumberKind) {
+    let country = region(number).and_then(|region| Country::parse(&region.letters()).ok());
+    (country, kind(number))
 }
 
 /// Of what kind a number is.

@@ -18,7 +18,7 @@ use otpgate::simulator::modem::ModemOptions;
 use otpgate::simulator::network::NetworkOptions;
 use otpgate::store::memory_backend::{CrashMode, Disk};
 use otpgate::store::{
-    Access, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Resend, StoreError,
+    Access, Asked, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Resend, StoreError,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -163,6 +163,7 @@ impl House {
             deadline: self.clock.now().after(Duration::from_secs(3600)),
             on_uncertain: OnUncertain::Leave,
             client_reference: None,
+            asked: Asked::default(),
         }
     }
 }
@@ -227,7 +228,12 @@ async fn verify(house: &House, n: u128, to: &str) -> VerificationId {
 async fn resend(house: &House, id: VerificationId) {
     let body = Body::code("code ", "");
     let message = house.message(TO, "code").id;
-    house.app.store().resend(ME, id, Resend { message, body, fresh: false }, None).await.unwrap();
+    house
+        .app
+        .store()
+        .resend(ME, id, Resend { message, body, fresh: false, asked: Asked::default() }, None)
+        .await
+        .unwrap();
 }
 
 /// The code in the newest of so many messages.

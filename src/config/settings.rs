@@ -1,5 +1,6 @@
 //! The table of settings: one row each.
 
+use super::guard;
 use super::route::{self, Route};
 use super::sim_card::{self, SimCardConfig};
 use super::source::{Value, nearest};
@@ -15,12 +16,12 @@ use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::time::Duration;
 
-struct Setting {
+pub(super) struct Setting {
     /// As in the file, with its table: `http.plain_http`.
-    name: &'static str,
-    set: fn(&mut Config, &Value) -> Result<(), String>,
+    pub(super) name: &'static str,
+    pub(super) set: fn(&mut Config, &Value) -> Result<(), String>,
     /// As it would stand in the file.
-    show: fn(&Config) -> String,
+    pub(super) show: fn(&Config) -> String,
 }
 
 /// A setting that is a list of tables: `[[modem]]`. Each has this key before all others: what the table is about.
@@ -208,7 +209,7 @@ const LIMITS: &[[Setting; 2]] = &[
 ];
 
 fn all() -> impl Iterator<Item = &'static Setting> + Clone {
-    SETTINGS.iter().chain(LIMITS.iter().flatten())
+    SETTINGS.iter().chain(guard::SETTINGS).chain(LIMITS.iter().flatten())
 }
 
 const SETTINGS: &[Setting] = &[

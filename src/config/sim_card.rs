@@ -2,6 +2,7 @@
 
 use crate::domain::amount::Amount;
 use crate::domain::equipment::SimCard;
+use crate::domain::mode::Mode;
 use crate::domain::msisdn::Msisdn;
 use jiff::tz::TimeZone;
 use regex_lite::{Regex, RegexBuilder};
@@ -75,34 +76,6 @@ impl SimLimits {
             time_zone: None,
         };
         Self { mode: simulated.then_some(Mode::Off), limits }
-    }
-}
-
-/// What a limit that is reached does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// It holds messages back.
-    Enforce,
-    /// It is counted and told, and holds nothing back.
-    Shadow,
-    /// Nothing is counted.
-    Off,
-}
-
-impl Mode {
-    const ALL: [Self; 3] = [Self::Enforce, Self::Shadow, Self::Off];
-
-    /// The word in the file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Shadow => "shadow",
-            Self::Off => "off",
-        }
-    }
-
-    pub(super) fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mode| mode.as_str() == word)
     }
 }
 

@@ -35,6 +35,8 @@ pub enum EventKind {
     SimCardTwice,
     /// A webhook can't be told of anything: it fails again and again, is gone, or too much waits for it.
     WebhookFailing,
+    /// The guard has seen what looks like an attack.
+    GuardAlarm,
 }
 
 /// What happened, to be logged.
@@ -68,7 +70,7 @@ pub struct LoggedEvent {
 
 impl EventKind {
     /// All of them. New ones are appended.
-    pub const ALL: [EventKind; 14] = [
+    pub const ALL: [EventKind; 15] = [
         Self::InboundReceived,
         Self::OptOutAdded,
         Self::OptOutRemoved,
@@ -83,6 +85,7 @@ impl EventKind {
         Self::ModemDoubtful,
         Self::SimCardTwice,
         Self::WebhookFailing,
+        Self::GuardAlarm,
     ];
 
     /// The word for programs, the same for ever.
@@ -102,6 +105,7 @@ impl EventKind {
             Self::ModemDoubtful => "modem.doubtful",
             Self::SimCardTwice => "sim_card.twice",
             Self::WebhookFailing => "webhook.failing",
+            Self::GuardAlarm => "guard.alarm",
         }
     }
 

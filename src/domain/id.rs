@@ -72,6 +72,10 @@ id!(
     DeliveryId, "whd"
 );
 id!(
+    /// One entry of the guard's lists.
+    ListedId, "lst"
+);
+id!(
     /// Who owns records: one or several keys belong to a client.
     ClientId, "cli"
 );

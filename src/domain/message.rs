@@ -316,6 +316,8 @@ pub enum Event {
     Release,
     /// Somebody called it off.
     Cancel(Reason),
+    /// Called off, and nobody but an admin is to see that: see [`Message::as_seen`].
+    Suppress,
     /// Its deadline came.
     Expire(Reason),
     /// It can't be sent at all.
@@ -404,6 +406,28 @@ impl Message {
     /// Whether it is one that a SIM card sends to its own number: that card's alone, whatever becomes of it.
     pub fn is_canary(&self) -> bool {
         self.client == ClientId::GATEWAY && self.client_reference.as_deref() == Some(CANARY)
+    }
+
+    /// When this part was begun.
+    pub fn part_begun(&self, part: PartId) -> Option<Wall> {
+        Some(self.attempts.get(usize::from(part.attempt))?.parts.get(usize::from(part.part))?.intended)
+    }
+
+    /// Whether it was called off and that is concealed.
+    pub fn is_suppressed(&self) -> bool {
+        matches!(self.state, State::Canceled(Reason::Suppressed) | State::Expired(Reason::Suppressed))
+    }
+
+    /// As everybody sees it who is no admin: what is suppressed seems to wait, and then to expire.
+    pub fn as_seen(mut self) -> Self {
+        self.state = match self.state {
+            State::Canceled(Reason::Suppressed) => {
+                State::Queued { not_before: self.send_at, only: None, because: None }
+            }
+            State::Expired(Reason::Suppressed) => State::Expired(Reason::TtlPassed),
+            state => state,
+        };
+        self
     }
 
     /// The state in one word.

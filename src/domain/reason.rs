@@ -38,6 +38,10 @@ pub enum Reason {
     VerificationEnded,
     /// Its recipient does not want to be written to.
     OptedOut,
+    /// Its recipient is on the block list.
+    Blocked,
+    /// One of these two, and its caller is not to learn that.
+    Suppressed,
     /// The text is gone from the store, so it can't be sent: a damaged or missing record.
     TextLost,
 }
@@ -92,6 +96,8 @@ impl Reason {
             Self::Superseded => "superseded",
             Self::VerificationEnded => "verification_ended",
             Self::OptedOut => "opted_out",
+            Self::Blocked => "blocked",
+            Self::Suppressed => "suppressed",
             Self::TextLost => "text_lost",
         }
     }
@@ -128,6 +134,8 @@ impl Reason {
             Self::Superseded,
             Self::VerificationEnded,
             Self::OptedOut,
+            Self::Blocked,
+            Self::Suppressed,
             Self::TextLost,
         ];
         match (code, number) {
@@ -163,6 +171,10 @@ impl fmt::Display for Reason {
             Self::Superseded => f.write_str("a newer code for the same number and purpose took its place"),
             Self::VerificationEnded => f.write_str("its verification ended before it was sent"),
             Self::OptedOut => f.write_str("its recipient does not want to be written to (opt-out list)"),
+            Self::Blocked => f.write_str("its recipient is on the block list"),
+            Self::Suppressed => {
+                f.write_str("its recipient is blocked or has opted out, and the caller's API key conceals that")
+            }
             Self::TextLost => f.write_str("its text is missing from the store; nothing was sent"),
         }
     }
@@ -195,6 +207,8 @@ mod tests {
             Reason::Superseded,
             Reason::VerificationEnded,
             Reason::OptedOut,
+            Reason::Blocked,
+            Reason::Suppressed,
             Reason::TextLost,
         ];
         for reason in all {

@@ -172,6 +172,56 @@ impl Deadline {
     }
 }
 
+/// A moment by the boot clock, in milliseconds since this boot; what was before it is negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct At(pub i64);
+
+impl At {
+    /// This moment.
+    pub fn now(now: &Now) -> Self {
+        Self(ms(now.boot.since_boot))
+    }
+
+    /// So long ago.
+    pub fn ago(age: Duration, now: &Now) -> Self {
+        Self(Self::now(now).0.saturating_sub(ms(age)))
+    }
+
+    /// The same moment by the process's own clock. One that is past is now.
+    pub fn mono(self, now: &Now) -> Mono {
+        now.mono + self.left(now)
+    }
+
+    /// The same moment by the wall clock as it stands.
+    pub fn wall(self, now: &Now) -> Wall {
+        Wall(now.wall.0.saturating_add(self.0.saturating_sub(Self::now(now).0)))
+    }
+
+    /// How long until it comes.
+    pub fn left(self, now: &Now) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(Self::now(now).0)).unwrap_or(0))
+    }
+
+    /// How long ago that was. Nothing, if it is still to come.
+    pub fn age(self, now: &Now) -> Duration {
+        Duration::from_millis(u64::try_from(Self::now(now).0.saturating_sub(self.0)).unwrap_or(0))
+    }
+
+    /// So much later.
+    pub fn plus(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(ms(time)))
+    }
+
+    /// Where a moment of the wall clock lies, as that stands now.
+    pub fn of_wall(wall: Wall, now: &Now) -> Self {
+        Self(Self::now(now).0.saturating_add(wall.0.saturating_sub(now.wall.0)))
+    }
+}
+
+fn ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

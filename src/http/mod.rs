@@ -7,6 +7,7 @@ mod address;
 mod auth;
 mod dialect;
 mod front;
+mod guard;
 mod idempotency;
 mod impatient;
 mod input;
@@ -37,7 +38,7 @@ use crate::store::Store;
 use crate::webhook::target::Rules;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use front::Front;
 use problem::{Kind, Problem};
 use std::collections::BTreeMap;
@@ -46,7 +47,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use v1::{estimate, events, inbound, keys, messages, modems, opt_outs, templates, verifications, webhooks};
+use v1::{
+    estimate, events, guard as guard_routes, inbound, keys, messages, modems, opt_outs, templates, verifications,
+    webhooks,
+};
 
 /// What the API stands on.
 pub struct Api {
@@ -149,6 +153,14 @@ pub fn router(api: Api) -> Router {
         .route("/v1/inbound/{id}", get(inbound::show))
         .route("/v1/opt-outs", get(opt_outs::list))
         .route("/v1/opt-outs/{number}", put(opt_outs::add).delete(opt_outs::remove))
+        .route("/v1/guard", get(guard_routes::show))
+        .route("/v1/guard/stop", post(guard_routes::stop))
+        .route("/v1/guard/start", post(guard_routes::start))
+        .route("/v1/guard/blocked", get(guard_routes::blocked))
+        .route("/v1/guard/blocked/{number}", put(guard_routes::block).delete(guard_routes::unblock))
+        .route("/v1/guard/safe", get(guard_routes::safe))
+        .route("/v1/guard/safe/{number}", put(guard_routes::trust).delete(guard_routes::distrust))
+        .route("/v1/guard/numbers/{number}", delete(guard_routes::unlock))
         .route("/v1/events", get(events::list))
         .merge(dialects)
         .route("/v1/webhooks", post(webhooks::create).get(webhooks::list))

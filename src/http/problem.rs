@@ -2,6 +2,8 @@
 //!
 //! No problem shows a value that the caller sent: not a number, not a code, not a body.
 
+use super::guard;
+use crate::domain::guard::Rule;
 use crate::domain::message::Refused;
 use crate::domain::verification::VerificationRefused;
 use crate::otp::challenge::Form;
@@ -69,6 +71,8 @@ pub(crate) enum Kind {
     HostNotAllowed,
     AppNotAllowed,
     NoOwnNumber,
+    /// A rule of the guard says no.
+    Guarded(Rule),
     TooManyLogins,
     TooManyWaits,
     Internal,
@@ -202,6 +206,7 @@ impl From<StoreError> for Problem {
                 "to",
                 "The recipient has asked not to be written to; only their own START, or an admin with DELETE /v1/opt-outs/{number}, changes that.",
             ),
+            StoreError::Guarded(refusal) => refusal.into(),
             StoreError::Busy => Self::new(Kind::Busy, "Too many requests wait for the disk; try again shortly."),
             StoreError::Closed => Self::new(Kind::Stopping, "otpgate is stopping; try again when it is back."),
             StoreError::Quarantined => Self::new(
@@ -349,6 +354,7 @@ impl Kind {
             Self::NoOwnNumber => ("no_own_number", S::SERVICE_UNAVAILABLE, "There is no number to text to"),
             Self::NumberUnassigned => ("number_unassigned", S::UNPROCESSABLE_ENTITY, "Nobody has the number"),
             Self::OptedOut => ("opted_out", S::FORBIDDEN, "The recipient does not want to be written to"),
+            Self::Guarded(rule) => guard::row(rule),
             Self::TooManyLogins => ("too_many_logins", S::TOO_MANY_REQUESTS, "Too many failed log-ins"),
             Self::TooManyWaits => ("too_many_waits", S::TOO_MANY_REQUESTS, "Too many requests wait"),
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "otpgate failed at this request"),

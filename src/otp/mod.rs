@@ -2,4 +2,5 @@
 
 pub mod challenge;
 pub mod entry;
+pub mod guard;
 pub mod template;

@@ -3,7 +3,7 @@
 
 use super::engine::Engine;
 use super::index::Timer;
-use super::{Body, CanaryView, NewMessage, SimCardView};
+use super::{Asked, Body, CanaryView, NewMessage, SimCardView};
 use crate::dispatch::canary::{self, Canary, Change, Due, Round, Verdict, Went};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, NewEvent};
@@ -140,6 +140,7 @@ impl Engine {
             deadline: now.after(self.canaries.within),
             on_uncertain: OnUncertain::Leave,
             client_reference: Some(CANARY.to_owned()),
+            asked: Asked::default(),
         };
         self.take_in_over(Some(sim_card), message, None, now);
     }

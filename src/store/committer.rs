@@ -9,15 +9,18 @@ use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
-    Accepted, Access, Answer, ApiKey, Check, Claim, DeliveryQuery, EventQuery, Grant, Health, Idempotency,
-    InboundQuery, InboundView, Journaled, KeyChange, LateResult, LeftOpen, Made, Matched, MessageQuery, NewInbound,
-    NewMessage, NewVerification, NextKey, OptOut, OptOutQuery, Outcome, Page, Parcel, PinEntry, Policy, Readiness,
-    RecoveryTally, Replayed, Report, ReportPage, ReportQuery, Resend, Rotation, SimCardView, Store, StoreError,
-    Verdict, VerificationView, Wait, WebhookView,
+    Accepted, Access, Answer, ApiKey, Check, Claim, DeliveryQuery, EventQuery, Grant, GuardView, Health, Idempotency,
+    InboundQuery, InboundView, Journaled, KeyChange, LateResult, LeftOpen, Listed, ListedQuery, Made, Matched,
+    MessageQuery, NewInbound, NewMessage, NewVerification, NextKey, OptOut, OptOutQuery, Outcome, Page, Parcel,
+    PinEntry, Policy, Readiness, RecoveryTally, Replayed, Report, ReportPage, ReportQuery, Resend, Rotation,
+    SimCardView, Store, StoreError, Verdict, VerificationView, Wait, WebhookView,
 };
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
-use crate::domain::id::{DeliveryId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId, WebhookId};
+use crate::domain::guard::{GuardRules, List, Pattern};
+use crate::domain::id::{
+    DeliveryId, EventId, InboundId, KeyId, ListedId, MessageId, OptOutId, VerificationId, WebhookId,
+};
 use crate::domain::inbound::InboundRules;
 use crate::domain::learned::Lesson;
 use crate::domain::message::{IntentOf, Message};
@@ -138,6 +141,14 @@ impl BoxStore {
         // Nobody waits: whatever is asked after this is done after this.
         drop(self.command(move |engine, _| {
             engine.rules = rules;
+            Ok(())
+        }));
+    }
+
+    /// What the guard keeps back, from the next operation on.
+    pub fn set_guard_rules(&self, rules: GuardRules) {
+        drop(self.command(move |engine, _| {
+            engine.guard.rules = Arc::new(rules);
             Ok(())
         }));
     }
@@ -423,6 +434,30 @@ impl Store for BoxStore {
 
     fn opt_in(&self, number: Msisdn) -> Answer<()> {
         self.request(move |engine, now| engine.opt_in(&number, now))
+    }
+
+    fn guard(&self) -> Answer<GuardView> {
+        self.request(|engine, _| Ok(engine.guard_view()))
+    }
+
+    fn stop_sending(&self, stop: bool) -> Answer<bool> {
+        self.request(move |engine, now| engine.stop_sending(stop, now))
+    }
+
+    fn listed(&self, query: ListedQuery) -> Answer<Page<Listed, ListedId>> {
+        self.request(move |engine, _| Ok(engine.listed(&query)))
+    }
+
+    fn list(&self, list: List, pattern: Pattern) -> Answer<Listed> {
+        self.request(move |engine, now| engine.list(list, pattern, now))
+    }
+
+    fn unlist(&self, list: List, pattern: Pattern) -> Answer<()> {
+        self.request(move |engine, _| engine.unlist(list, pattern))
+    }
+
+    fn unlock(&self, number: Msisdn) -> Answer<()> {
+        self.request(move |engine, _| engine.unlock(&number))
     }
 
     fn tallies(&self) -> Answer<Vec<RecoveryTally>> {

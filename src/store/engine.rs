@@ -8,6 +8,7 @@ use super::canary::Canaries;
 use super::events::EventLog;
 use super::evidence::{left_open, left_open_of};
 use super::expected::{Expected, TailHash, Unmatched};
+use super::guard::{Guard, Ledgers, Orders};
 use super::inbound::{self, InboundLog};
 use super::index::{Index, NumberHash, Timer};
 use super::keyring::Keyring;
@@ -66,6 +67,7 @@ pub(super) struct Engine {
     pub(super) inbound: InboundLog,
     pub(super) opt_outs: OptOuts,
     pub(super) rules: InboundRules,
+    pub(super) guard: Guard,
     pub(super) canaries: Canaries,
     /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
@@ -128,6 +130,8 @@ pub(super) struct Loaded {
     tallies: BTreeMap<[u8; 16], RecoveryTally>,
     inbound: InboundLog,
     opt_outs: OptOuts,
+    ledgers: Ledgers,
+    orders: Orders,
     next_sequence: u64,
 }
 
@@ -148,6 +152,8 @@ impl Loaded {
             tallies: BTreeMap::new(),
             inbound: InboundLog::default(),
             opt_outs: OptOuts::default(),
+            ledgers: Ledgers::default(),
+            orders: Orders::default(),
             next_sequence: 0,
         }
     }
@@ -201,6 +207,16 @@ impl Loaded {
             Record::OptOut(opt_out) => {
                 if let Key::OptOut(hash) = key {
                     self.opt_outs.take(&opt_out, self.numbers.number_hash(&opt_out.number), hash);
+                }
+            }
+            Record::Ledger(kept) => {
+                if let Key::Ledger(hash) = key {
+                    self.ledgers.take(hash, kept, now);
+                }
+            }
+            Record::GuardOrder(order) => {
+                if let Key::GuardOrder(hash) = key {
+                    self.orders.take(hash, order);
                 }
             }
             Record::PinGuard(guard) => {
@@ -268,6 +284,7 @@ impl Engine {
             inbound: loaded.inbound,
             opt_outs: loaded.opt_outs,
             rules: InboundRules::default(),
+            guard: Guard::new(loaded.ledgers, loaded.orders, now),
             canaries: Canaries::default(),
             pin_guards: loaded.pin_guards,
             events: loaded.events,
@@ -502,6 +519,7 @@ impl Engine {
     pub(super) fn put_verification(&mut self, verification: Verification, now: &Now) {
         if verification.is_final() {
             self.delete(Key::SuppliedCode(verification.id));
+            self.count_end(&verification, now);
         }
         // It is new, or it ends: what lies between is no news.
         if verification.version == 1 || verification.is_final() {
@@ -639,13 +657,14 @@ impl Engine {
             self.prune_events(now);
             self.prune_inbound(now);
             self.tidy_outbox(now);
+            self.sweep_ledgers(now);
             self.changes.keep();
         }
     }
 
     /// Hands ready messages to the modems that wait, until either runs out.
     fn hand_out(&mut self, now: &Now) {
-        if self.held_until.is_some() || self.is_quarantined() {
+        if self.held_until.is_some() || self.is_quarantined() || self.is_stopped() {
             return;
         }
         // One that pulls ahead while it is on the air, or has something else to do, takes nothing away from one that is free;

@@ -1,6 +1,7 @@
 //! Domain values of every shape, for property tests. They need not make sense together.
 
 use super::deliveries::DeliveryRecord;
+use super::guard::{GuardOrder, KeptLedger, KeptMark, Listed};
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
 use super::{ApiKey, Body, KeptPdu, KeyLimits, KeySettings, OptOut, Permission, RecoveryTally, Scope};
@@ -9,8 +10,9 @@ use crate::dispatch::delivery::{Deliveries, Filtered, Prefix, Ratio};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
+use crate::domain::guard::{List, Pattern};
 use crate::domain::id::{
-    ClientId, DeliveryId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId, WebhookId,
+    ClientId, DeliveryId, EventId, InboundId, KeyId, ListedId, MessageId, OptOutId, VerificationId, WebhookId,
 };
 use crate::domain::inbound::{Concatenation, Inbound, InboundPart, InboundState, MOST_PARTS};
 use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
@@ -27,6 +29,7 @@ use crate::domain::verification::{
 };
 use crate::domain::webhook::{Attempted, Dead, Delivery, DeliveryState, Form, OldSecret, Webhook};
 use crate::modem::recovery::ward::Count;
+use crate::otp::guard::ledger::Kind;
 use proptest::collection::{btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -53,6 +56,8 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         (any::<[u8; 16]>(), sim_card_record()).prop_map(|(h, c)| (Key::SimCard(h), Record::SimCard(c))),
         (any::<[u8; 16]>(), delivery_record()).prop_map(|(h, d)| (Key::Delivery(h), Record::Delivery(d))),
         (any::<[u8; 16]>(), pin_guard()).prop_map(|(h, g)| (Key::PinGuard(h), Record::PinGuard(g))),
+        (any::<[u8; 16]>(), ledger()).prop_map(|(h, l)| (Key::Ledger(h), Record::Ledger(l))),
+        (any::<[u8; 16]>(), guard_order()).prop_map(|(h, o)| (Key::GuardOrder(h), Record::GuardOrder(o))),
     ]
 }
 
@@ -377,6 +382,26 @@ pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {
     )
 }
 
+/// What the guard has counted.
+fn ledger() -> impl Strategy<Value = KeptLedger> {
+    let kinds = vec![Kind::Sends, Kind::Failures, Kind::FailuresEverywhere, Kind::ApiKey, Kind::Approved, Kind::Checks];
+    let age = || (0..100_000_000u64).prop_map(Duration::from_millis);
+    let mark = (age(), any::<u32>(), any::<u32>()).prop_map(|(age, n, m)| KeptMark { age, n, m });
+    let what = (vec(mark, 0..100), any::<u32>(), option::of(age()));
+    (select(kinds), option::of(any::<[u8; 16]>()), deadline(), what).prop_map(
+        |(kind, number, written, (marks, level, since))| KeptLedger { kind, number, written, marks, level, since },
+    )
+}
+
+/// What an admin has ordered.
+fn guard_order() -> impl Strategy<Value = GuardOrder> {
+    let pattern = prop_oneof![msisdn().prop_map(Pattern::Number), "[1-9][0-9]{0,13}".prop_map(Pattern::Prefix)];
+    let list = select([List::Blocked, List::Safe].as_slice());
+    let listed = (any::<u128>(), list, pattern, wall())
+        .prop_map(|(id, list, pattern, since)| GuardOrder::Listed(Listed { id: ListedId(id), list, pattern, since }));
+    prop_oneof![listed, wall().prop_map(|since| GuardOrder::Stopped { since })]
+}
+
 /// Any reason.
 fn sim_card_record() -> impl Strategy<Value = SimCardRecord> {
     let open = (reason(), wall(), any::<u8>(), deadline());
@@ -404,6 +429,8 @@ pub(crate) fn reason() -> impl Strategy<Value = Reason> {
             Reason::Superseded,
             Reason::VerificationEnded,
             Reason::OptedOut,
+            Reason::Blocked,
+            Reason::Suppressed,
             Reason::TextLost,
         ]),
     ]

@@ -11,9 +11,13 @@ use crate::dispatch::router::PATIENCE;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::id::{ClientId, InboundId, MessageId, VerificationId};
 use crate::domain::message::{Message, Priority, RESULT_LIFE, State, Status};
+use crate::domain::msisdn::Msisdn;
+use crate::domain::reason::Reason;
 use crate::domain::time::{Mono, Now, Wall};
 use crate::domain::verification::{Channel, Verification};
+use crate::otp::guard::in_time::{self, Lane};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The keyed hash of a number.
 pub(super) type NumberHash = [u8; 16];
@@ -38,6 +42,8 @@ pub(super) struct Index {
     references: References,
     next_token: u64,
     queued: usize,
+    /// Urgent ones that wait or are being sent.
+    urgent: usize,
 }
 
 /// What is kept of each message: about a hundred bytes.
@@ -47,12 +53,22 @@ pub(super) struct Entry {
     pub status: Status,
     pub created: Wall,
     pub number: NumberHash,
+    /// Whether it was called off and that is concealed.
+    pub suppressed: bool,
+    urgent: bool,
     sequence: u64,
     /// Parts that are still to go.
     needs: u32,
     pub(super) turn: Option<(Route, Turn)>,
     /// Until when it waits for a SIM card that is only preferred. Once in its life.
     patience: Option<Mono>,
+}
+
+impl Entry {
+    /// The status as it is shown.
+    pub(super) fn seen_status(&self, admin: bool) -> Status {
+        if self.suppressed && !admin { Status::Queued } else { self.status }
+    }
 }
 
 /// Which SIM cards may take a message. Most may be taken by any; each set of messages with the same answer has one
@@ -173,7 +189,7 @@ impl Index {
         let old = self.messages.remove(&message.id);
         if let Some(old) = &old {
             self.leave_queue(old);
-            self.queued -= usize::from(old.status == Status::Queued);
+            self.count_queued(old, false);
         }
         let mut patience = old.and_then(|entry| entry.patience);
         let turn = self.turn_of(message, number, &mut patience, now);
@@ -183,14 +199,16 @@ impl Index {
             status: message.status(),
             created: message.created,
             number,
+            suppressed: message.state == State::Canceled(Reason::Suppressed),
+            urgent: message.priority != Priority::Normal,
             sequence: message.sequence,
             needs: parts_to_go(message),
             turn: turn.clone(),
             patience,
         };
         self.accepted.insert(message.sequence, message.id);
+        self.count_queued(&entry, true);
         self.messages.insert(message.id, entry);
-        self.queued += usize::from(message.status() == Status::Queued);
         if let Some((route, turn)) = turn {
             self.queues.entry(route).or_default().insert(turn);
         }
@@ -208,7 +226,7 @@ impl Index {
     pub(super) fn forget(&mut self, id: MessageId) {
         if let Some(entry) = self.messages.remove(&id) {
             self.leave_queue(&entry);
-            self.queued -= usize::from(entry.status == Status::Queued);
+            self.count_queued(&entry, false);
             self.accepted.remove(&entry.sequence);
         }
         self.claimed.remove(&id);
@@ -455,6 +473,19 @@ impl Index {
         self.sim_cards.another_is_ready(than, but, strict, ask, now)
     }
 
+    /// When a message that only seems to be queued would find room.
+    pub(super) fn slot_as_if(&mut self, id: MessageId, now: &Now) -> Option<Wall> {
+        let entry = self.messages.get(&id)?;
+        let (number, urgent, parts) = (entry.number, entry.urgent, entry.needs);
+        let mut soonest = None;
+        for sim_card in self.sim_cards.ready() {
+            let ask = Ask { parts, number: Some(number), urgent, ..self.promised(&sim_card) };
+            let held = self.sim_cards.held(&sim_card, ask, now)?;
+            soonest = soonest.into_iter().chain(held.until()).min();
+        }
+        soonest.map(|until| now.wall + (until - now.mono))
+    }
+
     /// Whether every SIM card that can send is held back.
     pub(super) fn all_held(&mut self, now: &Now) -> bool {
         if !self.sim_cards.may_hold() {
@@ -498,6 +529,34 @@ impl Index {
     pub(super) fn unsent_to(&self, number: NumberHash) -> Vec<MessageId> {
         let unsent = |entry: &Entry| matches!(entry.status, Status::Queued | Status::Submitting);
         self.messages.iter().filter(|(_, e)| e.number == number && unsent(e)).map(|(id, _)| *id).collect()
+    }
+
+    fn count_queued(&mut self, entry: &Entry, comes: bool) {
+        let queued = entry.status == Status::Queued;
+        let urgent = entry.urgent && (queued || entry.status == Status::Submitting);
+        for (count, by) in [(&mut self.queued, queued), (&mut self.urgent, urgent)] {
+            *count = if comes { *count + usize::from(by) } else { *count - usize::from(by) };
+        }
+    }
+
+    /// The SIM cards that could take a code for this number, and how many urgent messages wait or are being sent.
+    pub(super) fn lanes(&mut self, to: &Msisdn, number: NumberHash, now: &Now) -> (Vec<Lane>, usize) {
+        let (strict, _) = self.sim_cards.routes(to);
+        let cards = self.sim_cards.ready().into_iter().filter(|card| self.sim_cards.is_on(strict, card));
+        let cards: Vec<_> = cards.collect();
+        let share = in_time::share(self.urgent, cards.len());
+        let lane = |sim_card: &SimCard| {
+            let own = self.promised(sim_card);
+            let (promised, promises) = (own.promised + share, own.promises + share);
+            let ask = Ask { parts: 1, number: Some(number), urgent: true, promised, promises, ..own };
+            let free_in = match self.sim_cards.held(sim_card, ask, now) {
+                // A card that is being tried may be found in order.
+                None | Some(Held::Trial) => Some(Duration::ZERO),
+                Some(held) => held.until().map(|until| until - now.mono),
+            };
+            Lane { free_in, pace: self.sim_cards.pace(sim_card) }
+        };
+        (cards.iter().map(lane).collect(), self.urgent)
     }
 
     /// How many messages wait.
@@ -593,7 +652,7 @@ fn message_timer(message: &Message, now: &Now) -> Option<Mono> {
     let deadline = message.deadline.mono(now);
     match &message.state {
         State::Queued { not_before: Some(t), .. } if !t.passed(now) => Some(t.mono(now).min(deadline)),
-        State::Queued { .. } => Some(deadline),
+        State::Queued { .. } | State::Canceled(Reason::Suppressed) => Some(deadline),
         State::Submitted { closes, report: crate::domain::message::ReportState::Awaited } => {
             // The text goes as soon as no resend can follow.
             let closes = closes.mono(now);

@@ -20,7 +20,7 @@ impl Engine {
         self.refuse_new()?;
         self.put_key(new.clone());
         self.remember(idempotency, Made::Key(new.id), now);
-        Ok(Accepted { value: new, replayed: false })
+        Ok(Accepted::now(new))
     }
 
     pub(super) fn all_keys(&mut self) -> Result<Vec<ApiKey>, StoreError> {
@@ -81,7 +81,7 @@ impl Engine {
         self.put_key(older);
         self.put_key(new.clone());
         self.remember(idempotency, Made::Key(new.id), now);
-        Ok(Accepted { value: new, replayed: false })
+        Ok(Accepted::now(new))
     }
 
     fn key_record(&self, id: KeyId) -> Result<ApiKey, StoreError> {

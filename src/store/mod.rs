@@ -13,8 +13,9 @@ use crate::dispatch::router::Routes;
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
+use crate::domain::guard::{List, Pattern, Refusal};
 use crate::domain::id::{
-    ClientId, DeliveryId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId, WebhookId,
+    ClientId, DeliveryId, EventId, InboundId, KeyId, ListedId, MessageId, OptOutId, VerificationId, WebhookId,
 };
 use crate::domain::inbound::Inbound;
 use crate::domain::learned::Lesson;
@@ -129,6 +130,18 @@ pub trait Store: Send + Sync + 'static {
     fn opt_out(&self, number: Msisdn) -> Answer<OptOut>;
     /// Takes a number off the opt-out list.
     fn opt_in(&self, number: Msisdn) -> Answer<()>;
+    /// How the guard stands.
+    fn guard(&self) -> Answer<GuardView>;
+    /// Stops all sending, or lets it go on. Says whether that changed anything.
+    fn stop_sending(&self, stop: bool) -> Answer<bool>;
+    /// A page of one of the guard's lists, newest first.
+    fn listed(&self, query: ListedQuery) -> Answer<Page<Listed, ListedId>>;
+    /// Puts a number or a prefix on a list.
+    fn list(&self, list: List, pattern: Pattern) -> Answer<Listed>;
+    /// Takes a number or a prefix off a list.
+    fn unlist(&self, list: List, pattern: Pattern) -> Answer<()>;
+    /// Forgets what the guard has counted of a number.
+    fn unlock(&self, number: Msisdn) -> Answer<()>;
     /// A page of the event log, newest first.
     fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>>;
     /// Makes a webhook.
@@ -245,6 +258,8 @@ pub enum StoreError {
     NotDead,
     /// The recipient does not want to be written to.
     OptedOut,
+    /// The guard says no.
+    Guarded(Refusal),
     /// The network calls the number unassigned; it counts as that for so long yet.
     Unassigned(Duration),
     /// Too many operations wait.
@@ -277,6 +292,7 @@ impl fmt::Display for StoreError {
             Self::KeyEnded => f.write_str("the API key has ended"),
             Self::TooManyWebhooks => f.write_str("there are too many webhooks"),
             Self::NotDead => f.write_str("the delivery is not dead"),
+            Self::Guarded(refusal) => write!(f, "refused by the guard's rule `{}`", refusal.rule.as_str()),
             Self::OptedOut => f.write_str("the recipient does not want to be written to"),
             Self::Unassigned(_) => f.write_str("the network says that the number is not assigned"),
             Self::Busy => f.write_str("too many operations wait for the disk"),
@@ -315,6 +331,20 @@ pub struct Accepted<T> {
     pub value: T,
     /// Whether an earlier request did it.
     pub replayed: bool,
+    /// What the guard would have refused it for, were those rules enforced.
+    pub would_refuse: Vec<Refusal>,
+}
+
+impl<T> Accepted<T> {
+    /// It was made now.
+    pub fn now(value: T) -> Self {
+        Self { value, replayed: false, would_refuse: Vec::new() }
+    }
+
+    /// An earlier request made it.
+    pub fn before(value: T) -> Self {
+        Self { value, replayed: true, would_refuse: Vec::new() }
+    }
 }
 
 /// An idempotency key. Only keyed hashes of these two come to disk: the hash of a body without a key would give the code
@@ -372,6 +402,8 @@ pub struct NewMessage {
     pub on_uncertain: OnUncertain,
     /// The caller's own name for it, at most 128 characters.
     pub client_reference: Option<String>,
+    /// On whose behalf: the guard counts by that.
+    pub asked: Asked,
 }
 
 /// The text of a message.
@@ -438,6 +470,8 @@ pub struct Resend {
     pub body: Body,
     /// A new code instead of the same one.
     pub fresh: bool,
+    /// On whose behalf: the guard counts by that.
+    pub asked: Asked,
 }
 
 /// A verification and its last message.
@@ -512,6 +546,8 @@ pub struct Verdict {
     pub attempts_left: u8,
     /// Whether this is an earlier check's verdict, repeated for the same idempotency key.
     pub replayed: bool,
+    /// What the guard would have refused it for, were those rules enforced.
+    pub would_refuse: Vec<Refusal>,
 }
 
 /// How long to wait for news.
@@ -1023,6 +1059,7 @@ pub struct Claim {
 }
 
 pub use gate::{Gate, Lease};
+pub use guard::{Asked, CallerKey, Counted, GuardOrder, GuardView, KeptLedger, KeptMark, Listed, ListedQuery};
 pub use inbound::KeptPdu;
 pub use opt_out::OptOut;
 pub use record::Made;
@@ -1155,6 +1192,7 @@ pub mod fuzzing;
 mod gate;
 #[cfg(test)]
 pub(crate) mod generate;
+mod guard;
 mod inbound;
 mod index;
 mod inspection;

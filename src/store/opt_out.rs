@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use super::record::{Key, Record};
-use super::{Body, NewMessage, OptOutQuery, Page, StoreError};
+use super::{Asked, Body, NewMessage, OptOutQuery, Page, StoreError};
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::id::{ClientId, InboundId, MessageId, OptOutId};
 use crate::domain::inbound::{Inbound, Keyword, OptOutCovers};
@@ -130,18 +130,18 @@ impl Engine {
         Page::first_of(listed, query.limit, |opt_out| opt_out.id)
     }
 
-    /// Refuses what is not to be sent to a number on the list.
-    pub(super) fn refuse_opted_out(&self, to: &Msisdn, is_code: bool) -> Result<(), StoreError> {
-        if self.holds_back(to, is_code) { Err(StoreError::OptedOut) } else { Ok(()) }
-    }
-
     /// Why a message is not to be sent after all: its recipient has asked for that meanwhile.
     pub(super) fn unwanted(&self, message: &Message) -> Option<Reason> {
         let own = message.client == ClientId::GATEWAY;
-        (!own && self.holds_back(&message.to, message.verification.is_some())).then_some(Reason::OptedOut)
+        if own {
+            return None;
+        }
+        let opted_out = self.holds_back(&message.to, message.verification.is_some()).then_some(Reason::OptedOut);
+        let reason = opted_out.or_else(|| self.is_blocked(&message.to).then_some(Reason::Blocked))?;
+        Some(if self.conceals_from(message.client) { Reason::Suppressed } else { reason })
     }
 
-    fn holds_back(&self, to: &Msisdn, is_code: bool) -> bool {
+    pub(super) fn holds_back(&self, to: &Msisdn, is_code: bool) -> bool {
         let covered = !is_code || self.rules.covers == OptOutCovers::All;
         covered && self.opt_outs.on_disk.contains_key(&self.number_hash(to))
     }
@@ -160,9 +160,9 @@ impl Engine {
         self.put(Key::OptOut(key), Record::OptOut(opt_out));
         // One look at each message that is known: numbers leave rarely, and sending must not pay for them each time.
         for id in self.index.unsent_to(hash) {
-            if self.message(id).is_ok_and(|message| self.unwanted(&message).is_some()) {
+            if let Some(reason) = self.message(id).ok().and_then(|message| self.unwanted(&message)) {
                 // One that is on the air can't be called back.
-                let _ = self.call_off(id, Reason::OptedOut, now);
+                let _ = self.call_off(id, reason, now);
             }
         }
         true
@@ -204,6 +204,7 @@ impl Engine {
             deadline: now.after(ANSWER_LIFE),
             on_uncertain: OnUncertain::Leave,
             client_reference: Some(asked.to_string()),
+            asked: Asked::default(),
         };
         self.take_in(message, None, now);
         self.opt_outs.note_answer(number, now.wall);

@@ -152,11 +152,15 @@ impl Engine {
         if self.outbox.webhooks.is_empty() {
             return;
         }
-        let before = self.index.entry(message.id).map(|entry| entry.status);
-        // Back in its queue it is where it was.
-        let is_news = before != Some(message.status()) && (message.status() != Status::Queued || before.is_none());
-        if is_news {
-            self.publish(&Fact::Message(message), now);
+        // What is concealed is so from a client's own webhooks, too.
+        for admin in [true, false] {
+            let seen = if admin { message.clone() } else { message.clone().as_seen() };
+            let before = self.index.entry(message.id).map(|entry| entry.seen_status(admin));
+            // Back in its queue it is where it was.
+            let is_news = before != Some(seen.status()) && (seen.status() != Status::Queued || before.is_none());
+            if is_news {
+                self.publish_to(|webhook| webhook.client.is_none() == admin, &Fact::Message(&seen), now);
+            }
         }
     }
 
@@ -177,11 +181,17 @@ impl Engine {
 
     /// Records something that happened for each webhook that is to hear of it.
     pub(super) fn publish(&mut self, fact: &Fact<'_>, now: &Now) {
+        self.publish_to(|_| true, fact, now);
+    }
+
+    /// The same for some of them.
+    fn publish_to(&mut self, some: impl Fn(&Webhook) -> bool, fact: &Fact<'_>, now: &Now) {
         if self.outbox.webhooks.is_empty() || self.is_quarantined() {
             return;
         }
         let hears = |webhook: &&Webhook| {
-            webhook.gone.is_none()
+            some(webhook)
+                && webhook.gone.is_none()
                 && !fact.is_about(webhook.id)
                 && fact.client().map_or(webhook.client.is_none(), |client| webhook.hears_of(client))
         };

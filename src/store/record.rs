@@ -5,6 +5,7 @@
 
 use super::deliveries::DeliveryRecord;
 use super::envelope::OVERHEAD;
+use super::guard::{GuardOrder, KeptLedger};
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
 use super::pin_guard::PinGuard;
@@ -21,6 +22,7 @@ use crate::domain::secret::Secret;
 use crate::domain::time::Deadline;
 use crate::domain::verification::{Verification, VerificationState};
 use crate::domain::webhook::{Delivery, Webhook};
+use crate::otp::guard::ledger::Kind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -56,6 +58,10 @@ pub enum Key {
     Event(EventId),
     /// What was learned about a model or a SIM card, by its number.
     Lesson(u128),
+    /// What the guard has counted of a subject, by its keyed hash.
+    Ledger([u8; 16]),
+    /// What an admin has ordered the guard, by a keyed hash of it.
+    GuardOrder([u8; 16]),
     /// What was reported of a SIM card's messages, by a keyed hash of its number.
     Delivery([u8; 16]),
     /// A webhook, with what signs for it.
@@ -82,6 +88,8 @@ pub enum Record {
     PinGuard(PinGuard),
     Event(LoggedEvent),
     Lesson(Lesson),
+    Ledger(KeptLedger),
+    GuardOrder(GuardOrder),
     Delivery(DeliveryRecord),
     Webhook(Webhook),
     News(Delivery),
@@ -164,6 +172,8 @@ impl Key {
             Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
+            Self::Ledger(hash) => (LEDGER, hash),
+            Self::GuardOrder(hash) => (GUARD_ORDER, hash),
             Self::Delivery(hash) => (DELIVERY, hash),
             Self::Webhook(id) => (WEBHOOK, id.0.to_be_bytes()),
             Self::News(id) => (NEWS, id.0.to_be_bytes()),
@@ -193,6 +203,8 @@ impl Key {
             PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
+            LEDGER => Self::Ledger(hash),
+            GUARD_ORDER => Self::GuardOrder(hash),
             DELIVERY => Self::Delivery(hash),
             WEBHOOK => Self::Webhook(WebhookId(id)),
             NEWS => Self::News(DeliveryId(id)),
@@ -217,6 +229,8 @@ impl Key {
             Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
+            Self::Ledger(_) => "guard ledgers",
+            Self::GuardOrder(_) => "guard orders",
             Self::Delivery(_) => "deliveries",
             Self::Webhook(_) => "webhooks",
             Self::News(_) => "webhook deliveries",
@@ -243,6 +257,8 @@ impl Record {
             | (Self::Idempotency(_), Key::Idempotency(_))
             | (Self::SimCard(_), Key::SimCard(_))
             | (Self::PinGuard(_), Key::PinGuard(_))
+            | (Self::Ledger(_), Key::Ledger(_))
+            | (Self::GuardOrder(_), Key::GuardOrder(_))
             | (Self::Lesson(_), Key::Lesson(_))
             | (Self::Delivery(_), Key::Delivery(_)) => true,
             _ => false,
@@ -255,11 +271,13 @@ impl Record {
     }
 
     /// Whether it stays with the master key that it was first sealed with: an idempotency key is found by a hash under that
-    /// key, and a pending verification's code is derived from it.
+    /// key, and so is what the guard has counted; a pending verification's code is derived from it.
     pub(super) fn keeps_its_key(&self) -> bool {
         match self {
             Self::Idempotency(_) => true,
             Self::Verification(verification) => !verification.is_final(),
+            // Of what is remembered for long the older hash is given up: that lets nobody through who was held back.
+            Self::Ledger(kept) => !matches!(kept.kind, Kind::Approved | Kind::Checks),
             Self::Message(_)
             | Self::Body(_)
             | Self::SuppliedCode(_)
@@ -271,6 +289,7 @@ impl Record {
             | Self::OptOut(_)
             | Self::Event(_)
             | Self::Lesson(_)
+            | Self::GuardOrder(_)
             | Self::Delivery(_)
             | Self::Webhook(_)
             | Self::News(_)
@@ -295,6 +314,8 @@ impl Record {
             Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
+            Self::Ledger(l) => encode(l),
+            Self::GuardOrder(o) => encode(o),
             Self::Delivery(d) => encode(d),
             Self::Webhook(w) => encode(w),
             Self::News(d) => encode(d),
@@ -318,6 +339,8 @@ impl Record {
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
+            Key::Ledger(_) => Self::Ledger(decode(bytes)?),
+            Key::GuardOrder(_) => Self::GuardOrder(decode(bytes)?),
             Key::Delivery(_) => Self::Delivery(decode(bytes)?),
             Key::Webhook(_) => Self::Webhook(decode(bytes)?),
             Key::News(_) => Self::News(decode(bytes)?),
@@ -379,6 +402,8 @@ const OPT_OUT: u8 = 12;
 const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;
+const LEDGER: u8 = 16;
+const GUARD_ORDER: u8 = 17;
 const DELIVERY: u8 = 15;
 const WEBHOOK: u8 = 18;
 const NEWS: u8 = 19;

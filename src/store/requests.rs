@@ -1,6 +1,7 @@
 //! Operations of the HTTP side: what is taken in, asked, checked and called off.
 
 use super::engine::Engine;
+use super::guard::Pass;
 use super::index::Timer;
 use super::record::{IdempotencyRecord, Key, Made, Record};
 use super::{
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::domain::equipment::SimCard;
 use crate::domain::id::{ClientId, MessageId, VerificationId};
-use crate::domain::message::{Message, State};
+use crate::domain::message::{Event, Message, State};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
@@ -29,17 +30,18 @@ impl Engine {
         now: &Now,
     ) -> Result<Accepted<Message>, StoreError> {
         match self.replayed(idempotency)? {
-            Some(Made::Message(id)) => return Ok(Accepted { value: self.message(id)?, replayed: true }),
+            Some(Made::Message(id)) => return Ok(Accepted::before(seen(self.message(id)?, new.asked.is_admin()))),
             Some(_) => return Err(StoreError::IdempotencyMismatch),
             None => {}
         }
         self.refuse_new()?;
         self.refuse_unassigned(&new.to, now)?;
-        self.refuse_opted_out(&new.to, false)?;
+        let pass = self.guard_send(&new.asked, new.client, &new.to, None, now)?;
         fits(&new.body)?;
-        let message = self.take_in(new, None, now);
+        let admin = new.asked.is_admin();
+        let message = self.take_in_passed(&pass, new, None, now);
         self.remember(idempotency, Made::Message(message.id), now);
-        Ok(Accepted { value: message, replayed: false })
+        Ok(Accepted { would_refuse: pass.would_refuse, ..Accepted::now(seen(message, admin)) })
     }
 
     pub(super) fn create_verification(
@@ -50,24 +52,30 @@ impl Engine {
     ) -> Result<Accepted<VerificationView>, StoreError> {
         match self.replayed(idempotency)? {
             Some(Made::Verification(id)) => {
-                return Ok(Accepted { value: self.view_with_word(self.verification_record(id)?), replayed: true });
+                let admin = new.message.asked.is_admin();
+                return Ok(Accepted::before(self.view_with_word(self.verification_record(id)?, admin)));
             }
             Some(_) => return Err(StoreError::IdempotencyMismatch),
             None => {}
         }
         self.refuse_new()?;
-        // Where a text is waited for, nothing is sent.
-        let sends = new.origin.channel == Channel::Sms;
-        if sends {
-            self.refuse_unassigned(&new.message.to, now)?;
-            self.refuse_opted_out(&new.message.to, true)?;
-            fits(&new.message.body)?;
-        }
-        let NewVerification { id, purpose, brand, metadata, code, expires, origin, supersedes, reveals, message } = new;
-        let (client, to, on_uncertain) = (message.client, message.to.clone(), message.on_uncertain);
-        if !supersedes && self.is_pending(client, &to, purpose.as_deref(), now) {
+        let client = new.message.client;
+        if !new.supersedes && self.is_pending(client, &new.message.to, new.purpose.as_deref(), now) {
             return Err(StoreError::PendingAlready);
         }
+        // Where a text is waited for, nothing is sent.
+        let sends = new.origin.channel == Channel::Sms;
+        let mut pass = Pass::default();
+        if sends {
+            self.refuse_unassigned(&new.message.to, now)?;
+            let life = Some(new.expires.left(now));
+            pass = self.guard_send(&new.message.asked, client, &new.message.to, life, now)?;
+            fits(&new.message.body)?;
+        }
+        let NewVerification { id, purpose, brand, metadata, code, expires, origin, supersedes: _, reveals, message } =
+            new;
+        let (to, on_uncertain) = (message.to.clone(), message.on_uncertain);
+        let admin = message.asked.is_admin();
         self.supersede(client, &to, purpose.as_deref(), now);
         let code = match code {
             NewCode::Derived { length, nonce } => CodeSource::Derived { length, generation: 0, nonce },
@@ -97,11 +105,12 @@ impl Engine {
         };
         self.put_verification(verification.clone(), now);
         if sends {
-            self.take_in(message, Some(id), now);
+            self.take_in_passed(&pass, message, Some(id), now);
         }
         self.remember(idempotency, Made::Verification(id), now);
         let code = if reveals { self.code_of(&verification) } else { None };
-        Ok(Accepted { value: VerificationView { code, ..self.view_with_word(verification) }, replayed: false })
+        let value = VerificationView { code, ..self.view_with_word(verification, admin) };
+        Ok(Accepted { would_refuse: pass.would_refuse, ..Accepted::now(value) })
     }
 
     /// The compare, the count and the verdict, in one commit. A crash before it leaves nothing spent and nothing said.
@@ -117,16 +126,23 @@ impl Engine {
         match self.replayed(idempotency)? {
             Some(Made::Verdict { verification: of, valid, state, attempts_left }) if of == id => {
                 let Verification { to, purpose, .. } = verification;
-                return Ok(Verdict { valid, state, to, purpose, attempts_left, replayed: true });
+                let would_refuse = Vec::new();
+                return Ok(Verdict { valid, state, to, purpose, attempts_left, replayed: true, would_refuse });
             }
             Some(_) => return Err(StoreError::IdempotencyMismatch),
             None => {}
         }
         self.refuse_writes()?;
         refuse_awaited(&verification)?;
-        let right = self.is_right(&verification, &check)?;
+        let would_refuse = self.guard_check(&verification, now)?;
+        // Nobody has been sent a code that was suppressed, whoever may know it.
+        let suppressed = self.is_suppressed(verification.message);
+        let right = self.is_right(&verification, &check)? & !suppressed;
         match verification.apply(now, VerificationEvent::Checked { right }) {
-            Ok(()) => self.put_verification(verification.clone(), now),
+            Ok(()) => {
+                self.count_check(&verification, right, now);
+                self.put_verification(verification.clone(), now);
+            }
             // What has ended says how it ended; only an approved one refuses.
             Err(VerificationRefused::Final(_)) => {}
             Err(why) => return Err(StoreError::Verification(why)),
@@ -138,7 +154,7 @@ impl Engine {
         let (state, attempts_left) = (verification.state, verification.attempts_left());
         self.remember(idempotency, Made::Verdict { verification: id, valid, state, attempts_left }, now);
         let Verification { to, purpose, .. } = verification;
-        Ok(Verdict { valid, state, to, purpose, attempts_left, replayed: false })
+        Ok(Verdict { valid, state, to, purpose, attempts_left, replayed: false, would_refuse })
     }
 
     pub(super) fn resend(
@@ -152,7 +168,7 @@ impl Engine {
         let mut verification = self.seen(who, id)?;
         match self.replayed(idempotency)? {
             Some(Made::Resend { verification: of, .. }) if of == id => {
-                return Ok(Accepted { value: self.view(verification), replayed: true });
+                return Ok(Accepted::before(self.view(verification, who.admin)));
             }
             Some(_) => return Err(StoreError::IdempotencyMismatch),
             None => {}
@@ -160,15 +176,16 @@ impl Engine {
         self.refuse_new()?;
         refuse_awaited(&verification)?;
         self.refuse_unassigned(&verification.to, now)?;
-        self.refuse_opted_out(&verification.to, true)?;
         fits(&resend.body)?;
-        let Resend { message, body, fresh } = resend;
+        let Resend { message, body, fresh, asked } = resend;
         let older = verification.message;
+        let (client, to, life) = (verification.client, verification.to.clone(), verification.expires.left(now));
         verification.apply(now, VerificationEvent::Resent { message, fresh }).map_err(StoreError::Verification)?;
         if verification.is_final() {
             // It expired under our hands. Its timer will say so on disk; what fails changes nothing.
             return Err(StoreError::Verification(VerificationRefused::Final(verification.state)));
         }
+        let pass = self.guard_send(&asked, client, &to, Some(life), now)?;
         // The older one carries the same code, or one that is no longer right: if it has not left, the new one serves.
         self.call_off_quietly(older, Reason::Superseded, now);
         let new = NewMessage {
@@ -183,11 +200,12 @@ impl Engine {
             deadline: verification.expires,
             on_uncertain: verification.on_uncertain,
             client_reference: None,
+            asked,
         };
         self.put_verification(verification.clone(), now);
-        self.take_in(new, Some(id), now);
+        self.take_in_passed(&pass, new, Some(id), now);
         self.remember(idempotency, Made::Resend { verification: id, message }, now);
-        Ok(Accepted { value: self.view(verification), replayed: false })
+        Ok(Accepted { would_refuse: pass.would_refuse, ..Accepted::now(self.view(verification, who.admin)) })
     }
 
     pub(super) fn cancel_verification(
@@ -200,7 +218,7 @@ impl Engine {
         let mut verification = self.seen(who, id)?;
         match self.replayed(idempotency)? {
             Some(Made::CanceledVerification(of)) if of == id => {
-                return Ok(Accepted { value: self.view(verification), replayed: true });
+                return Ok(Accepted::before(self.view(verification, who.admin)));
             }
             Some(_) => return Err(StoreError::IdempotencyMismatch),
             None => {}
@@ -213,11 +231,11 @@ impl Engine {
         self.put_verification(verification.clone(), now);
         self.call_off_quietly(message, Reason::VerificationEnded, now);
         self.remember(idempotency, Made::CanceledVerification(id), now);
-        Ok(Accepted { value: self.view(verification), replayed: false })
+        Ok(Accepted::now(self.view(verification, who.admin)))
     }
 
     pub(super) fn verification(&self, who: Access, id: VerificationId) -> Result<VerificationView, StoreError> {
-        Ok(self.view(self.seen(who, id)?))
+        Ok(self.view(self.seen(who, id)?, who.admin))
     }
 
     pub(super) fn cancel_message(
@@ -229,19 +247,19 @@ impl Engine {
     ) -> Result<Accepted<Message>, StoreError> {
         let known = self.seen_message(who, id)?;
         match self.replayed(idempotency)? {
-            Some(Made::CanceledMessage(of)) if of == id => return Ok(Accepted { value: known, replayed: true }),
+            Some(Made::CanceledMessage(of)) if of == id => return Ok(Accepted::before(known)),
             Some(_) => return Err(StoreError::IdempotencyMismatch),
             None => {}
         }
         self.refuse_writes()?;
         let value = self.call_off(id, Reason::CanceledByCaller, now)?;
         self.remember(idempotency, Made::CanceledMessage(id), now);
-        Ok(Accepted { value, replayed: false })
+        Ok(Accepted::now(value))
     }
 
     pub(super) fn seen_message(&self, who: Access, id: MessageId) -> Result<Message, StoreError> {
         let message = self.message(id)?;
-        if who.sees(message.client) { Ok(message) } else { Err(StoreError::NotFound) }
+        if who.sees(message.client) { Ok(seen(message, who.admin)) } else { Err(StoreError::NotFound) }
     }
 
     pub(super) fn messages(&self, who: Access, query: &MessageQuery) -> Page<Message> {
@@ -256,8 +274,9 @@ impl Engine {
                 break;
             }
             budget -= 1;
+            let status = entry.seen_status(who.admin);
             let fits = who.sees(entry.client)
-                && query.status.is_none_or(|s| s == entry.status)
+                && query.status.is_none_or(|s| s == status)
                 && number.is_none_or(|n| n == entry.number)
                 && query.since.is_none_or(|t| entry.created >= t)
                 && query.until.is_none_or(|t| entry.created < t);
@@ -268,7 +287,7 @@ impl Engine {
                         page.next = page.items.last().map(|m: &Message| m.id);
                         break;
                     }
-                    page.items.push(message);
+                    page.items.push(seen(message, who.admin));
                 }
             }
             last = Some(id);
@@ -281,16 +300,16 @@ impl Engine {
         if who.sees(verification.client) { Ok(verification) } else { Err(StoreError::NotFound) }
     }
 
-    pub(super) fn view(&self, verification: Verification) -> VerificationView {
-        let message = self.index.entry(verification.message).map(|e| e.status);
+    pub(super) fn view(&self, verification: Verification, admin: bool) -> VerificationView {
+        let message = self.index.entry(verification.message).map(|e| e.seen_status(admin));
         VerificationView { verification, message, word: None, code: None }
     }
 
     /// A verification for the one who creates it.
-    fn view_with_word(&self, verification: Verification) -> VerificationView {
+    fn view_with_word(&self, verification: Verification, admin: bool) -> VerificationView {
         let awaited = verification.origin.channel == Channel::Inbound;
         let word = if awaited { self.code_of(&verification) } else { None };
-        VerificationView { word, ..self.view(verification) }
+        VerificationView { word, ..self.view(verification, admin) }
     }
 
     fn is_right(&self, verification: &Verification, check: &Check) -> Result<bool, StoreError> {
@@ -323,6 +342,22 @@ impl Engine {
             self.put_verification(verification, now);
             self.call_off_quietly(message, Reason::Superseded, now);
         }
+    }
+
+    /// Takes in what the guard let through: it is counted, and perhaps suppressed at once.
+    fn take_in_passed(
+        &mut self,
+        pass: &Pass,
+        new: NewMessage,
+        verification: Option<VerificationId>,
+        now: &Now,
+    ) -> Message {
+        self.count_send(pass, now);
+        let mut message = self.take_in(new, verification, now);
+        if pass.suppressed && self.applied(&mut message, now, Event::Suppress) {
+            self.put_message(message.clone(), now);
+        }
+        message
     }
 
     /// Calls a message off if it has not left; if it has, that is no error here.
@@ -430,6 +465,11 @@ fn refuse_awaited(verification: &Verification) -> Result<(), StoreError> {
         Channel::Sms => Ok(()),
         Channel::Inbound => Err(StoreError::Verification(VerificationRefused::AwaitsText)),
     }
+}
+
+/// What is concealed is so from everybody but admins.
+fn seen(message: Message, admin: bool) -> Message {
+    if admin { message } else { message.as_seen() }
 }
 
 /// Asked before anything is changed: a record that is too large would be refused with its whole batch. All others are

@@ -89,7 +89,7 @@ impl Engine {
         }
         let Ok(mut message) = self.message(id) else { return Grant::Refused(Refused::OutOfStep) };
         if let Some(reason) = self.outlived(&message).or_else(|| self.unwanted(&message)) {
-            if message.apply(now, Event::Cancel(reason)).is_ok() {
+            if message.apply(now, calling_off(reason)).is_ok() {
                 self.put_message(message, now);
             }
             return Grant::Refused(Refused::Final);
@@ -154,6 +154,9 @@ impl Engine {
         if !self.applied(&mut message, now, event) {
             return Err(StoreError::Message(Refused::OutOfStep));
         }
+        if let (PartResult::Accepted(_), Some(begun)) = (result, message.part_begun(part)) {
+            self.index.sim_cards.took(&sim_card, now.wall - begun, now);
+        }
         self.note_outcome(&message, part, result, now);
         let number = self.number_hash(&message.to);
         match result {
@@ -193,6 +196,9 @@ impl Engine {
         let Ok(mut message) = self.message(id) else { return self.lose(id) };
         let event = match &message.state {
             State::Queued { .. } if message.deadline.passed(now) => Some(Event::Expire(Reason::TtlPassed)),
+            State::Canceled(Reason::Suppressed) if message.deadline.passed(now) => {
+                Some(Event::Expire(Reason::Suppressed))
+            }
             State::Submitted { closes, .. } if closes.passed(now) => Some(Event::Close),
             State::Uncertain { closed: false, .. } if message.deadline.passed(now) => Some(Event::Close),
             _ => None,
@@ -262,7 +268,7 @@ impl Engine {
             return Err(StoreError::Message(Refused::OnAir));
         }
         let open = message.open_part();
-        message.apply(now, Event::Cancel(reason)).map_err(StoreError::Message)?;
+        message.apply(now, calling_off(reason)).map_err(StoreError::Message)?;
         if let Some(part) = open {
             self.give_room_back(&message, part, now);
         }
@@ -312,4 +318,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// What is concealed leaves no trace.
+fn calling_off(reason: Reason) -> Event {
+    if reason == Reason::Suppressed { Event::Suppress } else { Event::Cancel(reason) }
 }

@@ -5,6 +5,7 @@
 //! record may grow at its end ([`Grown`]); anything else is a new version of the envelope.
 
 use super::deliveries::DeliveryRecord;
+use super::guard::{GuardOrder, KeptLedger, KeptMark, Listed};
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
 use super::pin_guard::PinGuard;
@@ -15,8 +16,9 @@ use crate::dispatch::delivery::{Deliveries, Filtered, Prefix, Ratio};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
+use crate::domain::guard::{List, Pattern};
 use crate::domain::id::{
-    ClientId, DeliveryId, EventId, InboundId, KeyId, MessageId, OptOutId, VerificationId, WebhookId,
+    ClientId, DeliveryId, EventId, InboundId, KeyId, ListedId, MessageId, OptOutId, VerificationId, WebhookId,
 };
 use crate::domain::inbound::{Concatenation, Inbound, InboundPart, InboundState};
 use crate::domain::learned::{Lesson, ModelName, ModelTraits, SimCardTraits, Validity};
@@ -34,6 +36,7 @@ use crate::domain::verification::{
 };
 use crate::domain::webhook::{Attempted, Dead, Delivery, DeliveryState, Form, OldSecret, Webhook};
 use crate::modem::recovery::ward::Count;
+use crate::otp::guard::ledger::Kind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -182,11 +185,13 @@ through! {
     WebhookId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     DeliveryId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     EventId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
+    ListedId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     u128: [u8; 16], |id| id.to_be_bytes(), |b| Some(Self::from_be_bytes(b));
     BootId: [u8; 16], |id| id.0.to_be_bytes(), |b| Some(Self(u128::from_be_bytes(b)));
     Wall: i64, |wall| wall.0, |ms| Some(Self(ms));
     Secret: Sealed, |secret| Sealed(secret.clone()), |sealed| Some(sealed.0);
     Msisdn: Sealed, |m| Sealed(m.reveal_e164().into()), |e164| Msisdn::parse(e164.0.reveal()).ok();
+    Pattern: Sealed, |p| Sealed(p.reveal().into()), |text| Pattern::parse(text.0.reveal()).ok();
     Prefix: Sealed, |prefix| Sealed(prefix.0.clone().into()), |sealed| Some(Self(sealed.0.reveal().to_owned()));
     Imei: String, |imei| imei.as_str().to_owned(), |text| Some(Self::new(text));
     SimCard: String, |card| card.as_str().to_owned(), |text| Some(Self::new(text));
@@ -422,6 +427,30 @@ fields!(NewEvent as NewEventShape {
     about: Option<u128>,
 });
 
+fields!(KeptLedger as KeptLedgerShape {
+    kind: Kind,
+    number: Option<[u8; 16]>,
+    written: Deadline,
+    marks: Vec<KeptMark>,
+    level: u32,
+    since: Option<Duration>,
+});
+variants!(Kind as KindShape {
+    Sends,
+    Failures,
+    FailuresEverywhere,
+    CallerKey,
+    Prefix,
+    ApiKey,
+    PrefixConversion,
+    CountryConversion,
+    Approved,
+    Checks,
+});
+fields!(KeptMark as KeptMarkShape { age: Duration, n: u32, m: u32 });
+variants!(GuardOrder as GuardOrderShape { Listed(listed: Listed), Stopped { since: Wall } });
+fields!(Listed as ListedShape { id: ListedId, list: List, pattern: Pattern, since: Wall });
+variants!(List as ListShape { Blocked, Safe });
 fields!(DeliveryRecord as DeliveryRecordShape { sim_card: SimCard, deliveries: Deliveries });
 fields!(Deliveries as DeliveriesShape {
     reported: bool,

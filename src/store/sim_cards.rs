@@ -44,6 +44,8 @@ struct Card {
     /// Where its record of those is, once it has one.
     deliveries_key: Option<[u8; 16]>,
     readiness: Readiness,
+    /// What a part takes it, on average.
+    pace: Option<Duration>,
     /// Where its record is, once it has one.
     key: Option<[u8; 16]>,
     new_until: Option<Deadline>,
@@ -229,6 +231,21 @@ impl SimCards {
             _ => "A message went out over it again; it is in service.".to_owned(),
         };
         Some((change, sentence))
+    }
+
+    /// A part took so long.
+    pub(super) fn took(&mut self, sim_card: &SimCard, time: Duration, now: &Now) {
+        let card = self.card(sim_card, now);
+        let time = time.min(LONGEST_PACE);
+        card.pace = Some(card.pace.map_or(time, |before| (before * 3 + time) / 4));
+    }
+
+    /// What one message takes this SIM card, with the distance to the next one.
+    pub(super) fn pace(&self, sim_card: &SimCard) -> Duration {
+        let card = self.cards.get(sim_card);
+        let counts = card.is_some_and(|card| card.account.is_some()) && self.policy.mode == Mode::Enforce;
+        let spacing = counts.then(|| self.policy.limits_of(sim_card).spacing).flatten();
+        card.and_then(|card| card.pace).unwrap_or(UNKNOWN_PACE).max(spacing.unwrap_or_default())
     }
 
     /// What became of a message that the network had taken. `None`: it says nothing of the card.
@@ -458,6 +475,7 @@ impl Card {
             counted: Counted::default(),
             deliveries_key: None,
             readiness: Readiness::default(),
+            pace: None,
             key: None,
             new_until: None,
             first_sent: None,
@@ -502,6 +520,9 @@ fn age(part: &Part, now: &Now) -> Duration {
 
 /// A modem that is set up anew is back by then, as a rule; a code can wait no longer for a better SIM card.
 const COMES_BACK: Duration = Duration::from_secs(30);
+/// What a part takes a SIM card of which nothing is known, and at most.
+const UNKNOWN_PACE: Duration = Duration::from_secs(5);
+const LONGEST_PACE: Duration = Duration::from_secs(180);
 /// What is full is told once in so long.
 const TOLD: Duration = Duration::from_secs(3600);
 

@@ -34,6 +34,10 @@ impl Index {
         let mut slots = BTreeMap::new();
         let mut waiting = Vec::new();
         for id in ids {
+            if self.entry(*id).is_some_and(|entry| entry.suppressed) {
+                slots.extend(self.slot_as_if(*id, now).map(|at| (*id, at)));
+                continue;
+            }
             let Some(entry) = self.entry(*id).filter(|entry| entry.status == Status::Queued) else { continue };
             match entry.turn.clone() {
                 Some((route, turn)) => waiting.push((turn, route)),

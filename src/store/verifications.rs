@@ -28,7 +28,7 @@ impl Engine {
             return Err(StoreError::Verification(VerificationRefused::Final(verification.state)));
         }
         self.put_verification(verification.clone(), now);
-        Ok(self.view(verification))
+        Ok(self.view(verification, who.admin))
     }
 
     pub(super) fn newest_to(&self, who: Access, to: &Msisdn) -> Option<VerificationId> {
@@ -48,7 +48,7 @@ impl Engine {
                 && items.len() < query.limit
                 && let Ok(verification) = self.verification_record(id)
             {
-                items.push(self.view(verification));
+                items.push(self.view(verification, who.admin));
             }
             total += 1;
         }

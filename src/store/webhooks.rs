@@ -24,7 +24,7 @@ impl Engine {
         }
         self.put_webhook(new.clone());
         self.remember(idempotency, Made::Webhook(new.id), now);
-        Ok(Accepted { value: self.webhook_view(new), replayed: false })
+        Ok(Accepted::now(self.webhook_view(new)))
     }
 
     pub(super) fn webhooks(&self, who: Access) -> Vec<WebhookView> {
@@ -87,7 +87,7 @@ impl Engine {
         let body = fact.body(webhook.form, false).unwrap_or_else(|| Secret::new("{}"));
         let value = self.enqueue(id, event, fact.subject(), body, now);
         self.remember(idempotency, Made::Delivery(value.id), now);
-        Ok(Accepted { value, replayed: false })
+        Ok(Accepted::now(value))
     }
 
     pub(super) fn deliveries(
@@ -126,7 +126,7 @@ impl Engine {
         }
         self.put_delivery(delivery.clone(), now);
         self.remember(idempotency, Made::Delivery(id), now);
-        Ok(Accepted { value: delivery, replayed: false })
+        Ok(Accepted::now(delivery))
     }
 
     pub(super) fn replay_dead(
@@ -180,7 +180,7 @@ impl Engine {
         match self.replayed(idempotency)? {
             Some(Made::Delivery(id)) => {
                 let value = self.delivery(id).ok_or(StoreError::NotFound)?;
-                Ok(Some(Accepted { value, replayed: true }))
+                Ok(Some(Accepted::before(value)))
             }
             Some(_) => Err(StoreError::IdempotencyMismatch),
             None => Ok(None),

@@ -96,6 +96,15 @@ impl Gateway {
 
     /// A new key, of a new client.
     pub(crate) async fn key(&self, scopes: &[Scope], permissions: &[Permission]) -> String {
+        self.make_key(scopes, permissions, KeySettings::default()).await
+    }
+
+    /// A new key of which something else holds.
+    pub(crate) async fn key_with(&self, scopes: &[Scope], settings: KeySettings) -> String {
+        self.make_key(scopes, &[], settings).await
+    }
+
+    async fn make_key(&self, scopes: &[Scope], permissions: &[Permission], settings: KeySettings) -> String {
         let now = self.clock.now().wall;
         let secret = new_secret(&*self.random).reveal().to_owned();
         let key = ApiKey {
@@ -108,7 +117,7 @@ impl Gateway {
             created: now,
             expires: None,
             revoked: None,
-            settings: KeySettings::default(),
+            settings,
         };
         self.store.create_key(key, None).await.unwrap();
         secret

@@ -3,6 +3,7 @@
 mod errors;
 mod events;
 mod gateway;
+mod guard;
 mod inbound;
 mod keys;
 mod messages;

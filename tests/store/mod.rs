@@ -5,6 +5,7 @@ mod clocks;
 mod damage;
 mod deliveries;
 mod events;
+mod guard;
 mod inbound;
 mod keys;
 mod lessons;
@@ -20,6 +21,7 @@ mod verifications;
 mod webhooks;
 
 use otpgate::domain::equipment::{Imei, SimCard};
+use otpgate::domain::guard::GuardRules;
 use otpgate::domain::id::{ClientId, MessageId, VerificationId};
 use otpgate::domain::inbound::InboundRules;
 use otpgate::domain::message::{
@@ -39,8 +41,8 @@ use otpgate::store::record::Key;
 use otpgate::store::sled_backend::SledBackend;
 use otpgate::store::vault::{Opened, StoreKind, VaultError};
 use otpgate::store::{
-    Access, Body, Check, Claim, Grant, LateResult, Matched, NewCode, NewMessage, NewVerification, Outcome, Policy,
-    Readiness, Report, Resend, Store, StoreError, Verdict, VerificationView,
+    Access, Asked, Body, Check, Claim, Grant, LateResult, Matched, NewCode, NewMessage, NewVerification, Outcome,
+    Policy, Readiness, Report, Resend, Store, StoreError, Verdict, VerificationView,
 };
 use std::fs;
 use std::path::Path;
@@ -73,6 +75,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<VirtualClock>,
     /// What is done with what comes in, from the next start on.
     pub(crate) rules: InboundRules,
+    /// What the guard keeps back, from the next start on.
+    pub(crate) guard: GuardRules,
     /// What the last start found.
     pub(crate) opened: Opened,
     medium: Medium,
@@ -114,6 +118,7 @@ impl World {
         let mut world = Self {
             clock: Arc::new(VirtualClock::new(BEGIN)),
             rules: InboundRules::default(),
+            guard: GuardRules::off(),
             opened: Opened::default(),
             medium,
             policy: Policy::default(),
@@ -140,6 +145,7 @@ impl World {
             BoxStore::open_with(self.backend(), keyring, random, StoreKind::Real, clock, self.policy.clone())
                 .expect("it opens");
         store.set_inbound_rules(self.rules.clone());
+        store.set_guard_rules(self.guard.clone());
         self.running = Some((Arc::new(store), ended));
         self.opened = opened;
     }
@@ -294,6 +300,7 @@ impl World {
             deadline: self.now().after(DAY),
             on_uncertain: OnUncertain::Leave,
             client_reference: None,
+            asked: Asked::default(),
         }
     }
 
@@ -335,7 +342,7 @@ impl World {
     }
 
     pub(crate) async fn resend(&self, id: VerificationId, fresh: bool) -> Result<MessageId, StoreError> {
-        let resend = Resend { message: self.message_id(), body: code_body(), fresh };
+        let resend = Resend { message: self.message_id(), body: code_body(), fresh, asked: Asked::default() };
         Ok(self.store().resend(ME, id, resend, None).await?.value.verification.message)
     }
 

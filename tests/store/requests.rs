@@ -68,7 +68,7 @@ async fn a_repeated_creation_of_a_verification_supersedes_nothing(w: World) {
 
 async fn a_repeated_resend_sends_nothing(w: World) {
     let (id, _) = w.verify(w.code()).await;
-    let resend = || Resend { message: w.message_id(), body: code_body(), fresh: false };
+    let resend = || Resend { message: w.message_id(), body: code_body(), fresh: false, asked: Asked::default() };
     let first = w.store().resend(ME, id, resend(), key(1)).await.unwrap();
     let again = w.store().resend(ME, id, resend(), key(1)).await.unwrap();
     assert_eq!((again.value, again.replayed), (first.value, true));
@@ -138,7 +138,7 @@ async fn an_idempotency_key_outlives_a_crash(mut w: World) {
 async fn a_refused_request_is_not_remembered(w: World) {
     let (id, _) = w.verify(w.code()).await;
     pass(secs(250)).await;
-    let resend = || Resend { message: w.message_id(), body: code_body(), fresh: false };
+    let resend = || Resend { message: w.message_id(), body: code_body(), fresh: false, asked: Asked::default() };
     assert!(w.store().resend(ME, id, resend(), key(1)).await.is_err());
     assert!(!w.store().accept(w.plain(), other_body(1)).await.unwrap().replayed);
 }
@@ -153,7 +153,7 @@ async fn another_clients_records_are_not_found(w: World) {
     assert_eq!(s.verification(STRANGER, id, None).await, Err(not_found.clone()));
     assert_eq!(s.cancel_verification(STRANGER, id, None).await, Err(not_found.clone()));
     assert_eq!(s.check(STRANGER, id, given("000000"), None).await, Err(not_found.clone()));
-    let resend = Resend { message: w.message_id(), body: code_body(), fresh: false };
+    let resend = Resend { message: w.message_id(), body: code_body(), fresh: false, asked: Asked::default() };
     assert_eq!(s.resend(STRANGER, id, resend, None).await, Err(not_found.clone()));
     assert_eq!(w.verification(id).await.failures, 0);
     assert_eq!(s.message(ME, w.message_id(), None).await, Err(not_found), "nor what there never was");

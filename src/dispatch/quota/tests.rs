@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::time::{BootId, BootTime};
+use crate::domain::time::{BootId, BootTime, Mono};
 use proptest::collection::vec;
 use proptest::prelude::*;
 

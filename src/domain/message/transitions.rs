@@ -21,6 +21,8 @@ impl Message {
             Event::Reported { part, reference, report, resend } => self.reported(part, reference, report, resend)?,
             Event::Release => self.release()?,
             Event::Cancel(reason) => self.cancel(now, reason)?,
+            // Neither version nor time tells that it happened.
+            Event::Suppress => return self.cancel(now, Reason::Suppressed),
             Event::Expire(reason) => self.give_up(State::Expired(reason))?,
             Event::Fail(reason) => self.give_up(State::Failed(reason))?,
             Event::Close => self.close()?,
@@ -131,7 +133,7 @@ impl Message {
                     _ if self.partly_out() => State::Failed(Reason::Partial),
                     _ if !over && then != Then::GiveUp => State::Expired(Reason::TtlPassed),
                     Reason::TtlPassed | Reason::TooLate => State::Expired(reason),
-                    Reason::CanceledByCaller | Reason::Superseded | Reason::VerificationEnded => {
+                    Reason::CanceledByCaller | Reason::Superseded | Reason::VerificationEnded | Reason::Suppressed => {
                         State::Canceled(reason)
                     }
                     _ => State::Failed(reason),
@@ -200,7 +202,8 @@ impl Message {
 
     fn cancel(&mut self, now: &Now, reason: Reason) -> Result<(), Refused> {
         match self.state {
-            State::Queued { .. } => {}
+            // What is suppressed can be called off as what it seems to be.
+            State::Queued { .. } | State::Canceled(Reason::Suppressed) => {}
             // The caller holds the part's gate, so nothing has left.
             State::Submitting => match self.open_part() {
                 Some(id) => {
@@ -232,7 +235,7 @@ impl Message {
 
     fn give_up(&mut self, otherwise: State) -> Result<(), Refused> {
         match self.state {
-            State::Queued { .. } => {}
+            State::Queued { .. } | State::Canceled(Reason::Suppressed) => {}
             State::Submitting if self.open_part().is_none() => {}
             State::Submitting => return Err(Refused::OnAir),
             _ => return Err(Refused::Final),

@@ -7,6 +7,7 @@ use crate::domain::reason::Reason;
 use crate::domain::verification::CodeAlphabet;
 use crate::domain::verification::{Entrance, VerificationRefused, VerificationState};
 use crate::http::auth::Caller;
+use crate::http::guard;
 use crate::http::input::{Fields, Payload};
 use crate::http::problem::{Kind, Problem};
 use crate::http::v1::verifications::{self, Proved};
@@ -16,6 +17,7 @@ use crate::store::{Check, NewVerification, Permission, StoreError, Verdict};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 use uuid::Uuid;
@@ -25,7 +27,7 @@ pub(super) async fn generate(
     State(cx): State<Cx>,
     Client(caller): Client,
     payload: Payload,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let fields = fields(&payload, GENERATE)?;
     let asked = Asked::read(&cx, &caller, &fields)?;
     cx.takes_new()?;
@@ -34,7 +36,8 @@ pub(super) async fn generate(
     new = NewVerification { supersedes: asked.force, reveals: asked.reveals, ..new };
     new.origin.entrance = Entrance::MyOtp;
     new.origin.forced = asked.force;
-    let made = verifications::take(&cx, &caller, Proved { new, lifted }, None).await?.value;
+    let accepted = verifications::take(&cx, &caller, Proved { new, lifted }, None).await?;
+    let (made, would_refuse) = (accepted.value, accepted.would_refuse);
     let v = &made.verification;
     let mut answer = json!({
         "message_id": message_id(v.id),
@@ -48,7 +51,7 @@ pub(super) async fn generate(
         tracing::info!(key.id = %caller.key.id, verification.id = %v.id, "A code was given back to its caller");
         answer["otp"] = json!(code.reveal());
     }
-    Ok(Json(answer))
+    Ok(guard::tell(Json(answer).into_response(), &would_refuse))
 }
 
 /// What a call asks for, in our own words.

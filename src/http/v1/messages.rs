@@ -9,12 +9,13 @@ use crate::domain::message::{
 use crate::domain::secret::Secret;
 use crate::domain::time::Now;
 use crate::http::auth::Caller;
+use crate::http::guard;
 use crate::http::idempotency::{idempotency, mark};
 use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx, wait};
 use crate::ops::random;
-use crate::store::{Accepted, Body, Made, MessageQuery, NewMessage, Scope, StoreError};
+use crate::store::{Accepted, Asked, Body, Made, MessageQuery, NewMessage, Scope, StoreError};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -31,9 +32,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     let accepted = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
         Ok(new) => cx.ask(cx.store.accept(new, idempotency)).await?,
         Err(refusal) => match cx.unless_done(idempotency, refusal).await? {
-            Made::Message(id) => {
-                Accepted { value: cx.ask(cx.store.message(caller.access(), id, None)).await?, replayed: true }
-            }
+            Made::Message(id) => Accepted::before(cx.ask(cx.store.message(caller.access(), id, None)).await?),
             _ => return Err(StoreError::IdempotencyMismatch.into()),
         },
     };
@@ -47,7 +46,8 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
         Some(_) => slot(&cx, message.id, Some(message.status())).await?,
         None => slot_if_held(&cx, message.id, Some(message.status())).await?,
     };
-    Ok(created(location, View { next_slot_at, ..View::from(message) }, accepted.replayed))
+    let answer = created(location, View { next_slot_at, ..View::from(message) }, accepted.replayed);
+    Ok(guard::tell(answer, &accepted.would_refuse))
 }
 
 /// One message; `?wait=` for news of it.
@@ -147,6 +147,7 @@ fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> Result<NewMessage, P
         deadline: now.after(wait.unwrap_or_default() + Duration::from_secs(life)),
         on_uncertain: on_uncertain.unwrap_or(OnUncertain::Leave),
         client_reference: fields.label("client_reference", MAX_REFERENCE)?,
+        asked: Asked::by(&caller.key),
     })
 }
 

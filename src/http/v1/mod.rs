@@ -3,6 +3,7 @@
 mod awaited;
 pub(super) mod estimate;
 pub(super) mod events;
+pub(super) mod guard;
 pub(super) mod inbound;
 pub(super) mod keys;
 pub(super) mod messages;

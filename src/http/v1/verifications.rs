@@ -11,6 +11,7 @@ use crate::domain::verification::{
     Channel, CodeAlphabet, CodeSource, Origin, RESEND_LIFE_SECONDS, Verification, VerificationState, Wording,
 };
 use crate::http::auth::Caller;
+use crate::http::guard;
 use crate::http::idempotency::{idempotency, mark};
 use crate::http::input::{Fields, Payload};
 use crate::http::problem::{Kind, Problem};
@@ -42,7 +43,8 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     let location = format!("/v1/verifications/{}", verification.id);
     let next_slot_at = slot_if_held(&cx, verification.message, accepted.value.message).await?;
     let inbound = AwaitedView::of(&cx, &accepted.value);
-    Ok(created(location, View { next_slot_at, inbound, ..View::from(accepted.value) }, accepted.replayed))
+    let answer = created(location, View { next_slot_at, inbound, ..View::from(accepted.value) }, accepted.replayed);
+    Ok(guard::tell(answer, &accepted.would_refuse))
 }
 
 /// Gives a verification to the store, and logs that.
@@ -106,7 +108,7 @@ pub(crate) async fn check(
         purpose: verdict.purpose,
         attempts_left: verdict.attempts_left,
     };
-    Ok(mark(Json(answer).into_response(), verdict.replayed))
+    Ok(guard::tell(mark(Json(answer).into_response(), verdict.replayed), &verdict.would_refuse))
 }
 
 /// Sends the code once more, or a fresh one.
@@ -118,9 +120,10 @@ pub(crate) async fn resend(
 ) -> Result<Response, Problem> {
     caller.must(Scope::Verify)?;
     let id = id(&path, VerificationId::parse)?;
-    let fields = payload.optional_fields(&["fresh"])?;
+    let fields = payload.optional_fields(&["fresh", guard::LIMITS_BY])?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
     let fresh = fields.flag("fresh")?.unwrap_or(false);
+    let asked = guard::asked(&caller, &fields)?;
     if let Err(refusal) = cx.takes_new() {
         let accepted = done_before(&cx, &caller, idempotency, refusal).await?;
         return Ok(mark(Json(View::from(accepted.value)).into_response(), accepted.replayed));
@@ -130,12 +133,13 @@ pub(crate) async fn resend(
     let now = cx.clock.now();
     let body = once_more(&cx, &known, known.expires.left(&now))?;
     let message = MessageId::new(now.wall, random::bytes(&*cx.random));
-    let resend = Resend { message, body, fresh };
+    let resend = Resend { message, body, fresh, asked };
     let accepted = cx.ask(cx.store.resend(caller.access(), id, resend, idempotency)).await?;
     if !accepted.replayed {
         tracing::info!(verification.id = %id, message.id = %accepted.value.verification.message, fresh, "Accepted a resend");
     }
-    Ok(mark(Json(View::from(accepted.value)).into_response(), accepted.replayed))
+    let answer = mark(Json(View::from(accepted.value)).into_response(), accepted.replayed);
+    Ok(guard::tell(answer, &accepted.would_refuse))
 }
 
 /// Ends a pending verification; its message, if unsent, is called off with it.
@@ -165,7 +169,7 @@ async fn done_before(
 ) -> Result<Accepted<VerificationView>, Problem> {
     match cx.unless_done(idempotency, refusal).await? {
         Made::Verification(id) | Made::Resend { verification: id, .. } => {
-            Ok(Accepted { value: cx.ask(cx.store.verification(caller.access(), id, None)).await?, replayed: true })
+            Ok(Accepted::before(cx.ask(cx.store.verification(caller.access(), id, None)).await?))
         }
         _ => Err(StoreError::IdempotencyMismatch.into()),
     }
@@ -229,6 +233,7 @@ pub(in crate::http) fn prove(cx: &Context, caller: &Caller, fields: &Fields) -> 
         deadline: expires,
         on_uncertain,
         client_reference: None,
+        asked: guard::asked(caller, fields)?,
     };
     let new = NewVerification {
         id: VerificationId::new(now.wall, random::bytes(&*cx.random)),
@@ -472,6 +477,7 @@ pub(in crate::http) const CREATE: &[&str] = &[
     "host",
     "embedded_host",
     "app",
+    guard::LIMITS_BY,
 ];
 const NO_CODE: &str = "a code has 3 to 10 letters A-Z, a-z and digits";
 const DEFAULT_LENGTH: u8 = 6;
