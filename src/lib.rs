@@ -67,7 +67,8 @@
 //!   `requests` (callers), `sending` (modems), `evidence` (reports, late results: whose they are is decided there), `inbound`
 //!   and `opt_out` (what comes in), `sim_cards` (which may take what), `pin_guard`, `lessons` (what was learned) and `events` (what somebody may want to hear of). Why sled 0.34: it was asked for, and is
 //!   safe behind these rules; another engine can stand behind the same trait.
-//! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource.
+//! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource; and beside each of those
+//!   what the API says of itself (`http/openapi/*.json`), which programs get as it is and people as a page.
 //! - [`ops`]: what the process owes the machine: clocks, random numbers, logs, panics.
 //! - [`config`]: one table of settings, read from flags, environment and file.
 //! - [`app`]: the composition root. The whole daemon is a library call: [`app::App::start`] with a [`app::World`], and another

@@ -5,10 +5,12 @@
 
 mod address;
 mod auth;
+mod docs;
 mod front;
 mod idempotency;
 mod impatient;
 mod input;
+mod openapi;
 mod ops;
 mod problem;
 mod server;
@@ -18,6 +20,7 @@ mod wait;
 
 pub use address::Connection;
 pub use auth::{new_secret, secret_sha256};
+pub use openapi::openapi;
 pub use server::serve;
 pub use simulator::{SimulatorHandle, simulator_router};
 
@@ -114,6 +117,10 @@ pub fn router(api: Api) -> Router {
         .route("/v1/events", get(events::list))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
+        .route("/openapi.json", get(openapi::show))
+        .route("/ui/docs", get(docs::page))
+        .route("/ui/docs.css", get(docs::style))
+        .route("/", get(docs::to_docs))
         .with_state(cx.clone());
     if let Some(simulator) = simulator {
         routes = routes.merge(simulator.route_layer(from_fn_with_state(cx, simulator::with_key)));
