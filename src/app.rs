@@ -127,6 +127,7 @@ impl App {
 
         let (store, committer) = open_store(&config, &storage, kind, &random, &clock)?;
         store.set_inbound_rules(config.inbound.clone());
+        store.keep_audits(config.retention.audit);
         if let Some(every) = config.canary.every {
             store.set_canaries(every, config.canary.within, config.canaries());
         }

@@ -7,12 +7,14 @@
 mod canary;
 #[doc(hidden)]
 pub mod fuzzing;
+mod retention;
 mod route;
 mod settings;
 mod sim_card;
 mod source;
 
 pub use canary::Canary;
+pub use retention::Retention;
 pub use route::Route;
 pub use sim_card::{Limits, Mode, SimCardConfig, SimLimits, balance_pattern};
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub messages: Messages,
     /// What is done with what comes in.
     pub inbound: InboundRules,
+    /// How long what is on record is kept.
+    pub retention: Retention,
     /// The real modems. Empty with `simulate`.
     pub modems: Vec<Modem>,
     /// What is known of SIM cards that no modem can tell.
@@ -196,6 +200,7 @@ impl Config {
             // 1,500 characters; past that somebody sends a document by mistake, and pays for each part.
             messages: Messages { max_parts: 10 },
             inbound: InboundRules::default(),
+            retention: Retention::default(),
             modems: Vec::new(),
             sim_cards: Vec::new(),
             sim_limits: SimLimits::defaults(simulate.is_some()),

@@ -65,7 +65,8 @@
 //! - [`store`]: the only room that knows how things lie on disk. [`store::Store`] speaks in the domain's words; behind it
 //!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Operations are in
 //!   `requests` (callers), `sending` (modems), `evidence` (reports, late results: whose they are is decided there), `inbound`
-//!   and `opt_out` (what comes in), `sim_cards` (which may take what), `pin_guard`, `lessons` (what was learned) and `events` (what somebody may want to hear of). Why sled 0.34: it was asked for, and is
+//!   and `opt_out` (what comes in), `sim_cards` (which may take what), `pin_guard`, `lessons` (what was learned) `events` (what somebody may want to hear of) and
+//!   `audit` (who did what, each line chained to the one before). Why sled 0.34: it was asked for, and is
 //!   safe behind these rules; another engine can stand behind the same trait.
 //! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource; and beside each of those
 //!   what the API says of itself (`http/openapi/*.json`), which programs get as it is and people as a page.

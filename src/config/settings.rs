@@ -290,6 +290,11 @@ const SETTINGS: &[Setting] = &[
         show: |c| quoted(c.inbound.help_reply.as_deref().unwrap_or_default()),
     },
     Setting {
+        name: "retention.audit_days",
+        set: |c, v| v.integer(1..=3650).map(|it| c.retention.audit = Duration::from_secs(it * DAY)),
+        show: |c| (c.retention.audit.as_secs() / DAY).to_string(),
+    },
+    Setting {
         name: "modem",
         set: |c, v| match v {
             Value::TableOfList => {

@@ -39,7 +39,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use v1::{estimate, events, inbound, keys, messages, modems, opt_outs, verifications};
+use v1::{audit, estimate, events, inbound, keys, messages, modems, opt_outs, verifications};
 
 /// What the API stands on.
 pub struct Api {
@@ -115,6 +115,8 @@ pub fn router(api: Api) -> Router {
         .route("/v1/opt-outs", get(opt_outs::list))
         .route("/v1/opt-outs/{number}", put(opt_outs::add).delete(opt_outs::remove))
         .route("/v1/events", get(events::list))
+        .route("/v1/audit", get(audit::list))
+        .route("/v1/audit/verify", get(audit::verify))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .route("/openapi.json", get(openapi::show))
@@ -136,6 +138,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The store on behalf of a caller: what is done through it is audited as theirs.
+    fn by(&self, caller: &auth::Caller) -> Arc<dyn Store> {
+        self.store.acting(caller.actor(Vec::new()))
+    }
+
     /// Refuses what makes new work when otpgate has begun to stop: no modem would take it up before the next start. What
     /// was accepted before may still be read, checked and called off.
     fn takes_new(&self) -> Result<(), Problem> {

@@ -130,12 +130,13 @@ fn add_problems(answers: &mut Json, problems: BTreeMap<u16, Vec<Kind>>) {
 /// What holds for all of it.
 const BASE: &str = include_str!("openapi/base.json");
 /// The resources, in the order in which they are shown.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 8] = [
     include_str!("openapi/verifications.json"),
     include_str!("openapi/messages.json"),
     include_str!("openapi/inbound.json"),
     include_str!("openapi/keys.json"),
     include_str!("openapi/modems.json"),
+    include_str!("openapi/audit.json"),
     include_str!("openapi/health.json"),
     include_str!("openapi/simulator.json"),
 ];

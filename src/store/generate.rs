@@ -1,9 +1,11 @@
 //! Domain values of every shape, for property tests. They need not make sense together.
 
+use super::audit::AuditAnchor;
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
 use super::{ApiKey, Body, KeptPdu, KeyLimits, KeySettings, OptOut, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
+use crate::domain::audit::{AuditEntry, AuditKind};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
@@ -38,6 +40,8 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         (any::<[u8; 16]>(), kept_pdu()).prop_map(|(h, p)| (Key::InboundPdu(h), Record::InboundPdu(p))),
         (any::<[u8; 16]>(), opt_out()).prop_map(|(h, o)| (Key::OptOut(h), Record::OptOut(o))),
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
+        audit_entry().prop_map(|e| (Key::Audit(e.sequence), Record::Audit(e))),
+        audit_anchor().prop_map(|a| (Key::AuditAnchor, Record::AuditAnchor(a))),
         (any::<u128>(), lesson()).prop_map(|(number, lesson)| (Key::Lesson(number), Record::Lesson(lesson))),
         tally().prop_map(|t| (Key::Recovery(t.hash()), Record::Recovery(t))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
@@ -289,6 +293,35 @@ pub(crate) fn logged_event() -> impl Strategy<Value = LoggedEvent> {
             event: NewEvent { kind, modem, sim_card, sentence, about },
         },
     )
+}
+
+/// A line of the audit log.
+fn audit_entry() -> impl Strategy<Value = AuditEntry> {
+    let who = (option::of(any::<u128>()), option::of(any::<u128>()), option::of(any::<std::net::IpAddr>()));
+    let what =
+        (select(AuditKind::ALL.as_slice()), option::of(any::<[u8; 16]>()), option::of(text(40)), option::of(text(40)));
+    (1..=u64::MAX, wall(), who, what, any::<[u8; 32]>()).prop_map(
+        |(sequence, at, (key, client, address), (kind, number, about, detail), mark)| AuditEntry {
+            sequence,
+            at,
+            kind,
+            key: key.map(KeyId),
+            client: client.map(ClientId),
+            address,
+            number,
+            about,
+            detail,
+            mark,
+        },
+    )
+}
+
+fn audit_anchor() -> impl Strategy<Value = AuditAnchor> {
+    (any::<[u8; 32]>(), any::<u64>(), any::<[u8; 32]>()).prop_map(|(key, first, before)| AuditAnchor {
+        key,
+        first,
+        before,
+    })
 }
 
 /// Any reason.

@@ -9,6 +9,7 @@ use crate::dispatch::breaker::Open;
 use crate::dispatch::canary::Verdict as CanaryVerdict;
 use crate::dispatch::quota::{Used, Window};
 use crate::dispatch::router::Routes;
+use crate::domain::audit::{AuditEntry, AuditKind};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
@@ -111,6 +112,14 @@ pub trait Store: Send + Sync + 'static {
     fn opt_in(&self, number: Msisdn) -> Answer<()>;
     /// A page of the event log, newest first.
     fn events(&self, query: EventQuery) -> Answer<Page<LoggedEvent, EventId>>;
+    /// The same store, on behalf of somebody: what is done through it is audited as theirs.
+    fn acting(&self, actor: Actor) -> Arc<dyn Store>;
+    /// Writes down what is no operation's own: a log-in that failed.
+    fn audit(&self, kind: AuditKind) -> Answer<()>;
+    /// A page of the audit log, newest first.
+    fn audits(&self, query: AuditQuery) -> Answer<Page<AuditEntry, u64>>;
+    /// Walks along the audit log's chain, from a line on and some way.
+    fn walk_audits(&self, from: u64) -> Answer<AuditWalk>;
     /// How the store is. From memory.
     fn health(&self) -> Health;
 
@@ -775,6 +784,7 @@ pub struct Claim {
     pub lease: Lease,
 }
 
+pub use audit::{Actor, AuditQuery, AuditWalk};
 pub use gate::{Gate, Lease};
 pub use inbound::KeptPdu;
 pub use opt_out::OptOut;
@@ -892,6 +902,7 @@ pub struct LeftOpen {
     pub until: Mono,
 }
 
+mod audit;
 pub mod backend;
 mod canary;
 pub mod committer;

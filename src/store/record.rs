@@ -3,6 +3,7 @@
 //! Key: a kind byte and the id, big-endian, so that keys sort as their ids do. The record is written with postcard in
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
+use super::audit::AuditAnchor;
 use super::envelope::OVERHEAD;
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
@@ -10,6 +11,7 @@ use super::pin_guard::PinGuard;
 use super::shape::{Disk, Grown};
 use super::{ApiKey, Body, RecoveryTally};
 use crate::dispatch::breaker::Open;
+use crate::domain::audit::AuditEntry;
 use crate::domain::equipment::SimCard;
 use crate::domain::event::LoggedEvent;
 use crate::domain::id::{EventId, InboundId, KeyId, MessageId, VerificationId};
@@ -54,6 +56,10 @@ pub enum Key {
     Event(EventId),
     /// What was learned about a model or a SIM card, by its number.
     Lesson(u128),
+    /// A line of the audit log, by its place.
+    Audit(u64),
+    /// What the audit log begins with.
+    AuditAnchor,
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -74,6 +80,8 @@ pub enum Record {
     PinGuard(PinGuard),
     Event(LoggedEvent),
     Lesson(Lesson),
+    Audit(AuditEntry),
+    AuditAnchor(AuditAnchor),
 }
 
 /// What is kept of a SIM card that no message's record tells.
@@ -149,6 +157,8 @@ impl Key {
             Self::PinGuard(hash) => (PIN_GUARD, hash),
             Self::Event(id) => (EVENT, id.0.to_be_bytes()),
             Self::Lesson(number) => (LESSON, number.to_be_bytes()),
+            Self::Audit(sequence) => (AUDIT, u128::from(sequence).to_be_bytes()),
+            Self::AuditAnchor => (AUDIT, [0; 16]),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -175,6 +185,9 @@ impl Key {
             PIN_GUARD => Self::PinGuard(hash),
             EVENT => Self::Event(EventId(id)),
             LESSON => Self::Lesson(id),
+            // Lines are counted from 1.
+            AUDIT if id == 0 => Self::AuditAnchor,
+            AUDIT => Self::Audit(u64::try_from(id).ok()?),
             _ => return None,
         })
     }
@@ -196,6 +209,7 @@ impl Key {
             Self::PinGuard(_) => "PIN guards",
             Self::Event(_) => "events",
             Self::Lesson(_) => "lessons",
+            Self::Audit(_) | Self::AuditAnchor => "audit lines",
         }
     }
 }
@@ -208,6 +222,7 @@ impl Record {
             (Self::Verification(v), Key::Verification(id)) => v.id == id,
             (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
             (Self::Event(e), Key::Event(id)) => e.id == id,
+            (Self::Audit(e), Key::Audit(sequence)) => e.sequence == sequence,
             (Self::Recovery(t), Key::Recovery(hash)) => t.hash() == hash,
             (Self::Inbound(m), Key::Inbound(id)) => m.id == id,
             (Self::Body(_), Key::Body(_))
@@ -217,7 +232,8 @@ impl Record {
             | (Self::Idempotency(_), Key::Idempotency(_))
             | (Self::SimCard(_), Key::SimCard(_))
             | (Self::PinGuard(_), Key::PinGuard(_))
-            | (Self::Lesson(_), Key::Lesson(_)) => true,
+            | (Self::Lesson(_), Key::Lesson(_))
+            | (Self::AuditAnchor(_), Key::AuditAnchor) => true,
             _ => false,
         }
     }
@@ -244,6 +260,8 @@ impl Record {
             | Self::OptOut(_)
             | Self::Event(_)
             | Self::Lesson(_)
+            | Self::Audit(_)
+            | Self::AuditAnchor(_)
             | Self::Recovery(_) => false,
         }
     }
@@ -265,6 +283,8 @@ impl Record {
             Self::PinGuard(g) => encode(g),
             Self::Event(e) => encode(e),
             Self::Lesson(l) => encode(l),
+            Self::Audit(e) => encode(e),
+            Self::AuditAnchor(a) => encode(a),
         }
     }
 
@@ -285,6 +305,8 @@ impl Record {
             Key::PinGuard(_) => Self::PinGuard(decode(bytes)?),
             Key::Event(_) => Self::Event(decode(bytes)?),
             Key::Lesson(_) => Self::Lesson(decode(bytes)?),
+            Key::Audit(_) => Self::Audit(decode(bytes)?),
+            Key::AuditAnchor => Self::AuditAnchor(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -343,6 +365,7 @@ const OPT_OUT: u8 = 12;
 const PIN_GUARD: u8 = 7;
 const LESSON: u8 = 8;
 const EVENT: u8 = 13;
+const AUDIT: u8 = 20;
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! Operations of the HTTP side: what is taken in, asked, checked and called off.
 
+use super::audit::NewAudit;
 use super::engine::Engine;
 use super::index::Timer;
 use super::record::{IdempotencyRecord, Key, Made, Record};
@@ -7,6 +8,7 @@ use super::{
     Accepted, Access, ApiKey, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Page,
     Resend, Scope, StoreError, Verdict, VerificationView,
 };
+use crate::domain::audit::AuditKind;
 use crate::domain::equipment::SimCard;
 use crate::domain::id::{ClientId, KeyId, MessageId, VerificationId};
 use crate::domain::message::{Message, State};
@@ -274,6 +276,7 @@ impl Engine {
         }
         self.refuse_new()?;
         self.put(Key::ApiKey(new.id), Record::ApiKey(new.clone()));
+        self.audit(NewAudit { about: Some(new.id.to_string()), ..NewAudit::of(AuditKind::KeyCreated) });
         self.publish_key(new.clone());
         self.key_ids.insert(new.id);
         self.remember(idempotency, Made::Key(new.id), now);
@@ -307,6 +310,7 @@ impl Engine {
         }
         self.refuse_writes()?;
         key.revoked = Some(now.wall);
+        self.audit(NewAudit { about: Some(id.to_string()), ..NewAudit::of(AuditKind::KeyRevoked) });
         self.put(Key::ApiKey(id), Record::ApiKey(key.clone()));
         self.publish_key(key.clone());
         Ok(key)
@@ -398,6 +402,19 @@ impl Engine {
             resend_used: false,
             version: 1,
         };
+        let kind = match (message.client, verification) {
+            (ClientId::GATEWAY, _) => AuditKind::OwnSent,
+            (_, Some(_)) => AuditKind::CodeSent,
+            (_, None) => AuditKind::TextSent,
+        };
+        let about = verification.map_or_else(|| message.id.to_string(), |id| id.to_string());
+        let (client, number) = (Some(message.client), Some(message.to.clone()));
+        for permission in self.actor.iter().flat_map(|actor| actor.lifted.clone()).collect::<Vec<_>>() {
+            let detail = Some(permission.as_str().to_owned());
+            let (number, about) = (number.clone(), Some(about.clone()));
+            self.audit(NewAudit { kind: AuditKind::LimitLifted, client, number, about, detail });
+        }
+        self.audit(NewAudit { kind, client, number, about: Some(about), detail: None });
         self.put(Key::Body(new.id), Record::Body(new.body));
         self.put_message(message.clone(), now);
         message

@@ -4,12 +4,14 @@
 //! shape, in postcard's terms: fields in this order, variants numbered in this order. A variant may be appended, and a
 //! record may grow at its end ([`Grown`]); anything else is a new version of the envelope.
 
+use super::audit::AuditAnchor;
 use super::inbound::KeptPdu;
 use super::opt_out::OptOut;
 use super::pin_guard::PinGuard;
 use super::record::{IdempotencyRecord, Made, SimCardRecord};
 use super::{ApiKey, Body, KeyLimits, KeySettings, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
+use crate::domain::audit::{AuditEntry, AuditKind};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
@@ -29,6 +31,7 @@ use crate::domain::verification::{CodeSource, Entrance, Origin, Verification, Ve
 use crate::modem::recovery::ward::Count;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A value that has a shape on disk.
@@ -183,6 +186,8 @@ through! {
     Network: String, |network| network.to_string(), |text| text.parse().ok();
     Country: String, |country| country.as_str().to_owned(), |code| Self::parse(&code).ok();
     Scope: String, |scope| scope.as_str().to_owned(), |word| Self::parse(&word);
+    IpAddr: String, |address| address.to_string(), |text| text.parse().ok();
+    AuditKind: String, |kind| kind.as_str().to_owned(), |word| Self::parse(&word);
     EventKind: String, |kind| kind.as_str().to_owned(), |word| Self::parse(&word);
     Permission: String, |permission| permission.as_str().to_owned(), |word| Self::parse(&word);
     PinHistory: Vec<TriedPinShape>, |h| h.0.shape(), |tried| Disk::from_shape(tried).map(Self);
@@ -404,6 +409,19 @@ fields!(NewEvent as NewEventShape {
     sentence: String,
     about: Option<u128>,
 });
+fields!(AuditEntry as AuditEntryShape {
+    sequence: u64,
+    at: Wall,
+    kind: AuditKind,
+    key: Option<KeyId>,
+    client: Option<ClientId>,
+    address: Option<IpAddr>,
+    number: Option<[u8; 16]>,
+    about: Option<String>,
+    detail: Option<String>,
+    mark: [u8; 32],
+});
+fields!(AuditAnchor as AuditAnchorShape { key: [u8; 32], first: u64, before: [u8; 32] });
 
 variants!(Lesson as LessonShape { Model(traits: ModelTraits), SimCard(traits: SimCardTraits) });
 fields!(ModelTraits as ModelTraitsShape {

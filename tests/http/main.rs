@@ -1,5 +1,6 @@
 //! The API in process: the router over the store in memory, on virtual time. No socket, no modem.
 
+mod audit;
 mod conformance;
 mod errors;
 mod events;

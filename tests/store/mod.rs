@@ -1,6 +1,7 @@
 //! What the suite stands on: a store that can be stopped, crashed and started again on the same disk, and modems that
 //! take its messages. Time is tokio's, paused.
 
+mod audit;
 mod clocks;
 mod damage;
 mod events;
@@ -71,6 +72,7 @@ pub(crate) struct World {
     pub(crate) clock: Arc<VirtualClock>,
     /// What is done with what comes in, from the next start on.
     pub(crate) rules: InboundRules,
+    pub(crate) keep_audits: Duration,
     /// What the last start found.
     pub(crate) opened: Opened,
     medium: Medium,
@@ -112,6 +114,7 @@ impl World {
         let mut world = Self {
             clock: Arc::new(VirtualClock::new(BEGIN)),
             rules: InboundRules::default(),
+            keep_audits: 400 * 24 * HOUR,
             opened: Opened::default(),
             medium,
             policy: Policy::default(),
@@ -138,6 +141,7 @@ impl World {
             BoxStore::open_with(self.backend(), keyring, random, StoreKind::Real, clock, self.policy.clone())
                 .expect("it opens");
         store.set_inbound_rules(self.rules.clone());
+        store.keep_audits(self.keep_audits);
         self.running = Some((Arc::new(store), ended));
         self.opened = opened;
     }

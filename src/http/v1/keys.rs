@@ -29,7 +29,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
             return Err(StoreError::AlreadyShown.into());
         }
     };
-    let accepted = cx.ask(cx.store.create_key(new, idempotency)).await?;
+    let accepted = cx.ask(cx.by(&caller).create_key(new, idempotency)).await?;
     let key = &accepted.value;
     tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Created an API key");
     let location = format!("/v1/keys/{}", key.id);
@@ -64,7 +64,7 @@ pub(crate) async fn revoke(
     Path(path): Path<String>,
 ) -> Result<Json<View>, Problem> {
     caller.must(Scope::Admin)?;
-    let key = cx.ask(cx.store.revoke_key(id(&path, KeyId::parse)?)).await?;
+    let key = cx.ask(cx.by(&caller).revoke_key(id(&path, KeyId::parse)?)).await?;
     tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Revoked an API key");
     Ok(Json(View::new(&key, None)))
 }
@@ -73,7 +73,7 @@ pub(crate) async fn revoke(
 /// an idempotency key or without: no other key is made.
 pub(crate) async fn rotate_master(State(cx): State<Cx>, caller: Caller) -> Result<Response, Problem> {
     caller.must(Scope::Admin)?;
-    let rotation = cx.ask(cx.store.rotate_master()).await?;
+    let rotation = cx.ask(cx.by(&caller).rotate_master()).await?;
     tracing::info!(by.key.id = %caller.key.id, "Rotation of the master key was asked for");
     Ok((StatusCode::ACCEPTED, Json(RotationView::from(rotation))).into_response())
 }

@@ -1,5 +1,6 @@
 //! The native API.
 
+pub(super) mod audit;
 pub(super) mod estimate;
 pub(super) mod events;
 pub(super) mod inbound;

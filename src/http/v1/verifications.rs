@@ -31,7 +31,10 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
     let (accepted, lifted) = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
-        Ok(Proved { new, lifted }) => (cx.ask(cx.store.create_verification(new, idempotency)).await?, lifted),
+        Ok(Proved { new, lifted }) => {
+            let store = cx.store.acting(caller.actor(lifted.clone()));
+            (cx.ask(store.create_verification(new, idempotency)).await?, lifted)
+        }
         Err(refusal) => (done_before(&cx, &caller, idempotency, refusal).await?, Vec::new()),
     };
     let verification = &accepted.value.verification;
@@ -108,7 +111,7 @@ pub(crate) async fn resend(
     let brand = known.brand.as_deref().and_then(|b| Brand::parse(b).ok());
     let message = MessageId::new(now.wall, random::bytes(&*cx.random));
     let resend = Resend { message, body: text(brand.as_ref(), known.expires.left(&now)), fresh };
-    let accepted = cx.ask(cx.store.resend(caller.access(), id, resend, idempotency)).await?;
+    let accepted = cx.ask(cx.by(&caller).resend(caller.access(), id, resend, idempotency)).await?;
     if !accepted.replayed {
         tracing::info!(verification.id = %id, message.id = %accepted.value.verification.message, fresh, "Accepted a resend");
     }
