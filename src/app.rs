@@ -148,6 +148,7 @@ impl App {
         let country = config.country.map(|country| country.as_str().to_owned());
         store.set_inbound_rules(InboundRules { country, ..config.inbound.clone() });
         store.set_guard_rules(GuardRules { home: config.country, ..config.guard.clone() });
+        store.keep_audits(config.retention.audit);
         if let Some(every) = config.canary.every {
             store.set_canaries(every, config.canary.within, config.canaries());
         }

@@ -8,6 +8,7 @@ mod canary;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guard;
+mod retention;
 mod route;
 mod settings;
 mod sim_card;
@@ -16,6 +17,7 @@ mod texts;
 
 pub use crate::domain::mode::Mode;
 pub use canary::Canary;
+pub use retention::Retention;
 pub use route::Route;
 pub use sim_card::{Limits, SimCardConfig, SimLimits, balance_pattern};
 
@@ -67,6 +69,8 @@ pub struct Config {
     pub templates: Book,
     /// Where webhooks may lead.
     pub webhook: Webhooks,
+    /// How long what is on record is kept.
+    pub retention: Retention,
     /// The real modems. Empty with `simulate`.
     pub modems: Vec<Modem>,
     /// What is known of SIM cards that no modem can tell.
@@ -240,6 +244,7 @@ impl Config {
             inbound: InboundRules::default(),
             templates: Book::default(),
             webhook: Webhooks::default(),
+            retention: Retention::default(),
             modems: Vec::new(),
             sim_cards: Vec::new(),
             sim_limits: SimLimits::defaults(simulate.is_some()),

@@ -69,11 +69,13 @@
 //! - [`store`]: the only room that knows how things lie on disk. [`store::Store`] speaks in the domain's words; behind it
 //!   one committer task owns all writing: what has queued up becomes one batch, one sync, one mark. Operations are in
 //!   `requests` (callers), `sending` (modems), `evidence` (reports, late results: whose they are is decided there), `inbound`
-//!   and `opt_out` (what comes in), `guard` (what is counted of numbers, keys and prefixes, in the commit that it let through), `sim_cards` (which may take what), `slots` (when), `pin_guard`, `lessons` (what was learned) and `events` (what somebody may want to hear of). Why sled 0.34: it was asked for, and is
+//!   and `opt_out` (what comes in), `guard` (what is counted of numbers, keys and prefixes, in the commit that it let through), `sim_cards` (which may take what), `slots` (when), `pin_guard`, `lessons` (what was learned), `events` (what somebody may want to hear of) and
+//!   `audit` (who did what, each line chained to the one before). Why sled 0.34: it was asked for, and is
 //!   safe behind these rules; another engine can stand behind the same trait.
 //! - [`webhook`]: what others are told without asking. An outbox in the store, written with the change itself, so that nothing that
 //!   happened goes untold; what is told, where it may go, in what order and how often, are pure; `delivery` and `client` act.
-//! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource.
+//! - [`http`]: routes in one list, keys and scopes, errors as RFC 9457 problems, one file per resource; and beside each of those
+//!   what the API says of itself (`http/openapi/*.json`), which programs get as it is and people as a page.
 //! - [`ops`]: what the process owes the machine: clocks, random numbers, logs, panics.
 //! - [`config`]: one table of settings, read from flags, environment and file.
 //! - [`app`]: the composition root. The whole daemon is a library call: [`app::App::start`] with a [`app::World`], and another

@@ -6,6 +6,7 @@
 //! The process ends with 0 when all went well, 1 when it did not (or `check` says no), 2 when it was called or set up
 //! wrongly: the same call will not do better, so that no supervisor is to try.
 
+mod audit;
 mod check;
 mod client;
 mod completions;
@@ -46,6 +47,7 @@ enum Command {
     Modems(modems::Args),
     Inbox(inbox::Args),
     Keys(keys::Args),
+    Audit(audit::Args),
     Config(config::Args),
     Decode(decode::Args),
     Store(store::Args),
@@ -95,6 +97,7 @@ pub fn run() -> ExitCode {
         Command::Modems(args) => modems::run(&args),
         Command::Inbox(args) => inbox::run(&args),
         Command::Keys(args) => keys::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Config(args) => config::run(args),
         Command::Decode(args) => decode::run(&args),
         Command::Store(args) => store::run(&args),

@@ -435,6 +435,11 @@ const SETTINGS: &[Setting] = &[
         show: |c| c.webhook.ca_file.as_ref().map_or_else(|| "not set".to_owned(), |path| quoted(path.display())),
     },
     Setting {
+        name: "retention.audit_days",
+        set: |c, v| v.integer(1..=3650).map(|it| c.retention.audit = Duration::from_secs(it * DAY)),
+        show: |c| (c.retention.audit.as_secs() / DAY).to_string(),
+    },
+    Setting {
         name: "modem",
         set: |c, v| match v {
             Value::TableOfList => {

@@ -1,6 +1,7 @@
 //! The vocabulary: ids, numbers, time, messages, verifications. Pure, and known to every other room.
 
 pub mod amount;
+pub mod audit;
 pub mod country;
 pub mod equipment;
 pub mod event;

@@ -3,10 +3,11 @@
 use super::address;
 use super::problem::{Kind, Problem};
 use super::{Context, Cx};
+use crate::domain::audit::AuditKind;
 use crate::domain::secret::Secret;
 use crate::domain::time::Mono;
 use crate::ops::random::{self, Random};
-use crate::store::{Access, ApiKey, Permission, Scope};
+use crate::store::{Access, Actor, ApiKey, Permission, Scope};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -61,6 +62,11 @@ impl Caller {
         Access { client: self.key.client, admin: self.is_admin() }
     }
 
+    /// Who is behind what is done, and which limits a permission lifted for that.
+    pub(crate) fn actor(&self, lifted: Vec<Permission>) -> Actor {
+        Actor { key: Some(self.key.id), client: Some(self.key.client), address: self.address, lifted }
+    }
+
     fn is_admin(&self) -> bool {
         self.key.scopes.contains(&Scope::Admin)
     }
@@ -98,7 +104,14 @@ pub(crate) fn authenticate(
     // knocks with a key of yesterday must not lock out the one who sends codes.
     let known = cx.store.authenticate(&secret_sha256(secret));
     let Some(key) = known.filter(|key| key.scopes.iter().any(|scope| of_dialect(*scope))) else {
-        let Some(left) = cx.logins.fail(address, cx.clock.now().mono) else {
+        let now = cx.clock.now().mono;
+        let locked = cx.logins.fail(address, now);
+        if let Some(kind) = cx.logins.worth_a_line(address, now) {
+            let actor = Actor { key: None, client: None, address, lifted: Vec::new() };
+            // Nobody waits: who has no key is not to learn how busy the disk is.
+            drop(cx.store.acting(actor).audit(kind, None));
+        }
+        let Some(left) = locked else {
             tracing::warn!(client.address = %address, "A request with an unknown, revoked or expired API key");
             return Err(NoEntry::Unknown);
         };
@@ -149,7 +162,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
 
 /// Failed log-ins by address.
 #[derive(Default)]
-pub(crate) struct Logins(Mutex<BTreeMap<IpAddr, Window>>);
+pub(crate) struct Logins(Mutex<BTreeMap<IpAddr, Window>>, Mutex<Option<Window>>);
 
 /// A minute of failures, from the first one on.
 #[derive(Clone, Copy)]
@@ -173,6 +186,21 @@ impl Logins {
         window.failures = window.failures.saturating_add(1);
         (window.failures > MAX_FAILURES).then(|| WINDOW.saturating_sub(now - window.began))
     }
+
+    /// What the audit log is to tell of the failure that was just counted: of a minute and address the first, and the one
+    /// that locks it; of all addresses together so many that no flood of them fills the disk.
+    fn worth_a_line(&self, address: IpAddr, now: Mono) -> Option<AuditKind> {
+        let windows = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let kind = match windows.get(&address::subscriber(address))?.failures {
+            1 => AuditKind::LogInFailed,
+            n if n == MAX_FAILURES + 1 => AuditKind::LogInLocked,
+            _ => return None,
+        };
+        let mut lines = self.1.lock().unwrap_or_else(|e| e.into_inner());
+        let minute = lines.take_if(|minute| now - minute.began < WINDOW).unwrap_or(Window { began: now, failures: 0 });
+        let minute = lines.insert(Window { failures: minute.failures + 1, ..minute });
+        (minute.failures <= MAX_LINES).then_some(kind)
+    }
 }
 
 const PREFIX: &str = "otpg_";
@@ -180,6 +208,8 @@ const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 const WINDOW: Duration = Duration::from_secs(60);
 const MAX_FAILURES: u32 = 10;
 const MAX_ADDRESSES: usize = 1024;
+/// Lines that failed log-ins get in the audit log in a minute.
+const MAX_LINES: u32 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -223,6 +253,26 @@ mod tests {
                 Err(problem) => assert!(format!("{problem:?}").contains(expected), "{name}: {problem:?}"),
             }
         }
+    }
+
+    #[test]
+    fn no_flood_of_failures_fills_the_audit_log() {
+        let logins = Logins::default();
+        let mut lines = 0;
+        for n in 0..200u8 {
+            let address = IpAddr::from([192, 0, 2, n]);
+            logins.fail(address, at(0));
+            lines += u32::from(logins.worth_a_line(address, at(0)).is_some());
+        }
+        assert_eq!(lines, MAX_LINES);
+        let here = IpAddr::from([198, 51, 100, 1]);
+        let kinds: Vec<_> = (0..15)
+            .map(|_| logins.fail(here, at(60)).is_some())
+            .zip(std::iter::repeat_with(|| logins.worth_a_line(here, at(60))))
+            .collect();
+        assert_eq!(kinds[0], (false, Some(AuditKind::LogInFailed)));
+        assert_eq!(kinds[10], (true, Some(AuditKind::LogInLocked)));
+        assert_eq!(kinds.iter().filter(|(_, line)| line.is_some()).count(), 2);
     }
 
     #[test]

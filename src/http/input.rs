@@ -279,7 +279,8 @@ impl Fields {
     pub(crate) fn integer(&self, name: &'static str, bounds: RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
         let Some(value) = self.value(name) else { return Ok(None) };
         let number = match self.origin {
-            Origin::Body => value.as_u64(),
+            // 30.0 is a whole number, too (JSON Schema, "integer").
+            Origin::Body => value.as_u64().or_else(|| value.as_f64().filter(|n| n.fract() == 0.0).and_then(whole)),
             Origin::Query => value.as_str().and_then(|text| text.parse().ok()),
         };
         let wrong = || {
@@ -328,6 +329,11 @@ fn unknown(name: &str, known: &[&'static str]) -> Problem {
         None => format!("`{name}` is not known; those that are: {}.", known.join(", ")),
     };
     Problem::field(Kind::UnknownField, name.to_owned(), detail)
+}
+
+/// A number without a fraction, as far as those are exact.
+fn whole(number: f64) -> Option<u64> {
+    (0.0..=9_007_199_254_740_992.0).contains(&number).then_some(number as u64)
 }
 
 fn one_of<'a>(words: impl Iterator<Item = &'a str>) -> String {
@@ -389,6 +395,7 @@ mod tests {
             ("a wrong type", r#"{"to":14155550100}"#, r#"InvalidValue Some("to")"#),
             ("a bad number", r#"{"to":"555"}"#, r#"InvalidValue Some("to")"#),
             ("below the bounds", r#"{"ttl_seconds":29}"#, r#"InvalidValue Some("ttl_seconds")"#),
+            ("a whole number with a point", r#"{"ttl_seconds":3.0e1}"#, "taken"),
             ("a fraction", r#"{"ttl_seconds":30.5}"#, r#"InvalidValue Some("ttl_seconds")"#),
             ("digits as a string", r#"{"ttl_seconds":"30"}"#, r#"InvalidValue Some("ttl_seconds")"#),
             ("no such word", r#"{"priority":"urgent"}"#, r#"InvalidValue Some("priority")"#),

@@ -6,12 +6,14 @@
 mod address;
 mod auth;
 mod dialect;
+mod docs;
 mod front;
 mod guard;
 mod idempotency;
 mod impatient;
 mod input;
 mod myotp;
+mod openapi;
 mod ops;
 mod problem;
 mod server;
@@ -21,6 +23,7 @@ mod wait;
 
 pub use address::Connection;
 pub use auth::{new_secret, secret_sha256};
+pub use openapi::openapi;
 pub use server::serve;
 pub use simulator::{SimulatorHandle, simulator_router};
 
@@ -48,8 +51,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use v1::{
-    estimate, events, guard as guard_routes, inbound, keys, messages, modems, opt_outs, templates, verifications,
-    webhooks,
+    audit, estimate, events, guard as guard_routes, inbound, keys, messages, modems, opt_outs, templates,
+    verifications, webhooks,
 };
 
 /// What the API stands on.
@@ -171,8 +174,14 @@ pub fn router(api: Api) -> Router {
         .route("/v1/webhooks/{id}/replay", post(webhooks::replay))
         .route("/v1/webhooks/{id}/deliveries", get(webhooks::deliveries))
         .route("/v1/webhooks/{id}/deliveries/{delivery}/replay", post(webhooks::replay_one))
+        .route("/v1/audit", get(audit::list))
+        .route("/v1/audit/verify", get(audit::verify))
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
+        .route("/openapi.json", get(openapi::show))
+        .route("/ui/docs", get(docs::page))
+        .route("/ui/docs.css", get(docs::style))
+        .route("/", get(docs::to_docs))
         .with_state(cx.clone());
     if let Some(simulator) = simulator {
         routes = routes.merge(simulator.route_layer(from_fn_with_state(cx, simulator::with_key)));
@@ -188,6 +197,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// The store on behalf of a caller: what is done through it is audited as theirs.
+    fn by(&self, caller: &auth::Caller) -> Arc<dyn Store> {
+        self.store.acting(caller.actor(Vec::new()))
+    }
+
     /// Refuses what makes new work when otpgate has begun to stop: no modem would take it up before the next start. What
     /// was accepted before may still be read, checked and called off.
     fn takes_new(&self) -> Result<(), Problem> {

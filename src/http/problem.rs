@@ -296,9 +296,62 @@ impl IntoResponse for Problem {
 }
 
 impl Kind {
+    /// All that have a row. New ones are written in here, too.
+    pub(super) const ALL: [Kind; 39] = [
+        Self::BadRequest,
+        Self::BadJson,
+        Self::TwoCredentials,
+        Self::Unauthorized,
+        Self::ScopeMissing,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::OnAir,
+        Self::AlreadyFinal,
+        Self::AlreadyApproved,
+        Self::TooLate,
+        Self::CodeSupplied,
+        Self::TooManySends,
+        Self::OutOfStep,
+        Self::IdempotencyMismatch,
+        Self::AlreadyShown,
+        Self::MasterKey,
+        Self::LastAdminKey,
+        Self::BodyTooLarge,
+        Self::HeadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::UnknownHost,
+        Self::MissingField,
+        Self::UnknownField,
+        Self::InvalidValue,
+        Self::CodeTooShort,
+        Self::TtlTooLong,
+        Self::NumberUnassigned,
+        Self::OptedOut,
+        Self::TooManyLogins,
+        Self::TooManyWaits,
+        Self::Internal,
+        Self::Damaged,
+        Self::NotReady,
+        Self::Busy,
+        Self::Stopping,
+        Self::Quarantined,
+        Self::DiskFull,
+    ];
+
+    /// The word for programs.
+    pub(super) fn code(self) -> &'static str {
+        self.row().0
+    }
+
     /// The status of the answer.
     pub(crate) fn status(self) -> StatusCode {
         self.row().1
+    }
+
+    /// The title that all problems of this kind share.
+    pub(super) fn title(self) -> &'static str {
+        self.row().2
     }
 
     /// The word for programs, the status, and the title that all problems of this kind share.

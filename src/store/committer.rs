@@ -3,18 +3,20 @@
 //! What has queued up while the last commit ran is the next batch; it never waits for more. The modems' lane is taken
 //! first. A commit that fails ends the committer: everything after it is answered with `Closed`, and the process ends.
 
+use super::audit::NewAudit;
 use super::backend::Backend;
 use super::engine::{Claimer, Done, Engine, KeyTable, Loaded, Operation, Reply};
 use super::keyring::Keyring;
 use super::masters::Masters;
 use super::vault::{OpenError, Opened, StoreKind, Vault, VaultError};
 use super::{
-    Accepted, Access, Answer, ApiKey, Check, Claim, DeliveryQuery, EventQuery, Grant, GuardView, Health, Idempotency,
-    InboundQuery, InboundView, Journaled, KeyChange, LateResult, LeftOpen, Listed, ListedQuery, Made, Matched,
-    MessageQuery, NewInbound, NewMessage, NewVerification, NextKey, OptOut, OptOutQuery, Outcome, Page, Parcel,
-    PinEntry, Policy, Readiness, RecoveryTally, Replayed, Report, ReportPage, ReportQuery, Resend, Rotation,
-    SimCardView, Store, StoreError, Verdict, VerificationView, Wait, WebhookView,
+    Accepted, Access, Actor, Answer, ApiKey, AuditQuery, AuditWalk, Check, Claim, DeliveryQuery, EventQuery, Grant,
+    GuardView, Health, Idempotency, InboundQuery, InboundView, Journaled, KeyChange, LateResult, LeftOpen, Listed,
+    ListedQuery, Made, Matched, MessageQuery, NewInbound, NewMessage, NewVerification, NextKey, OptOut, OptOutQuery,
+    Outcome, Page, Parcel, PinEntry, Policy, Readiness, RecoveryTally, Replayed, Report, ReportPage, ReportQuery,
+    Resend, Rotation, SimCardView, Store, StoreError, Verdict, VerificationView, Wait, WebhookView,
 };
+use crate::domain::audit::{AuditEntry, AuditKind};
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{LoggedEvent, NewEvent};
 use crate::domain::guard::{GuardRules, List, Pattern};
@@ -47,6 +49,8 @@ pub struct BoxStore {
     health: Arc<Mutex<Health>>,
     waiting: Waiting,
     clock: Arc<dyn Clock>,
+    /// Who is behind what is asked through this handle.
+    actor: Option<Arc<Actor>>,
 }
 
 /// Why the store could not be started.
@@ -123,6 +127,7 @@ impl BoxStore {
             health: engine.health.clone(),
             waiting: Waiting::default(),
             clock: clock.clone(),
+            actor: None,
         };
         let committer = Committer {
             requests: requests_in,
@@ -153,6 +158,14 @@ impl BoxStore {
         }));
     }
 
+    /// How long lines of the audit log are kept, from the next operation on.
+    pub fn keep_audits(&self, keep: Duration) {
+        drop(self.command(move |engine, _| {
+            engine.keep_audits(keep);
+            Ok(())
+        }));
+    }
+
     /// From now on each of these SIM cards sends to its own number this often, and what takes longer to come back is an alarm.
     pub fn set_canaries(&self, every: Duration, within: Duration, cards: Vec<(SimCard, Msisdn)>) {
         drop(self.command(move |engine, now| {
@@ -166,7 +179,13 @@ impl BoxStore {
         &self,
         work: impl FnOnce(&mut Engine, &Now) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<T> {
-        let (operation, answer) = operation(work);
+        let actor = self.actor.clone();
+        let (operation, answer) = operation(move |engine, now| {
+            engine.actor = actor.map(|actor| Actor::clone(&actor));
+            let result = work(engine, now);
+            engine.actor = None;
+            result
+        });
         match self.requests.try_send(operation) {
             Ok(()) => answer,
             Err(mpsc::error::TrySendError::Full(_)) => refused(StoreError::Busy),
@@ -349,8 +368,12 @@ impl Store for BoxStore {
 
     fn rotate_master(&self) -> Answer<Rotation> {
         let (answer, rotated) = oneshot::channel();
+        let actor = self.actor.clone();
         let operation: Operation = Box::new(move |engine, _| {
+            engine.actor = actor.map(|actor| Actor::clone(&actor));
             engine.want_rotation(answer);
+            engine.audit(NewAudit::of(AuditKind::MasterRotated));
+            engine.actor = None;
             Box::new(|| {})
         });
         match self.requests.try_send(operation) {
@@ -559,6 +582,22 @@ impl Store for BoxStore {
 
     fn told(&self, id: DeliveryId, outcome: Told) -> Answer<()> {
         self.command(move |engine, now| engine.told(id, &outcome, now))
+    }
+
+    fn acting(&self, actor: Actor) -> Arc<dyn Store> {
+        Arc::new(Self { actor: Some(Arc::new(actor)), ..self.clone() })
+    }
+
+    fn audit(&self, kind: AuditKind, about: Option<String>) -> Answer<()> {
+        self.request(move |engine, _| engine.audited(kind, about))
+    }
+
+    fn audits(&self, query: AuditQuery) -> Answer<Page<AuditEntry, u64>> {
+        self.request(move |engine, _| Ok(engine.audit_page(&query)))
+    }
+
+    fn walk_audits(&self, from: u64) -> Answer<AuditWalk> {
+        self.request(move |engine, _| Ok(engine.walk_audits(from)))
     }
 
     fn learn(&self, lesson: Lesson) -> Answer<()> {

@@ -3,6 +3,7 @@
 //! A batch of operations runs in order, each seeing those before it; what they changed is committed together, and only
 //! then are they answered. An operation that fails has changed nothing.
 
+use super::audit::{Actor, AuditLog, NewAudit};
 use super::backend::Backend;
 use super::canary::Canaries;
 use super::events::EventLog;
@@ -72,6 +73,9 @@ pub(super) struct Engine {
     /// Where the record of a card's PINs lies. Not to be worked out anew: the master key may have changed since.
     pub(super) pin_guards: BTreeMap<PinHolder, [u8; 16]>,
     pub(super) events: EventLog,
+    pub(super) audit: AuditLog,
+    /// Who is behind the operation that runs.
+    pub(super) actor: Option<Actor>,
     pub(super) lessons: Lessons,
     pub(super) outbox: Outbox,
     pub(super) keys: Arc<RwLock<KeyTable>>,
@@ -125,6 +129,7 @@ pub(super) struct Loaded {
     under_way: Vec<MessageId>,
     left_open: Vec<LeftOpen>,
     events: EventLog,
+    audit: AuditLog,
     lessons: Lessons,
     outbox: Outbox,
     tallies: BTreeMap<[u8; 16], RecoveryTally>,
@@ -147,6 +152,7 @@ impl Loaded {
             under_way: Vec::new(),
             left_open: Vec::new(),
             events: EventLog::default(),
+            audit: AuditLog::default(),
             lessons: Lessons::default(),
             outbox: Outbox::default(),
             tallies: BTreeMap::new(),
@@ -225,6 +231,8 @@ impl Loaded {
                 }
             }
             Record::Event(event) => self.events.take(&event),
+            Record::Audit(entry) => self.audit.take(&entry),
+            Record::AuditAnchor(anchor) => self.audit.take_anchor(anchor),
             Record::Lesson(lesson) => {
                 if let Key::Lesson(number) = key {
                     self.lessons.take(number, lesson);
@@ -246,6 +254,8 @@ impl Loaded {
 struct Changes {
     batch: BTreeMap<Key, Option<Record>>,
     operation: BTreeMap<Key, Option<Record>>,
+    audits: Vec<(NewAudit, Option<Actor>)>,
+    audits_of_operation: Vec<(NewAudit, Option<Actor>)>,
     touched: BTreeSet<u128>,
 }
 
@@ -288,6 +298,8 @@ impl Engine {
             canaries: Canaries::default(),
             pin_guards: loaded.pin_guards,
             events: loaded.events,
+            audit: loaded.audit,
+            actor: None,
             lessons: loaded.lessons,
             outbox: loaded.outbox,
             keys: Arc::default(),
@@ -356,6 +368,9 @@ impl Engine {
         }
         for operation in operations {
             replies.push(operation(self, now));
+            // At once: the next operation may ask for the log.
+            let lines = std::mem::take(&mut self.changes.audits_of_operation);
+            self.write_audits(lines, now);
             self.changes.keep();
         }
         self.forget_some(now);
@@ -491,9 +506,17 @@ impl Engine {
         self.changes.operation.insert(key, None);
     }
 
+    /// Notes in the audit log what this operation does, if it is done.
+    pub(super) fn audit(&mut self, new: NewAudit) {
+        if !self.is_quarantined() {
+            self.changes.audits_of_operation.push((new, self.actor.clone()));
+        }
+    }
+
     /// Takes back what a failed operation has changed. It must not have touched the index.
     pub(super) fn undo(&mut self) {
         self.changes.operation.clear();
+        self.changes.audits_of_operation.clear();
     }
 
     /// Writes a message, keeps the index with it, and erases a text that can't be needed any more.
@@ -620,6 +643,9 @@ impl Engine {
     }
 
     fn commit(&mut self, now: &Now) -> Result<BTreeSet<u128>, VaultError> {
+        let lines = std::mem::take(&mut self.changes.audits);
+        self.write_audits(lines, now);
+        self.changes.keep();
         let changes: Vec<_> = std::mem::take(&mut self.changes.batch).into_iter().collect();
         if !changes.is_empty() || self.vault.is_resealing() {
             // While a clock that was set back is held, the mark keeps the later time: another start must hold it, too.
@@ -658,6 +684,7 @@ impl Engine {
             self.prune_inbound(now);
             self.tidy_outbox(now);
             self.sweep_ledgers(now);
+            self.prune_audits(now);
             self.changes.keep();
         }
     }
@@ -714,6 +741,7 @@ impl Changes {
     /// The operation is done: what it changed is the batch's.
     fn keep(&mut self) {
         self.batch.append(&mut self.operation);
+        self.audits.append(&mut self.audits_of_operation);
     }
 }
 

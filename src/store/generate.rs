@@ -1,5 +1,6 @@
 //! Domain values of every shape, for property tests. They need not make sense together.
 
+use super::audit::AuditAnchor;
 use super::deliveries::DeliveryRecord;
 use super::guard::{GuardOrder, KeptLedger, KeptMark, Listed};
 use super::pin_guard::PinGuard;
@@ -7,6 +8,7 @@ use super::record::{IdempotencyRecord, Key, Made, Record, SimCardRecord};
 use super::{ApiKey, Body, KeptPdu, KeyLimits, KeySettings, OptOut, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
 use crate::dispatch::delivery::{Deliveries, Filtered, Prefix, Ratio};
+use crate::domain::audit::{AuditEntry, AuditKind};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, MAX_SENTENCE, NewEvent};
@@ -50,6 +52,8 @@ pub(crate) fn record() -> impl Strategy<Value = (Key, Record)> {
         logged_event().prop_map(|e| (Key::Event(e.id), Record::Event(e))),
         webhook().prop_map(|w| (Key::Webhook(w.id), Record::Webhook(w))),
         delivery().prop_map(|d| (Key::News(d.id), Record::News(d))),
+        audit_entry().prop_map(|e| (Key::Audit(e.sequence), Record::Audit(e))),
+        audit_anchor().prop_map(|a| (Key::AuditAnchor, Record::AuditAnchor(a))),
         (any::<u128>(), lesson()).prop_map(|(number, lesson)| (Key::Lesson(number), Record::Lesson(lesson))),
         tally().prop_map(|t| (Key::Recovery(t.hash()), Record::Recovery(t))),
         (any::<[u8; 16]>(), idempotency()).prop_map(|(h, i)| (Key::Idempotency(h), Record::Idempotency(i))),
@@ -382,6 +386,27 @@ pub(crate) fn delivery() -> impl Strategy<Value = Delivery> {
     )
 }
 
+/// A line of the audit log.
+fn audit_entry() -> impl Strategy<Value = AuditEntry> {
+    let who = (option::of(any::<u128>()), option::of(any::<u128>()), option::of(any::<std::net::IpAddr>()));
+    let what =
+        (select(AuditKind::ALL.as_slice()), option::of(any::<[u8; 16]>()), option::of(text(40)), option::of(text(40)));
+    (1..=u64::MAX, wall(), who, what, any::<[u8; 32]>()).prop_map(
+        |(sequence, at, (key, client, address), (kind, number, about, detail), mark)| AuditEntry {
+            sequence,
+            at,
+            kind,
+            key: key.map(KeyId),
+            client: client.map(ClientId),
+            address,
+            number,
+            about,
+            detail,
+            mark,
+        },
+    )
+}
+
 /// What the guard has counted.
 fn ledger() -> impl Strategy<Value = KeptLedger> {
     let kinds = vec![Kind::Sends, Kind::Failures, Kind::FailuresEverywhere, Kind::ApiKey, Kind::Approved, Kind::Checks];
@@ -400,6 +425,14 @@ fn guard_order() -> impl Strategy<Value = GuardOrder> {
     let listed = (any::<u128>(), list, pattern, wall())
         .prop_map(|(id, list, pattern, since)| GuardOrder::Listed(Listed { id: ListedId(id), list, pattern, since }));
     prop_oneof![listed, wall().prop_map(|since| GuardOrder::Stopped { since })]
+}
+
+fn audit_anchor() -> impl Strategy<Value = AuditAnchor> {
+    (any::<[u8; 32]>(), any::<u64>(), any::<[u8; 32]>()).prop_map(|(key, first, before)| AuditAnchor {
+        key,
+        first,
+        before,
+    })
 }
 
 /// Any reason.

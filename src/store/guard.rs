@@ -10,8 +10,10 @@ pub use lists::{GuardOrder, Listed, ListedQuery};
 pub(super) use ledgers::Ledgers;
 pub(super) use lists::Orders;
 
+use super::audit::NewAudit;
 use super::engine::Engine;
 use super::{ApiKey, Scope, StoreError};
+use crate::domain::audit::AuditKind;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::guard::{GuardRules, List, Refusal, Rule, SendLimits};
 use crate::domain::id::{ClientId, KeyId, MessageId};
@@ -339,6 +341,7 @@ impl Engine {
             self.forget_ledger(&subject);
         }
         self.forget_ledgers_of_number(digits);
+        self.audit(NewAudit { number: Some(number.clone()), ..NewAudit::of(AuditKind::NumberUnlocked) });
         Ok(())
     }
 

@@ -1,8 +1,10 @@
 //! Operations on API keys. What is kept of a secret is its hash.
 
+use super::audit::NewAudit;
 use super::engine::Engine;
 use super::record::{Key, Made, Record};
 use super::{Accepted, ApiKey, Idempotency, KeyChange, NextKey, Scope, StoreError};
+use crate::domain::audit::AuditKind;
 use crate::domain::id::KeyId;
 use crate::domain::time::Now;
 
@@ -18,6 +20,7 @@ impl Engine {
             return Err(StoreError::AlreadyShown);
         }
         self.refuse_new()?;
+        self.audit(NewAudit { about: Some(new.id.to_string()), ..NewAudit::of(AuditKind::KeyCreated) });
         self.put_key(new.clone());
         self.remember(idempotency, Made::Key(new.id), now);
         Ok(Accepted::now(new))
@@ -50,6 +53,7 @@ impl Engine {
         }
         self.refuse_writes()?;
         key.revoked = Some(now.wall);
+        self.audit(NewAudit { about: Some(id.to_string()), ..NewAudit::of(AuditKind::KeyRevoked) });
         self.put_key(key.clone());
         Ok(key)
     }
@@ -58,6 +62,7 @@ impl Engine {
         let mut key = self.living_key(id, now)?;
         self.refuse_writes()?;
         change.apply(&mut key);
+        self.audit(NewAudit { about: Some(id.to_string()), ..NewAudit::of(AuditKind::KeyChanged) });
         self.put_key(key.clone());
         Ok(key)
     }
@@ -78,6 +83,8 @@ impl Engine {
         let new = ApiKey { id: next.id, secret_sha256: next.secret_sha256, created: now.wall, ..older.clone() };
         let ends = now.wall + next.overlap;
         older.expires = Some(older.expires.map_or(ends, |expires| expires.min(ends)));
+        let detail = Some(format!("of {id}"));
+        self.audit(NewAudit { about: Some(new.id.to_string()), detail, ..NewAudit::of(AuditKind::KeyRotated) });
         self.put_key(older);
         self.put_key(new.clone());
         self.remember(idempotency, Made::Key(new.id), now);

@@ -10,6 +10,7 @@ use crate::dispatch::canary::Verdict as CanaryVerdict;
 use crate::dispatch::delivery::Deliveries;
 use crate::dispatch::quota::{Used, Window};
 use crate::dispatch::router::Routes;
+use crate::domain::audit::{AuditEntry, AuditKind};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
@@ -177,6 +178,14 @@ pub trait Store: Send + Sync + 'static {
     ) -> Answer<Accepted<Delivery>>;
     /// Tries dead deliveries of a webhook anew, oldest first, as many as one commit should bear.
     fn replay_dead(&self, who: Access, id: WebhookId, since: Option<Wall>, until: Option<Wall>) -> Answer<Replayed>;
+    /// The same store, on behalf of somebody: what is done through it is audited as theirs.
+    fn acting(&self, actor: Actor) -> Arc<dyn Store>;
+    /// Writes down what is no operation's own: a log-in that failed, a word to a modem.
+    fn audit(&self, kind: AuditKind, about: Option<String>) -> Answer<()>;
+    /// A page of the audit log, newest first.
+    fn audits(&self, query: AuditQuery) -> Answer<Page<AuditEntry, u64>>;
+    /// Walks along the audit log's chain, from a line on and some way.
+    fn walk_audits(&self, from: u64) -> Answer<AuditWalk>;
     /// How the store is. From memory.
     fn health(&self) -> Health;
 
@@ -1058,6 +1067,7 @@ pub struct Claim {
     pub lease: Lease,
 }
 
+pub use audit::{Actor, AuditQuery, AuditWalk};
 pub use gate::{Gate, Lease};
 pub use guard::{Asked, CallerKey, Counted, GuardOrder, GuardView, KeptLedger, KeptMark, Listed, ListedQuery};
 pub use inbound::KeptPdu;
@@ -1176,6 +1186,7 @@ pub struct LeftOpen {
     pub until: Mono,
 }
 
+mod audit;
 mod awaited;
 pub mod backend;
 mod canary;

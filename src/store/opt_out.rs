@@ -1,8 +1,10 @@
 //! Who does not want to be written to. A number is on the list until its owner, or an admin, takes it off.
 
+use super::audit::NewAudit;
 use super::engine::Engine;
 use super::record::{Key, Record};
 use super::{Asked, Body, NewMessage, OptOutQuery, Page, StoreError};
+use crate::domain::audit::AuditKind;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::id::{ClientId, InboundId, MessageId, OptOutId};
 use crate::domain::inbound::{Inbound, Keyword, OptOutCovers};
@@ -97,6 +99,7 @@ impl Engine {
     pub(super) fn opt_out(&mut self, number: &Msisdn, now: &Now) -> Result<OptOut, StoreError> {
         self.refuse_writes()?;
         if self.add_opt_out(number, None, now) {
+            self.audit(NewAudit { number: Some(number.clone()), ..NewAudit::of(AuditKind::OptOutAdded) });
             self.note_by_admin(
                 EventKind::OptOutAdded,
                 format!("{number} was put on the opt-out list by an admin"),
@@ -112,6 +115,7 @@ impl Engine {
         if !self.remove_opt_out(number) {
             return Err(StoreError::NotFound);
         }
+        self.audit(NewAudit { number: Some(number.clone()), ..NewAudit::of(AuditKind::OptOutRemoved) });
         self.note_by_admin(
             EventKind::OptOutRemoved,
             format!("{number} was taken off the opt-out list by an admin"),

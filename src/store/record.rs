@@ -3,6 +3,7 @@
 //! Key: a kind byte and the id, big-endian, so that keys sort as their ids do. The record is written with postcard in
 //! shapes that are laid down in `shape`; everything of it is sealed by the vault.
 
+use super::audit::AuditAnchor;
 use super::deliveries::DeliveryRecord;
 use super::envelope::OVERHEAD;
 use super::guard::{GuardOrder, KeptLedger};
@@ -12,6 +13,7 @@ use super::pin_guard::PinGuard;
 use super::shape::{Disk, Grown};
 use super::{ApiKey, Body, RecoveryTally};
 use crate::dispatch::breaker::Open;
+use crate::domain::audit::AuditEntry;
 use crate::domain::equipment::SimCard;
 use crate::domain::event::LoggedEvent;
 use crate::domain::id::{DeliveryId, EventId, InboundId, KeyId, MessageId, VerificationId, WebhookId};
@@ -68,6 +70,10 @@ pub enum Key {
     Webhook(WebhookId),
     /// A piece of news on its way to a webhook.
     News(DeliveryId),
+    /// A line of the audit log, by its place.
+    Audit(u64),
+    /// What the audit log begins with.
+    AuditAnchor,
 }
 
 /// A record, of the kind that its [`Key`] says.
@@ -93,6 +99,8 @@ pub enum Record {
     Delivery(DeliveryRecord),
     Webhook(Webhook),
     News(Delivery),
+    Audit(AuditEntry),
+    AuditAnchor(AuditAnchor),
 }
 
 /// What is kept of a SIM card that no message's record tells.
@@ -177,6 +185,8 @@ impl Key {
             Self::Delivery(hash) => (DELIVERY, hash),
             Self::Webhook(id) => (WEBHOOK, id.0.to_be_bytes()),
             Self::News(id) => (NEWS, id.0.to_be_bytes()),
+            Self::Audit(sequence) => (AUDIT, u128::from(sequence).to_be_bytes()),
+            Self::AuditAnchor => (AUDIT, [0; 16]),
         };
         let mut bytes = [kind; 17];
         bytes[1..].copy_from_slice(&id);
@@ -208,6 +218,9 @@ impl Key {
             DELIVERY => Self::Delivery(hash),
             WEBHOOK => Self::Webhook(WebhookId(id)),
             NEWS => Self::News(DeliveryId(id)),
+            // Lines are counted from 1.
+            AUDIT if id == 0 => Self::AuditAnchor,
+            AUDIT => Self::Audit(u64::try_from(id).ok()?),
             _ => return None,
         })
     }
@@ -234,6 +247,7 @@ impl Key {
             Self::Delivery(_) => "deliveries",
             Self::Webhook(_) => "webhooks",
             Self::News(_) => "webhook deliveries",
+            Self::Audit(_) | Self::AuditAnchor => "audit lines",
         }
     }
 }
@@ -246,6 +260,7 @@ impl Record {
             (Self::Verification(v), Key::Verification(id)) => v.id == id,
             (Self::ApiKey(k), Key::ApiKey(id)) => k.id == id,
             (Self::Event(e), Key::Event(id)) => e.id == id,
+            (Self::Audit(e), Key::Audit(sequence)) => e.sequence == sequence,
             (Self::Recovery(t), Key::Recovery(hash)) => t.hash() == hash,
             (Self::Inbound(m), Key::Inbound(id)) => m.id == id,
             (Self::Webhook(w), Key::Webhook(id)) => w.id == id,
@@ -260,7 +275,8 @@ impl Record {
             | (Self::Ledger(_), Key::Ledger(_))
             | (Self::GuardOrder(_), Key::GuardOrder(_))
             | (Self::Lesson(_), Key::Lesson(_))
-            | (Self::Delivery(_), Key::Delivery(_)) => true,
+            | (Self::Delivery(_), Key::Delivery(_))
+            | (Self::AuditAnchor(_), Key::AuditAnchor) => true,
             _ => false,
         }
     }
@@ -293,6 +309,8 @@ impl Record {
             | Self::Delivery(_)
             | Self::Webhook(_)
             | Self::News(_)
+            | Self::Audit(_)
+            | Self::AuditAnchor(_)
             | Self::Recovery(_) => false,
         }
     }
@@ -319,6 +337,8 @@ impl Record {
             Self::Delivery(d) => encode(d),
             Self::Webhook(w) => encode(w),
             Self::News(d) => encode(d),
+            Self::Audit(e) => encode(e),
+            Self::AuditAnchor(a) => encode(a),
         }
     }
 
@@ -344,6 +364,8 @@ impl Record {
             Key::Delivery(_) => Self::Delivery(decode(bytes)?),
             Key::Webhook(_) => Self::Webhook(decode(bytes)?),
             Key::News(_) => Self::News(decode(bytes)?),
+            Key::Audit(_) => Self::Audit(decode(bytes)?),
+            Key::AuditAnchor => Self::AuditAnchor(decode(bytes)?),
         };
         record.fits(key).then_some(record)
     }
@@ -407,6 +429,7 @@ const GUARD_ORDER: u8 = 17;
 const DELIVERY: u8 = 15;
 const WEBHOOK: u8 = 18;
 const NEWS: u8 = 19;
+const AUDIT: u8 = 20;
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! Operations of the HTTP side: what is taken in, asked, checked and called off.
 
+use super::audit::NewAudit;
 use super::engine::Engine;
 use super::guard::Pass;
 use super::index::Timer;
@@ -8,6 +9,7 @@ use super::{
     Accepted, Access, Body, Check, Idempotency, MessageQuery, NewCode, NewMessage, NewVerification, Page, Resend,
     StoreError, Verdict, VerificationView,
 };
+use crate::domain::audit::AuditKind;
 use crate::domain::equipment::SimCard;
 use crate::domain::id::{ClientId, MessageId, VerificationId};
 use crate::domain::message::{Event, Message, State};
@@ -109,6 +111,9 @@ impl Engine {
         }
         self.remember(idempotency, Made::Verification(id), now);
         let code = if reveals { self.code_of(&verification) } else { None };
+        if code.is_some() {
+            self.audit(NewAudit { about: Some(id.to_string()), ..NewAudit::of(AuditKind::CodeReturned) });
+        }
         let value = VerificationView { code, ..self.view_with_word(verification, admin) };
         Ok(Accepted { would_refuse: pass.would_refuse, ..Accepted::now(value) })
     }
@@ -406,6 +411,19 @@ impl Engine {
             resend_used: false,
             version: 1,
         };
+        let kind = match (message.client, verification) {
+            (ClientId::GATEWAY, _) => AuditKind::OwnSent,
+            (_, Some(_)) => AuditKind::CodeSent,
+            (_, None) => AuditKind::TextSent,
+        };
+        let about = verification.map_or_else(|| message.id.to_string(), |id| id.to_string());
+        let (client, number) = (Some(message.client), Some(message.to.clone()));
+        for permission in self.actor.iter().flat_map(|actor| actor.lifted.clone()).collect::<Vec<_>>() {
+            let detail = Some(permission.as_str().to_owned());
+            let (number, about) = (number.clone(), Some(about.clone()));
+            self.audit(NewAudit { kind: AuditKind::LimitLifted, client, number, about, detail });
+        }
+        self.audit(NewAudit { kind, client, number, about: Some(about), detail: None });
         self.put(Key::Body(new.id), Record::Body(new.body));
         self.put_message(message.clone(), now);
         message

@@ -4,6 +4,7 @@
 //! shape, in postcard's terms: fields in this order, variants numbered in this order. A variant may be appended, and a
 //! record may grow at its end ([`Grown`]); anything else is a new version of the envelope.
 
+use super::audit::AuditAnchor;
 use super::deliveries::DeliveryRecord;
 use super::guard::{GuardOrder, KeptLedger, KeptMark, Listed};
 use super::inbound::KeptPdu;
@@ -13,6 +14,7 @@ use super::record::{IdempotencyRecord, Made, SimCardRecord};
 use super::{ApiKey, Body, KeyLimits, KeySettings, Permission, RecoveryTally, Scope};
 use crate::dispatch::breaker::Open;
 use crate::dispatch::delivery::{Deliveries, Filtered, Prefix, Ratio};
+use crate::domain::audit::{AuditEntry, AuditKind};
 use crate::domain::country::Country;
 use crate::domain::equipment::{Imei, SimCard};
 use crate::domain::event::{EventKind, LoggedEvent, NewEvent};
@@ -39,6 +41,7 @@ use crate::modem::recovery::ward::Count;
 use crate::otp::guard::ledger::Kind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A value that has a shape on disk.
@@ -198,6 +201,8 @@ through! {
     Network: String, |network| network.to_string(), |text| text.parse().ok();
     Country: String, |country| country.as_str().to_owned(), |code| Self::parse(&code).ok();
     Scope: String, |scope| scope.as_str().to_owned(), |word| Self::parse(&word);
+    IpAddr: String, |address| address.to_string(), |text| text.parse().ok();
+    AuditKind: String, |kind| kind.as_str().to_owned(), |word| Self::parse(&word);
     EventKind: String, |kind| kind.as_str().to_owned(), |word| Self::parse(&word);
     Permission: String, |permission| permission.as_str().to_owned(), |word| Self::parse(&word);
     PinHistory: Vec<TriedPinShape>, |h| h.0.shape(), |tried| Disk::from_shape(tried).map(Self);
@@ -426,6 +431,19 @@ fields!(NewEvent as NewEventShape {
     sentence: String,
     about: Option<u128>,
 });
+fields!(AuditEntry as AuditEntryShape {
+    sequence: u64,
+    at: Wall,
+    kind: AuditKind,
+    key: Option<KeyId>,
+    client: Option<ClientId>,
+    address: Option<IpAddr>,
+    number: Option<[u8; 16]>,
+    about: Option<String>,
+    detail: Option<String>,
+    mark: [u8; 32],
+});
+fields!(AuditAnchor as AuditAnchorShape { key: [u8; 32], first: u64, before: [u8; 32] });
 
 fields!(KeptLedger as KeptLedgerShape {
     kind: Kind,

@@ -1,8 +1,10 @@
 //! Operations on webhooks, for the HTTP side.
 
+use super::audit::NewAudit;
 use super::engine::Engine;
 use super::record::{Key, Made};
 use super::{Accepted, Access, DeliveryQuery, Idempotency, Page, Replayed, StoreError, WebhookView};
+use crate::domain::audit::AuditKind;
 use crate::domain::id::{DeliveryId, WebhookId};
 use crate::domain::secret::Secret;
 use crate::domain::time::{Now, Wall};
@@ -22,6 +24,7 @@ impl Engine {
         if self.outbox.webhooks.len() >= MOST {
             return Err(StoreError::TooManyWebhooks);
         }
+        self.audit(NewAudit { about: Some(new.id.to_string()), ..NewAudit::of(AuditKind::WebhookCreated) });
         self.put_webhook(new.clone());
         self.remember(idempotency, Made::Webhook(new.id), now);
         Ok(Accepted::now(self.webhook_view(new)))
@@ -39,6 +42,7 @@ impl Engine {
     pub(super) fn delete_webhook(&mut self, who: Access, id: WebhookId) -> Result<(), StoreError> {
         self.seen_webhook(who, id)?;
         self.refuse_writes()?;
+        self.audit(NewAudit { about: Some(id.to_string()), ..NewAudit::of(AuditKind::WebhookDeleted) });
         self.outbox.close(id);
         self.delete(Key::Webhook(id));
         Ok(())
@@ -57,6 +61,7 @@ impl Engine {
         self.not_shown_yet(idempotency)?;
         self.refuse_writes()?;
         webhook.rotate(secret, overlap, now);
+        self.audit(NewAudit { about: Some(id.to_string()), ..NewAudit::of(AuditKind::WebhookRotated) });
         self.put_webhook(webhook.clone());
         self.remember(idempotency, Made::Webhook(id), now);
         Ok(self.webhook_view(webhook))

@@ -1,5 +1,6 @@
 //! A gateway to speak to, and what it answers.
 
+use crate::conformance;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -144,7 +145,9 @@ impl Gateway {
         if !set("content-type") && !body.is_empty() {
             request = request.header("content-type", "application/json");
         }
-        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+        let reply = self.send(request.body(Body::from(body.to_owned())).unwrap()).await;
+        conformance::check(method, path, body, reply.status, &reply.headers, &reply.text);
+        reply
     }
 
     /// Sends a request and proves what is true of every answer.

@@ -1,5 +1,7 @@
 //! The API in process: the router over the store in memory, on virtual time. No socket, no modem.
 
+mod audit;
+mod conformance;
 mod errors;
 mod events;
 mod gateway;
@@ -9,6 +11,7 @@ mod keys;
 mod messages;
 mod modems;
 mod myotp;
+mod openapi;
 mod ready;
 mod simulator;
 mod texts;

@@ -1,6 +1,7 @@
 //! What the suite stands on: a store that can be stopped, crashed and started again on the same disk, and modems that
 //! take its messages. Time is tokio's, paused.
 
+mod audit;
 mod clocks;
 mod damage;
 mod deliveries;
@@ -77,6 +78,7 @@ pub(crate) struct World {
     pub(crate) rules: InboundRules,
     /// What the guard keeps back, from the next start on.
     pub(crate) guard: GuardRules,
+    pub(crate) keep_audits: Duration,
     /// What the last start found.
     pub(crate) opened: Opened,
     medium: Medium,
@@ -119,6 +121,7 @@ impl World {
             clock: Arc::new(VirtualClock::new(BEGIN)),
             rules: InboundRules::default(),
             guard: GuardRules::off(),
+            keep_audits: 400 * 24 * HOUR,
             opened: Opened::default(),
             medium,
             policy: Policy::default(),
@@ -146,6 +149,7 @@ impl World {
                 .expect("it opens");
         store.set_inbound_rules(self.rules.clone());
         store.set_guard_rules(self.guard.clone());
+        store.keep_audits(self.keep_audits);
         self.running = Some((Arc::new(store), ended));
         self.opened = opened;
     }

@@ -55,7 +55,7 @@ async fn unsynced_batches_are_split() {
             break;
         }
     }
-    assert_eq!(quarantined, 2, "the text or the message without the tally");
+    assert_eq!(quarantined, 3, "the text, the message or the audit line without the tally");
 }
 
 /// A store after a crash in which one accept was answered, and another was not.

@@ -33,7 +33,7 @@ pub(crate) async fn start(State(cx): State<Cx>, caller: Caller, payload: Payload
 async fn switch(cx: Cx, caller: Caller, payload: Payload, stop: bool) -> Result<Json<View>, Problem> {
     caller.must(Scope::Admin)?;
     payload.optional_fields(&[])?;
-    if cx.ask(cx.store.stop_sending(stop)).await? {
+    if cx.ask(cx.by(&caller).stop_sending(stop)).await? {
         tracing::warn!(by.key.id = %caller.key.id, stop, "The kill switch was turned");
     }
     view(&cx).await
@@ -97,7 +97,7 @@ pub(crate) async fn unlock(
     let number =
         Msisdn::parse(&path).map_err(|why| Problem::invalid("number", format!("The path's number: {why}.")))?;
     let shown = number.to_string();
-    cx.ask(cx.store.unlock(number)).await?;
+    cx.ask(cx.by(&caller).unlock(number)).await?;
     tracing::info!(number = %shown, by.key.id = %caller.key.id, "Unlocked a number");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -119,7 +119,7 @@ async fn page(cx: Cx, caller: Caller, uri: Uri, list: List) -> Result<Json<Items
 async fn add(cx: Cx, caller: Caller, path: &str, payload: Payload, list: List) -> Result<Json<Entry>, Problem> {
     caller.must(Scope::Admin)?;
     payload.optional_fields(&[])?;
-    let listed = cx.ask(cx.store.list(list, pattern(path)?)).await?;
+    let listed = cx.ask(cx.by(&caller).list(list, pattern(path)?)).await?;
     let (list, pattern) = (list.as_str(), &listed.pattern);
     tracing::info!(list, %pattern, by.key.id = %caller.key.id, "Put on a list of the guard");
     Ok(Json(Entry::from(listed)))
@@ -129,7 +129,7 @@ async fn remove(cx: Cx, caller: Caller, path: &str, list: List) -> Result<Status
     caller.must(Scope::Admin)?;
     let pattern = pattern(path)?;
     let shown = pattern.to_string();
-    cx.ask(cx.store.unlist(list, pattern)).await?;
+    cx.ask(cx.by(&caller).unlist(list, pattern)).await?;
     tracing::info!(list = list.as_str(), pattern = %shown, by.key.id = %caller.key.id, "Taken off a list of the guard");
     Ok(StatusCode::NO_CONTENT)
 }

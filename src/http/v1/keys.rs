@@ -33,7 +33,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
             return Err(StoreError::AlreadyShown.into());
         }
     };
-    let key = cx.ask(cx.store.create_key(new, idempotency)).await?.value;
+    let key = cx.ask(cx.by(&caller).create_key(new, idempotency)).await?.value;
     tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Created an API key");
     Ok(shown_once(&key, &secret))
 }
@@ -49,7 +49,7 @@ pub(crate) async fn change(
     let id = id(&path, KeyId::parse)?;
     let fields = payload.fields(CHANGE)?;
     let change = KeyChange { name: fields.label("name", MAX_NAME)?, ..settings(&fields)? };
-    let key = cx.ask(cx.store.change_key(id, change)).await?;
+    let key = cx.ask(cx.by(&caller).change_key(id, change)).await?;
     tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Changed an API key");
     Ok(Json(View::new(&key, None)))
 }
@@ -73,7 +73,7 @@ pub(crate) async fn rotate(
         secret_sha256: auth::secret_sha256(secret.reveal()),
         overlap: Duration::from_secs(overlap),
     };
-    let key = cx.ask(cx.store.rotate_key(id, next, idempotency)).await?.value;
+    let key = cx.ask(cx.by(&caller).rotate_key(id, next, idempotency)).await?.value;
     tracing::info!(key.id = %key.id, older.key.id = %id, by.key.id = %caller.key.id, "Rotated an API key");
     Ok(shown_once(&key, &secret))
 }
@@ -121,7 +121,7 @@ pub(crate) async fn revoke(
     Path(path): Path<String>,
 ) -> Result<Json<View>, Problem> {
     caller.must(Scope::Admin)?;
-    let key = cx.ask(cx.store.revoke_key(id(&path, KeyId::parse)?)).await?;
+    let key = cx.ask(cx.by(&caller).revoke_key(id(&path, KeyId::parse)?)).await?;
     tracing::info!(key.id = %key.id, by.key.id = %caller.key.id, "Revoked an API key");
     Ok(Json(View::new(&key, None)))
 }
@@ -130,7 +130,7 @@ pub(crate) async fn revoke(
 /// an idempotency key or without: no other key is made.
 pub(crate) async fn rotate_master(State(cx): State<Cx>, caller: Caller) -> Result<Response, Problem> {
     caller.must(Scope::Admin)?;
-    let rotation = cx.ask(cx.store.rotate_master()).await?;
+    let rotation = cx.ask(cx.by(&caller).rotate_master()).await?;
     tracing::info!(by.key.id = %caller.key.id, "Rotation of the master key was asked for");
     Ok((StatusCode::ACCEPTED, Json(RotationView::from(rotation))).into_response())
 }

@@ -30,7 +30,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
     let fields = payload.fields(CREATE)?;
     let idempotency = idempotency(&caller, &payload, &fields)?;
     let accepted = match cx.takes_new().and_then(|()| prove(&cx, &caller, &fields)) {
-        Ok(new) => cx.ask(cx.store.accept(new, idempotency)).await?,
+        Ok(new) => cx.ask(cx.by(&caller).accept(new, idempotency)).await?,
         Err(refusal) => match cx.unless_done(idempotency, refusal).await? {
             Made::Message(id) => Accepted::before(cx.ask(cx.store.message(caller.access(), id, None)).await?),
             _ => return Err(StoreError::IdempotencyMismatch.into()),

@@ -1,5 +1,6 @@
 //! The native API.
 
+pub(super) mod audit;
 mod awaited;
 pub(super) mod estimate;
 pub(super) mod events;

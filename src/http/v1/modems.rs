@@ -4,6 +4,7 @@ use super::{List, ReasonView};
 use crate::dispatch::canary::Verdict;
 use crate::dispatch::delivery::FILTERED;
 use crate::dispatch::quota::Used;
+use crate::domain::audit::AuditKind;
 use crate::domain::learned::{ModelTraits, SimCardTraits, Validity};
 use crate::http::auth::Caller;
 use crate::http::input::Payload;
@@ -35,6 +36,8 @@ pub(crate) async fn resume(
     let slot = cx.board.slot_of(&path).ok_or_else(unknown)?;
     tracing::info!(modem.slot = slot, by.key.id = %caller.key.id, "A modem is to be tried now");
     if let Some(resume) = cx.resumes.get(slot) {
+        // A full disk keeps no modem from being tried.
+        drop(cx.by(&caller).audit(AuditKind::ModemResumed, Some(path.clone())));
         resume.give_and_wait().await;
     }
     let modem = cx.board.modem(slot).ok_or_else(unknown)?;

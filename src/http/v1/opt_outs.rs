@@ -37,7 +37,7 @@ pub(crate) async fn add(
     caller.must(Scope::Admin)?;
     payload.optional_fields(&[])?;
     let number = number(&path)?;
-    let opt_out = cx.ask(cx.store.opt_out(number)).await?;
+    let opt_out = cx.ask(cx.by(&caller).opt_out(number)).await?;
     tracing::info!(number = %opt_out.number, by.key.id = %caller.key.id, "Put a number on the opt-out list");
     Ok(Json(View::from(opt_out)))
 }
@@ -51,7 +51,7 @@ pub(crate) async fn remove(
     caller.must(Scope::Admin)?;
     let number = number(&path)?;
     let shown = number.to_string();
-    cx.ask(cx.store.opt_in(number)).await?;
+    cx.ask(cx.by(&caller).opt_in(number)).await?;
     tracing::info!(number = %shown, by.key.id = %caller.key.id, "Took a number off the opt-out list");
     Ok(StatusCode::NO_CONTENT)
 }

@@ -54,7 +54,8 @@ pub(in crate::http) async fn take(
     Proved { new, lifted }: Proved,
     idempotency: Option<Idempotency>,
 ) -> Result<Accepted<VerificationView>, Problem> {
-    let accepted = cx.ask(cx.store.create_verification(new, idempotency)).await?;
+    let store = cx.store.acting(caller.actor(lifted.clone()));
+    let accepted = cx.ask(store.create_verification(new, idempotency)).await?;
     let verification = &accepted.value.verification;
     if !accepted.replayed {
         tracing::info!(verification.id = %verification.id, message.id = %verification.message, to = %verification.to, "Accepted a verification");
@@ -134,7 +135,7 @@ pub(crate) async fn resend(
     let body = once_more(&cx, &known, known.expires.left(&now))?;
     let message = MessageId::new(now.wall, random::bytes(&*cx.random));
     let resend = Resend { message, body, fresh, asked };
-    let accepted = cx.ask(cx.store.resend(caller.access(), id, resend, idempotency)).await?;
+    let accepted = cx.ask(cx.by(&caller).resend(caller.access(), id, resend, idempotency)).await?;
     if !accepted.replayed {
         tracing::info!(verification.id = %id, message.id = %accepted.value.verification.message, fresh, "Accepted a resend");
     }

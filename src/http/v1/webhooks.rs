@@ -34,7 +34,7 @@ pub(crate) async fn create(State(cx): State<Cx>, caller: Caller, payload: Payloa
         }
     };
     let secret = signature::shown(&new.secret);
-    let accepted = cx.ask(cx.store.create_webhook(new, idempotency)).await?;
+    let accepted = cx.ask(cx.by(&caller).create_webhook(new, idempotency)).await?;
     let id = accepted.value.webhook.id;
     tracing::info!(webhook.id = %id, by.key.id = %caller.key.id, "Created a webhook");
     Ok(created(format!("/v1/webhooks/{id}"), View::new(accepted.value, Some(&secret)), false))
@@ -66,7 +66,7 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, Problem> {
     caller.must(Scope::Webhooks)?;
     let id = id(&path, WebhookId::parse)?;
-    cx.ask(cx.store.delete_webhook(caller.access(), id)).await?;
+    cx.ask(cx.by(&caller).delete_webhook(caller.access(), id)).await?;
     tracing::info!(webhook.id = %id, by.key.id = %caller.key.id, "Deleted a webhook");
     Ok(StatusCode::NO_CONTENT)
 }
@@ -86,7 +86,7 @@ pub(crate) async fn rotate_secret(
     let secret = new_secret(&cx);
     let shown = signature::shown(&secret);
     let overlap = Duration::from_secs(overlap);
-    let webhook = cx.ask(cx.store.rotate_webhook(caller.access(), id, secret, overlap, idempotency)).await?;
+    let webhook = cx.ask(cx.by(&caller).rotate_webhook(caller.access(), id, secret, overlap, idempotency)).await?;
     tracing::info!(webhook.id = %id, by.key.id = %caller.key.id, "Gave a webhook a new signing secret");
     Ok(Json(View::new(webhook, Some(&shown))))
 }

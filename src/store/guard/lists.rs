@@ -1,10 +1,12 @@
 //! What admins have ordered: who is written to never, or always, and whether anything is sent at all.
 
+use crate::domain::audit::AuditKind;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::guard::{List, Pattern};
 use crate::domain::id::ListedId;
 use crate::domain::msisdn::Msisdn;
 use crate::domain::time::{Now, Wall};
+use crate::store::audit::NewAudit;
 use crate::store::engine::Engine;
 use crate::store::record::{Key, Record};
 use crate::store::{Page, StoreError};
@@ -107,16 +109,27 @@ impl Engine {
         let listed = Listed { id: ListedId::new(now.wall, unique), list, pattern, since: now.wall };
         self.guard.orders.take(key, GuardOrder::Listed(listed.clone()));
         self.put(Key::GuardOrder(key), Record::GuardOrder(GuardOrder::Listed(listed.clone())));
+        self.audit_listed(AuditKind::ListAdded, list, &listed.pattern);
         Ok(listed)
     }
 
     /// Takes a number or prefix off a list.
     pub(in crate::store) fn unlist(&mut self, list: List, pattern: Pattern) -> Result<(), StoreError> {
         self.refuse_writes()?;
-        let (id, key) = self.guard.orders.listed.remove(&(list, pattern)).ok_or(StoreError::NotFound)?;
+        let (id, key) = self.guard.orders.listed.remove(&(list, pattern.clone())).ok_or(StoreError::NotFound)?;
+        self.audit_listed(AuditKind::ListRemoved, list, &pattern);
         self.guard.orders.by_id.remove(&(list, id));
         self.delete(Key::GuardOrder(key));
         Ok(())
+    }
+
+    /// A prefix is nobody's number, and is told as far as it is shown elsewhere.
+    fn audit_listed(&mut self, kind: AuditKind, list: List, pattern: &Pattern) {
+        let number = match pattern {
+            Pattern::Number(number) => Some(number.clone()),
+            Pattern::Prefix(_) => None,
+        };
+        self.audit(NewAudit { number, detail: Some(list.as_str().to_owned()), ..NewAudit::of(kind) });
     }
 
     /// A page of a list, newest first.
@@ -151,6 +164,7 @@ impl Engine {
             }
             _ => return Ok(false),
         };
+        self.audit(NewAudit::of(if stop { AuditKind::SendingStopped } else { AuditKind::SendingStarted }));
         let (kind, sentence) = (EventKind::GuardAlarm, sentence.to_owned());
         self.note(NewEvent { kind, modem: None, sim_card: None, sentence, about: None }, now);
         Ok(true)
