@@ -7,6 +7,7 @@
 mod ordered;
 
 use super::problem::Kind;
+use crate::domain::guard::Rule;
 use axum::http::header;
 use axum::response::IntoResponse;
 pub(super) use ordered::Json;
@@ -58,11 +59,22 @@ fn problems(document: &Json, item: &Json, method: &str) -> BTreeMap<u16, Vec<Kin
     let operation = item.get(method).unwrap_or(&nothing);
     let own = operation.get("x-problems").unwrap_or(&nothing).items().iter();
     let mut codes: Vec<&str> = own.map(Json::text).collect();
+    // What the guard may say of a send, in one word.
+    let guarded = codes.contains(&"guard").then(|| Rule::ALL.map(|rule| Kind::Guarded(rule).code()));
+    codes.extend(guarded.into_iter().flatten());
     codes.extend(["bad_request", "unknown_host", "head_too_large", "internal"]);
 
     let needs = operation.get("security").or(document.get("security")).unwrap_or(&nothing).items();
     if let Some(key) = needs.first().and_then(|needs| needs.get("key")) {
-        codes.extend(["two_credentials", "unauthorized", "too_many_logins", "busy", "stopping", "damaged"]);
+        codes.extend([
+            "two_credentials",
+            "unauthorized",
+            "address_not_allowed",
+            "too_many_logins",
+            "busy",
+            "stopping",
+            "damaged",
+        ]);
         codes.extend((!key.items().is_empty()).then_some("scope_missing"));
         if method != "get" {
             codes.extend(["disk_full", "quarantined"]);
@@ -88,7 +100,7 @@ fn problems(document: &Json, item: &Json, method: &str) -> BTreeMap<u16, Vec<Kin
         codes.extend(has("properties").then_some("invalid_value"));
     }
     let mut problems = BTreeMap::<u16, Vec<Kind>>::new();
-    for kind in Kind::ALL.into_iter().filter(|kind| codes.contains(&kind.code())) {
+    for kind in Kind::all().filter(|kind| codes.contains(&kind.code())) {
         problems.entry(kind.status().as_u16()).or_default().push(kind);
     }
     problems
@@ -130,13 +142,17 @@ fn add_problems(answers: &mut Json, problems: BTreeMap<u16, Vec<Kind>>) {
 /// What holds for all of it.
 const BASE: &str = include_str!("openapi/base.json");
 /// The resources, in the order in which they are shown.
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 12] = [
     include_str!("openapi/verifications.json"),
+    include_str!("openapi/templates.json"),
     include_str!("openapi/messages.json"),
     include_str!("openapi/inbound.json"),
     include_str!("openapi/keys.json"),
     include_str!("openapi/modems.json"),
+    include_str!("openapi/guard.json"),
+    include_str!("openapi/webhooks.json"),
     include_str!("openapi/audit.json"),
+    include_str!("openapi/myotp.json"),
     include_str!("openapi/health.json"),
     include_str!("openapi/simulator.json"),
 ];
@@ -167,7 +183,7 @@ mod tests {
             let operations = part.get("paths").into_iter().flat_map(Json::members).flat_map(|(_, item)| item.members());
             let codes = operations.filter_map(|(_, operation)| operation.get("x-problems")).flat_map(Json::items);
             for code in codes {
-                assert!(Kind::ALL.iter().any(|kind| kind.code() == code.text()), "{}", code.text());
+                assert!(Kind::all().any(|kind| kind.code() == code.text()) || code.text() == "guard", "{}", code.text());
             }
         }
         fn visit(value: &Json) {
@@ -182,7 +198,7 @@ mod tests {
         // Those that no documented request is answered.
         let elsewhere = ["method_not_allowed"];
         let text = openapi();
-        for kind in Kind::ALL.into_iter().filter(|kind| !elsewhere.contains(&kind.code())) {
+        for kind in Kind::all().filter(|kind| !elsewhere.contains(&kind.code())) {
             assert!(text.contains(&format!("- `{}`: ", kind.code())), "{} stands in no answer", kind.code());
         }
     }

@@ -296,8 +296,8 @@ impl IntoResponse for Problem {
 }
 
 impl Kind {
-    /// All that have a row. New ones are written in here, too.
-    pub(super) const ALL: [Kind; 39] = [
+    /// All but those of the guard's rules. New ones are written in here, too.
+    const PLAIN: [Kind; 52] = [
         Self::BadRequest,
         Self::BadJson,
         Self::TwoCredentials,
@@ -309,14 +309,22 @@ impl Kind {
         Self::OnAir,
         Self::AlreadyFinal,
         Self::AlreadyApproved,
+        Self::PendingAlready,
         Self::TooLate,
         Self::CodeSupplied,
         Self::TooManySends,
+        Self::AwaitsText,
         Self::OutOfStep,
         Self::IdempotencyMismatch,
         Self::AlreadyShown,
         Self::MasterKey,
         Self::LastAdminKey,
+        Self::KeyEnded,
+        Self::AddressNotAllowed,
+        Self::PermissionMissing,
+        Self::TooManyWebhooks,
+        Self::NotDead,
+        Self::TargetRefused,
         Self::BodyTooLarge,
         Self::HeadTooLarge,
         Self::UnsupportedMediaType,
@@ -326,8 +334,13 @@ impl Kind {
         Self::InvalidValue,
         Self::CodeTooShort,
         Self::TtlTooLong,
+        Self::TextTooLong,
         Self::NumberUnassigned,
         Self::OptedOut,
+        Self::TemplateNotAllowed,
+        Self::HostNotAllowed,
+        Self::AppNotAllowed,
+        Self::NoOwnNumber,
         Self::TooManyLogins,
         Self::TooManyWaits,
         Self::Internal,
@@ -338,6 +351,11 @@ impl Kind {
         Self::Quarantined,
         Self::DiskFull,
     ];
+
+    /// All that have a row, those of the guard's rules as well.
+    pub(super) fn all() -> impl Iterator<Item = Kind> {
+        Self::PLAIN.into_iter().chain(Rule::ALL.map(Self::Guarded))
+    }
 
     /// The word for programs.
     pub(super) fn code(self) -> &'static str {
