@@ -28,6 +28,11 @@ impl Operation {
         Some(&body["content"]["application/json"]["schema"])
     }
 
+    /// Whether it is our own dialect's.
+    pub(crate) fn is_native(&self) -> bool {
+        self.value["security"][0]["myotp"].is_null()
+    }
+
     /// The examples of its JSON body.
     pub(crate) fn examples(&self) -> impl Iterator<Item = (&'static String, &'static Value)> {
         let body = self.value.get("requestBody").map(resolved);
@@ -153,6 +158,7 @@ fn keyword_holds(
             }
         }
         "items" => value.as_array().into_iter().flatten().try_for_each(|item| validate(wants, item)),
+        "maxItems" => must(value.as_array().is_none_or(|items| items.len() as u64 <= wants.as_u64().unwrap())),
         "minItems" => must(value.as_array().is_none_or(|items| items.len() as u64 >= wants.as_u64().unwrap())),
         "pattern" => must(text.is_none_or(|text| Regex::new(wants.as_str().unwrap()).unwrap().is_match(text))),
         "minLength" => must(characters.is_none_or(|n| n >= wants.as_u64().unwrap())),

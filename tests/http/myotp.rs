@@ -1,5 +1,6 @@
 //! MyOTP.App's dialect, body for body.
 
+use crate::conformance;
 use crate::gateway::{Gateway, Reply};
 use otpgate::domain::message::{IntentOf, PartId, PartResult, ReportVerdict};
 use otpgate::http::Settings;
@@ -31,7 +32,9 @@ impl Service {
 
     async fn post(&self, path: &str, body: &Value) -> Reply {
         let headers = [("x-api-key", self.key.as_str()), ("content-type", "application/json")];
-        self.gateway.dialect(&format!("POST {path}"), &headers, &body.to_string()).await
+        let reply = self.gateway.dialect(&format!("POST {path}"), &headers, &body.to_string()).await;
+        conformance::check("POST", path, &body.to_string(), reply.status, &reply.headers, &reply.text);
+        reply
     }
 
     async fn ok(&self, path: &str, body: &Value) -> Value {
@@ -386,4 +389,19 @@ async fn the_path_decides_in_which_words_an_error_is_said() {
     let native = service.gateway.key(&[Scope::Verify], &[]).await;
     let reply = service.gateway.dialect("GET /me", &[("x-api-key", &native)], "").await;
     assert_eq!(reply.status, 401, "a key of another dialect");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_documents_examples_run() {
+    let mut run = 0;
+    for operation in conformance::operations().into_iter().filter(|operation| !operation.is_native()) {
+        for (name, example) in operation.examples() {
+            let service = Service::start(&[]).await;
+            let status = example.get("x-answers").map_or(200, |status| status.as_u64().unwrap() as u16);
+            let reply = service.post(operation.path, &example["value"]).await;
+            assert_eq!(reply.status.as_u16(), status, "{} {name}: {}", operation.path, reply.text);
+            run += 1;
+        }
+    }
+    assert!(run > 5, "{run}");
 }

@@ -18,7 +18,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use axum::{Json, http::header};
 use serde_json::{Value, json};
 
@@ -32,9 +32,6 @@ pub(super) fn routes() -> Router<Cx> {
         .route("/check_otp", post(otp::status))
         .route("/report", post(report::report))
         .route("/me", get(me))
-        .route("/v1/topup", any(no_money))
-        .route("/v1/topup/{*call}", any(no_money))
-        .route("/v1/agent/{*call}", any(no_money))
 }
 
 /// What the envelope of errors is called, if the path is one of the dialect's.
@@ -43,7 +40,7 @@ pub(super) fn envelope(path: &str) -> Option<&'static str> {
     let under = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     match path {
         _ if calls.contains(&path) => Some("error"),
-        _ if ["/v1/agent", "/v1/topup"].iter().any(under) => Some("detail"),
+        _ if ["/v1/agent", "/v1/topup"].iter().any(under) => Some(MONEY),
         _ => None,
     }
 }
@@ -58,6 +55,8 @@ pub(super) fn say(problem: &Problem, envelope: &str) -> Response {
         Kind::Unauthorized => "Invalid API key",
         Kind::AddressNotAllowed => "Access from this IP not allowed",
         Kind::PendingAlready => "OTP already active",
+        // What sells credits or accounts. That service's own clients take 404 for a server without.
+        Kind::NotFound if envelope == MONEY => "otpgate sells nothing: it sends over SIM cards of your own.",
         _ => problem.detail(),
     };
     let inner = json!({"http_code": status.as_u16(), "message": message});
@@ -84,11 +83,6 @@ impl FromRequestParts<Cx> for Client {
 /// The probe whether key and address are right.
 async fn me(State(cx): State<Cx>, _: Client) -> Json<Value> {
     Json(json!({"email": cx.settings.operator_email}))
-}
-
-/// What sells credits, or accounts. Its official clients take 404 for a server without.
-async fn no_money() -> Problem {
-    Problem::new(Kind::NotFound, "otpgate sells nothing: it sends over SIM cards of your own.")
 }
 
 /// A phone number: digits, with or without a plus.
@@ -133,3 +127,6 @@ fn time(wall: Wall) -> String {
         None => text,
     }
 }
+
+/// What that service calls the envelope of errors under `/v1/agent` and `/v1/topup`.
+const MONEY: &str = "detail";
