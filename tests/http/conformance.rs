@@ -77,9 +77,14 @@ pub(crate) fn check(method: &str, path: &str, body: &str, status: StatusCode, he
     let name = format!("{method} {} {status}", operation.path);
     let answers = &operation.value["responses"];
     let documented = answers.get(status.as_str()).unwrap_or_else(|| panic!("{name} is not documented: {answer}"));
-    for (header, of) in documented["headers"].as_object().into_iter().flatten() {
-        let value = headers.get(header).map(|value| value.to_str().unwrap());
+    let documented_headers: Vec<_> = documented["headers"].as_object().into_iter().flatten().collect();
+    for (header, of) in &documented_headers {
+        let value = headers.get(header.as_str()).map(|value| value.to_str().unwrap());
         assert!(value.is_some() || resolved(of)["required"] != true, "{name}: {header} is missing");
+    }
+    if let Some(told) = headers.get("otpgate-guard") {
+        let (_, of) = documented_headers.iter().find(|(header, _)| *header == "Otpgate-Guard").expect(&name);
+        validate(&resolved(of)["schema"], &told.to_str().unwrap().into()).unwrap_or_else(|why| panic!("{name}: {why}"));
     }
     let Some(content) = documented.get("content") else {
         assert_eq!(answer, "", "{name} has no body");
@@ -148,6 +153,16 @@ fn keyword_holds(
                 }
             }
             Ok(())
+        }
+        "minProperties" => {
+            must(value.as_object().is_none_or(|members| members.len() as u64 >= wants.as_u64().unwrap()))
+        }
+        "maxProperties" => {
+            must(value.as_object().is_none_or(|members| members.len() as u64 <= wants.as_u64().unwrap()))
+        }
+        "propertyNames" => {
+            let mut names = value.as_object().into_iter().flat_map(Map::keys);
+            names.try_for_each(|name| validate(wants, &Value::from(name.as_str())))
         }
         "additionalProperties" => {
             let known = |name: &str| schema.get("properties").is_some_and(|known| known.get(name).is_some());

@@ -3,6 +3,7 @@
 use crate::conformance::{Operation, document, operations, resolved, validate};
 use crate::gateway::{Gateway, equipment};
 use otpgate::domain::audit::AuditKind;
+use otpgate::domain::equipment::Imei;
 use otpgate::domain::event::EventKind;
 use otpgate::domain::message::Status;
 use otpgate::domain::secret::Secret;
@@ -24,9 +25,10 @@ use std::time::Duration;
 async fn gateway() -> Gateway {
     let simulator: SimulatorHandle =
         driver::spawn(Simulator::new(1, &ModemOptions::default(), NetworkOptions::default(), 1));
-    let settings = Settings { min_code_length: 4, max_code_ttl: Duration::from_secs(3600), ..Settings::default() };
+    let settings = Settings { min_code_length: 3, max_code_ttl: Duration::from_secs(86_400), ..Settings::default() };
     let gateway = Gateway::with(settings, Some(simulator)).await;
     gateway.modem(0, ModemState::Ready);
+    gateway.board.update(0, |modem| modem.imei = Some(Imei::new("001017000000001")));
     gateway
 }
 
