@@ -183,7 +183,11 @@ mod tests {
             let operations = part.get("paths").into_iter().flat_map(Json::members).flat_map(|(_, item)| item.members());
             let codes = operations.filter_map(|(_, operation)| operation.get("x-problems")).flat_map(Json::items);
             for code in codes {
-                assert!(Kind::all().any(|kind| kind.code() == code.text()) || code.text() == "guard", "{}", code.text());
+                assert!(
+                    Kind::all().any(|kind| kind.code() == code.text()) || code.text() == "guard",
+                    "{}",
+                    code.text()
+                );
             }
         }
         fn visit(value: &Json) {
