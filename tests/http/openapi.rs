@@ -4,9 +4,11 @@ use crate::conformance::{Operation, document, operations, resolved, validate};
 use crate::gateway::{Gateway, equipment};
 use otpgate::domain::audit::AuditKind;
 use otpgate::domain::event::EventKind;
+use otpgate::domain::guard::Rule;
 use otpgate::domain::message::Status;
 use otpgate::domain::secret::Secret;
 use otpgate::domain::verification::VerificationState;
+use otpgate::domain::webhook::Outcome;
 use otpgate::http::{Settings, SimulatorHandle};
 use otpgate::modem::board::ModemState;
 use otpgate::ops::clock::Clock;
@@ -40,11 +42,35 @@ async fn call(gateway: &Gateway, key: &str, operation: &Operation, query: &str, 
             (Value::Null, Some("msg_")) => made(gateway, "messages", r#"{"to":"+14155550100","text":"x"}"#).await,
             (Value::Null, Some("key_")) => made(gateway, "keys", r#"{"name":"x","scopes":["read"]}"#).await,
             (Value::Null, Some("inb_")) => came_in(gateway).await,
+            (Value::Null, Some("whk_")) => the_only_webhook(gateway).await,
+            (Value::Null, Some("whd_")) => dead_delivery(gateway, &path).await,
             (example, _) => example.as_str().map_or(example.to_string(), str::to_owned),
         };
         path = path.replace(&format!("{{{name}}}"), &value);
     }
-    gateway.call_as(key, &format!("{} {path}{query}", operation.method), body, &[]).await
+    let reply = gateway.call_as(key, &format!("{} {path}{query}", operation.method), body, &[]).await;
+    if operation.value["operationId"] == "stopSending" {
+        // What comes after it needs messages.
+        gateway.call("POST /v1/guard/start", "").await;
+    }
+    reply
+}
+
+/// A new webhook in the place of all others: there may not be many.
+async fn the_only_webhook(gateway: &Gateway) -> String {
+    for webhook in gateway.call("GET /v1/webhooks", "").await.json()["items"].as_array().unwrap() {
+        gateway.call(&format!("DELETE /v1/webhooks/{}", webhook["id"].as_str().unwrap()), "").await;
+    }
+    made(gateway, "webhooks", r#"{"url":"https://example.org/"}"#).await
+}
+
+/// A delivery of the webhook in this path that was given up.
+async fn dead_delivery(gateway: &Gateway, path: &str) -> String {
+    let webhook = path.split('/').nth(3).unwrap();
+    gateway.call(&format!("POST /v1/webhooks/{webhook}/test"), "").await;
+    let id = gateway.store.parcel().await.unwrap().delivery;
+    gateway.store.told(id, Outcome::Answered { status: 410, retry_after: None }).await.unwrap();
+    id.to_string()
 }
 
 async fn made(gateway: &Gateway, what: &str, body: &str) -> String {
@@ -142,8 +168,15 @@ async fn the_examples_run() {
         }
         for (name, query, body, status) in rows {
             let gateway = gateway().await;
-            if operation.value["operationId"] == "removeOptOut" {
-                gateway.call("PUT /v1/opt-outs/+14155550199", "").await;
+            // What is to be taken off a list is put on it before.
+            let list = match operation.value["operationId"].as_str().unwrap() {
+                "removeOptOut" => Some("opt-outs/+14155550199"),
+                "unblock" => Some("guard/blocked/+44770*"),
+                "distrust" => Some("guard/safe/+14155550199"),
+                _ => None,
+            };
+            if let Some(list) = list {
+                gateway.call(&format!("PUT /v1/{list}"), "").await;
             }
             let reply = call(&gateway, &gateway.admin, &operation, &query, &body).await;
             assert_eq!(
@@ -282,6 +315,7 @@ fn the_words_are_the_stores() {
     assert_eq!(schema("Permission"), Permission::ALL.map(Permission::as_str));
     assert_eq!(schema("AuditKind"), AuditKind::ALL.map(AuditKind::as_str));
     assert_eq!(schema("EventKind"), EventKind::ALL.map(EventKind::as_str));
+    assert_eq!(schema("GuardRule"), Rule::ALL.map(Rule::as_str));
     assert_eq!(schema("MessageStatus").into_iter().collect::<BTreeSet<_>>(), Status::ALL.map(Status::as_str).into());
     assert!(schema("VerificationStatus").contains(&VerificationState::Pending.as_str()));
 }
