@@ -134,7 +134,8 @@ async fn a_key_needs_the_scope_that_is_documented() {
         let needs = operation.value.get("security").unwrap_or(&document()["security"]);
         let open = call(&gateway, "", &operation, "", "").await.outcome() != "401 unauthorized";
         assert_eq!(open, needs == &json!([]), "{} {}", operation.method, operation.path);
-        for scope in Scope::ALL {
+        // A dialect's key is good for that dialect only.
+        for scope in Scope::ALL.into_iter().filter(|scope| !scope.is_foreign()) {
             let key = gateway.key(&[scope], &[]).await;
             let scopes = needs[0]["key"].as_array().cloned().unwrap_or_default();
             let may = scopes.is_empty() || scope == Scope::Admin || scopes.contains(&scope.as_str().into());
@@ -346,7 +347,8 @@ async fn the_page_has_every_request_and_fetches_and_runs_nothing() {
     );
     let policy = reply.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'self';") && !policy.contains("unsafe"), "{policy}");
-    for never in ["<script", "style=", "http://", "https://", "onclick", "<img"] {
+    // An example may hold an address; nothing leads to one.
+    for never in ["<script", "style=", "src=", "url(", "href=\"http", "onclick", "<img"] {
         assert!(!reply.text.contains(never), "{never}");
     }
     for operation in operations() {
