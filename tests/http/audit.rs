@@ -1,9 +1,10 @@
 //! `/v1/audit`: who did what, as callers' requests leave it.
 
 use crate::gateway::{Gateway, NUMBER, PLAIN};
+use otpgate::domain::equipment::Imei;
 use otpgate::http::Settings;
 use otpgate::store::{Permission, Scope};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 async fn lines(gateway: &Gateway, query: &str) -> Vec<Value> {
     let page = gateway.call(&format!("GET /v1/audit?{query}"), "").await.json();
@@ -66,3 +67,68 @@ async fn each_deed_has_its_line() {
         assert!(!text.contains(secret), "{secret}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_order_has_its_line_and_one_that_changes_nothing_has_none() {
+    let gateway = Gateway::start().await;
+    gateway.board.update(0, |m| m.imei = Some(Imei::new(IMEI)));
+    let made = gateway.call("POST /v1/keys", r#"{"name":"x","scopes":["read"]}"#).await.json();
+    let webhook = gateway.call("POST /v1/webhooks", r#"{"url":"https://example.org/?token=sesame"}"#).await.json();
+    let (key, webhook) = (made["id"].as_str().unwrap(), webhook["id"].as_str().unwrap());
+    let before = lines(&gateway, "limit=200").await;
+    assert_eq!((&before[0]["kind"], &before[0]["about"]), (&"webhook.created".into(), &webhook.into()));
+    let on = |list: &str| Some(list.to_owned());
+    let rows = [
+        (format!("PATCH /v1/keys/{key}"), r#"{"name":"y"}"#, Some("key.changed"), on(key), None),
+        ("POST /v1/guard/start".into(), "", None, None, None),
+        ("POST /v1/guard/stop".into(), "", Some("sending.stopped"), None, None),
+        ("POST /v1/guard/stop".into(), "", None, None, None),
+        ("POST /v1/guard/start".into(), "", Some("sending.started"), None, None),
+        ("PUT /v1/guard/blocked/+44770*".into(), "", Some("list.added"), None, on("blocked")),
+        ("PUT /v1/guard/blocked/+44770*".into(), "", None, None, None),
+        ("DELETE /v1/guard/blocked/+44770*".into(), "", Some("list.removed"), None, on("blocked")),
+        ("PUT /v1/guard/safe/+14155550188".into(), "", Some("list.added"), None, on("safe")),
+        ("DELETE /v1/guard/safe/+14155550188".into(), "", Some("list.removed"), None, on("safe")),
+        ("DELETE /v1/guard/numbers/+14155550188".into(), "", Some("number.unlocked"), None, None),
+        (format!("POST /v1/modems/{IMEI}/resume"), "", Some("modem.resumed"), on(IMEI), None),
+        (format!("POST /v1/webhooks/{webhook}/rotate-secret"), "", Some("webhook.rotated"), on(webhook), None),
+        (format!("DELETE /v1/webhooks/{webhook}"), "", Some("webhook.deleted"), on(webhook), None),
+    ];
+    let admin = &before[0]["key"];
+    let mut last = before.len() as u64;
+    for (line, body, kind, about, detail) in rows {
+        let reply = gateway.call(&line, body).await;
+        assert!(reply.status.is_success(), "{line}: {}", reply.text);
+        let newest = lines(&gateway, "limit=1").await.remove(0);
+        last += u64::from(kind.is_some());
+        assert_eq!(newest["sequence"], last, "{line}");
+        let Some(kind) = kind else { continue };
+        assert_eq!((newest["kind"].as_str(), &newest["key"]), (Some(kind), admin), "{line}");
+        assert_eq!((&newest["about"], &newest["detail"]), (&json!(about), &json!(detail)), "{line}");
+        assert_eq!(newest["number"].is_string(), line.contains("188"), "{line}: a prefix is no number");
+    }
+    assert_eq!(lines(&gateway, "number=%2B14155550188").await.len(), 3);
+
+    let next = gateway.call(&format!("POST /v1/keys/{key}/rotate"), "").await.json();
+    let newest = lines(&gateway, "limit=1").await.remove(0);
+    assert_eq!((&newest["kind"], &newest["about"]), (&"key.rotated".into(), &next["id"]));
+    assert_eq!(newest["detail"], format!("of {key}"));
+
+    let key = gateway.key(&[Scope::MyOtp], &[Permission::ReturnCode]).await;
+    let headers = [("x-api-key", key.as_str()), ("content-type", "application/json")];
+    let body = r#"{"phone_number":"14155550123","return_otp":true}"#;
+    let reply = gateway.dialect("POST /generate_otp", &headers, body).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let newest = lines(&gateway, "kind=code.returned").await.remove(0);
+    let id = reply.json()["message_id"].as_str().unwrap().replace('-', "");
+    assert_eq!((&newest["about"], newest["key"].is_string()), (&json!(format!("ver_{id}")), true));
+
+    let walk = gateway.call("GET /v1/audit/verify", "").await.json();
+    assert_eq!(walk["broken"], Value::Null);
+    let text = serde_json::to_string(&lines(&gateway, "limit=200").await).unwrap();
+    for secret in ["4155550", "sesame", "whsec_", "otpg_", reply.json()["otp"].as_str().unwrap()] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+}
+
+const IMEI: &str = "001017000000001";

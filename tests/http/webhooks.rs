@@ -1,10 +1,16 @@
 //! `/v1/webhooks`.
 
-use crate::gateway::Gateway;
+use crate::conformance::{document, validate};
+use crate::gateway::{Gateway, PLAIN, equipment};
+use otpgate::domain::secret::Secret;
+use otpgate::domain::webhook::Outcome;
 use otpgate::http::Settings;
-use otpgate::store::Scope;
+use otpgate::ops::clock::Clock;
+use otpgate::simulator::pdu::{Deliver, to_hex};
+use otpgate::store::{NewInbound, Scope, Store};
 use otpgate::webhook::target::Rules;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const URL: &str = r#"{"url":"https://example.org/hooks?token=sesame"}"#;
 const TEXT: &str = r#"{"to":"+14155550123","text":"hello"}"#;
@@ -159,4 +165,41 @@ async fn what_is_to_be_told_is_listed_without_what_it_says() {
     let all = gateway.call(&format!("POST /v1/webhooks/{id}/replay"), "").await;
     assert_eq!((all.status.as_u16(), all.json()), (202, json!({"replayed": 0, "left": 0})));
     assert_eq!(gateway.call(&format!("GET /v1/webhooks/{id}"), "").await.json()["waiting"], 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_is_as_documented() {
+    let gateway = Gateway::start().await;
+    let all = r#"{"url":"https://example.org/","include_text":true}"#;
+    let ids: Vec<_> = [
+        gateway.call("POST /v1/webhooks", all).await.json(),
+        gateway.call("POST /v1/webhooks", r#"{"url":"https://example.org/","form":"myotp"}"#).await.json(),
+    ]
+    .map(|made| made["id"].as_str().unwrap().to_owned())
+    .into();
+    gateway.call("POST /v1/messages", TEXT).await;
+    gateway.verification(PLAIN).await;
+    gateway.call("POST /v1/guard/stop", "").await;
+    let (modem, sim_card) = equipment();
+    for tpdu in Deliver::encode("+14155550100", "hello", gateway.clock.now().wall, 1) {
+        let pdu = Secret::new(format!("00{}", to_hex(&tpdu)));
+        gateway.store.take_inbound(NewInbound { modem: modem.clone(), sim_card: sim_card.clone(), pdu }).await.unwrap();
+    }
+    let mut waiting = 0;
+    for id in &ids {
+        gateway.call(&format!("POST /v1/webhooks/{id}/test"), "").await;
+        waiting += gateway.call(&format!("GET /v1/webhooks/{id}"), "").await.json()["waiting"].as_u64().unwrap();
+    }
+    let schema = &document()["webhooks"]["news"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+    let mut told = BTreeSet::new();
+    for _ in 0..waiting {
+        let parcel = gateway.store.parcel().await.unwrap();
+        let body: Value = serde_json::from_str(parcel.body.reveal()).unwrap();
+        validate(schema, &body).unwrap_or_else(|why| panic!("{why} in {body}"));
+        told.extend(body["type"].as_str().or(body["event"].as_str()).map(str::to_owned));
+        gateway.store.told(parcel.delivery, Outcome::Answered { status: 200, retry_after: None }).await.unwrap();
+    }
+    let words =
+        ["guard.alarm", "inbound.received", "message.queued", "otp.sent", "verification.created", "webhook.test"];
+    assert_eq!(told, words.map(str::to_owned).into());
 }

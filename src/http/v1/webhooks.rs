@@ -209,6 +209,7 @@ fn events(fields: &Fields, form: Form, whole_box: bool) -> Result<Vec<String>, P
     let words = payload::words(form, whole_box);
     let groups = words.iter().filter_map(|word| word.split_once('.')).map(|(group, _)| format!("{group}.*"));
     let mut all: Vec<String> = words.iter().map(|word| (*word).to_owned()).chain(groups).collect();
+    all.sort_unstable();
     all.dedup();
     let known: Vec<&str> = all.iter().map(String::as_str).collect();
     let is_known = |word: &str| known.contains(&word).then(|| word.to_owned());
