@@ -281,5 +281,6 @@ Examples:
   otpgate keys rotate-master
   sudo otpgate keys reset-admin --data-dir /var/lib/otpgate
 
-Scopes: verify (create, resend, cancel), check, send (free text), read, simulator (the inbox), admin (all, and keys),
+Scopes: verify (create, resend, cancel), check, send (free text), read, inbound (what came in),
+webhooks (those of its client), simulator (the inbox), admin (all, and keys),
 myotp (MyOTP.App's calls, with the header X-API-Key, and nothing else).";

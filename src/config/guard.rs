@@ -91,8 +91,6 @@ pub(super) const SETTINGS: &[Setting] = &[
     per_key!("per_key_hour", per_hour),
     per_key!("per_key_day", per_day),
     count!("max_queued", max_queued, 1..=1_000_000),
-    rule!("stop", Stop),
-    rule!("blocked", Blocked),
     rule!("country", Country),
     rule!("number_type", NumberType),
     rule!("number_sends", NumberSends),

@@ -60,6 +60,8 @@ pub struct Origin {
     pub wording: Wording,
     /// Which way the proof goes.
     pub channel: Channel,
+    /// Whether none of its messages was ever meant to leave: then nobody can have its code, whoever may know it.
+    pub suppressed: bool,
 }
 
 /// Which way the proof goes.

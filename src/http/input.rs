@@ -81,6 +81,9 @@ impl Payload {
 
     /// As [`Payload::fields`], for dialects that pass over what they don't know.
     pub(crate) fn fields_among(&self, known: &'static [&'static str]) -> Result<Fields, Problem> {
+        if self.bytes.is_empty() {
+            return Fields::new(Vec::new(), known, Origin::Body);
+        }
         let members = self.members()?.0.into_iter().filter(|(name, _)| known.contains(&name.as_str()));
         Ok(Fields { body: self.bytes.clone(), ..Fields::new(members, known, Origin::Body)? })
     }

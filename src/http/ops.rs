@@ -54,6 +54,9 @@ pub(crate) async fn readyz(State(cx): State<Cx>) -> Result<Json<Ready>, Problem>
                 .to_owned(),
         );
     }
+    if let Some(since) = health.stopped {
+        reasons.push(format!("An admin has stopped all sending, at {since}; POST /v1/guard/start lets it go on."));
+    }
     if modems_ready == 0 {
         reasons.push(no_modem(&states));
     }

@@ -155,6 +155,11 @@ impl From<StoreError> for Problem {
             StoreError::Message(why) => why.into(),
             StoreError::Verification(why) => why.into(),
             StoreError::PendingAlready => Self::new(Kind::PendingAlready, "A code for this number is still good; check that one, or ask for a new one on purpose."),
+            StoreError::Bound(field) => Self::field(
+                Kind::MissingField,
+                field,
+                format!("The code is bound to its `{field}`: give it with the check. Nothing was counted."),
+            ),
             StoreError::NotSuchACode(Form { length, digits }) => {
                 let what = if digits { "digits" } else { "characters" };
                 Self::invalid("code", format!("`code`: the code that was sent has {length} {what}; nothing was counted."))
@@ -170,12 +175,12 @@ impl From<StoreError> for Problem {
             ),
             StoreError::LastAdminKey => Self::new(
                 Kind::LastAdminKey,
-                "No other admin key lasts as long as this one, so it can't be revoked; create another one first, without `expires_at`.",
+                "No other admin key is good from everywhere for as long as this one; create another one first, without `expires_at` and `networks`.",
             ),
             StoreError::KeyEnded => Self::new(Kind::KeyEnded, "This API key was revoked or has expired; create a new one."),
             StoreError::TooManyWebhooks => Self::new(
                 Kind::TooManyWebhooks,
-                "There are as many webhooks as otpgate keeps; delete one that is not needed any more.",
+                "There are as many webhooks as otpgate keeps: 50, and 8 of one client. Delete one that is not needed any more.",
             ),
             StoreError::NotDead => Self::new(
                 Kind::NotDead,

@@ -723,6 +723,7 @@ impl Engine {
         health.clock_held_until = self.held_until;
         health.held = held;
         health.waits = waits;
+        health.stopped = self.guard.orders.stopped();
         if health.unmatched_reports != *self.unmatched.counts() {
             health.unmatched_reports = self.unmatched.counts().clone();
         }

@@ -136,10 +136,10 @@ fn origin() -> impl Strategy<Value = Origin> {
     });
     let entrance = select([Entrance::Native, Entrance::MyOtp].as_slice());
     let channel = select([Channel::Sms, Channel::Inbound].as_slice());
-    (option::of(any::<u128>()), entrance, word(), any::<bool>(), wording, channel).prop_map(
-        |(key, entrance, address, forced, wording, channel)| {
+    (option::of(any::<u128>()), entrance, word(), any::<[bool; 2]>(), wording, channel).prop_map(
+        |(key, entrance, address, [forced, suppressed], wording, channel)| {
             let key = key.map(KeyId);
-            Origin { key, entrance, address, forced, wording, channel }
+            Origin { key, entrance, address, forced, wording, channel, suppressed }
         },
     )
 }

@@ -16,8 +16,8 @@ use super::{ApiKey, Scope, StoreError};
 use crate::domain::audit::AuditKind;
 use crate::domain::event::{EventKind, NewEvent};
 use crate::domain::guard::{GuardRules, List, Refusal, Rule, SendLimits};
-use crate::domain::id::{ClientId, KeyId, MessageId};
-use crate::domain::message::{Message, Status};
+use crate::domain::id::{ClientId, KeyId};
+use crate::domain::message::Status;
 use crate::domain::mode::Mode;
 use crate::domain::msisdn::Msisdn;
 use crate::domain::reason::Reason;
@@ -371,11 +371,6 @@ impl Engine {
     pub(super) fn conceals_from(&self, client: ClientId) -> bool {
         let keys = self.keys.read().unwrap_or_else(|e| e.into_inner());
         keys.0.values().any(|key| key.client == client && key.settings.conceal)
-    }
-
-    /// Whether a verification's message was suppressed: then nobody can have its code.
-    pub(super) fn is_suppressed(&self, message: MessageId) -> bool {
-        self.message(message).is_ok_and(|message: Message| message.is_suppressed())
     }
 
     /// Weighs what says no. What only would have is logged and given back.

@@ -43,7 +43,9 @@ impl Engine {
         }
         // One that ends before this one doesn't stand in for it: after that nobody could make a key any more.
         let lasts = |k: &ApiKey| k.expires.is_none_or(|t| t > now.wall && key.expires.is_some_and(|own| t >= own));
-        let stands_in = |k: &ApiKey| k.id != id && k.scopes.contains(&Scope::Admin) && lasts(k);
+        // Nor does one that is good from some addresses only: they may be nobody's.
+        let stands_in =
+            |k: &ApiKey| k.id != id && k.scopes.contains(&Scope::Admin) && k.settings.networks.is_empty() && lasts(k);
         let is_last = {
             let keys = self.keys.read().unwrap_or_else(|e| e.into_inner());
             !keys.0.values().any(|k| stands_in(k))
@@ -61,6 +63,10 @@ impl Engine {
     pub(super) fn change_key(&mut self, id: KeyId, change: KeyChange, now: &Now) -> Result<ApiKey, StoreError> {
         let mut key = self.living_key(id, now)?;
         self.refuse_writes()?;
+        let binds = change.networks.as_ref().is_some_and(|networks| !networks.is_empty());
+        if binds && key.scopes.contains(&Scope::Admin) && !self.another_admin(id) {
+            return Err(StoreError::LastAdminKey);
+        }
         change.apply(&mut key);
         self.audit(NewAudit { about: Some(id.to_string()), ..NewAudit::of(AuditKind::KeyChanged) });
         self.put_key(key.clone());
@@ -89,6 +95,15 @@ impl Engine {
         self.put_key(new.clone());
         self.remember(idempotency, Made::Key(new.id), now);
         Ok(Accepted::now(new))
+    }
+
+    /// Whether another admin key is good from anywhere, and without an end.
+    fn another_admin(&self, id: KeyId) -> bool {
+        let keys = self.keys.read().unwrap_or_else(|e| e.into_inner());
+        let is_one = |k: &ApiKey| {
+            k.id != id && k.scopes.contains(&Scope::Admin) && k.settings.networks.is_empty() && k.expires.is_none()
+        };
+        keys.0.values().any(|k| is_one(k))
     }
 
     fn key_record(&self, id: KeyId) -> Result<ApiKey, StoreError> {

@@ -249,8 +249,10 @@ pub enum StoreError {
     Message(Refused),
     /// A verification can't do that as it stands.
     Verification(VerificationRefused),
-    /// A code for this number is still good.
+    /// A code for this number is still good, or as many texts from it are waited for as may be.
     PendingAlready,
+    /// The code is bound to what this field names, which was not given. No attempt was counted.
+    Bound(&'static str),
     /// The code that was given can't be the one that was sent, which has this form. No attempt was counted.
     NotSuchACode(Form),
     /// The idempotency key was used before, with another body.
@@ -294,6 +296,7 @@ impl fmt::Display for StoreError {
             Self::Message(why) => write!(f, "the message can't do that: {why}"),
             Self::Verification(_) => f.write_str("the verification can't do that as it stands"),
             Self::PendingAlready => f.write_str("a code for this number is still good"),
+            Self::Bound(field) => write!(f, "the code is bound to its {field}"),
             Self::NotSuchACode(_) => f.write_str("the code that was sent has another length or alphabet"),
             Self::IdempotencyMismatch => f.write_str("the idempotency key was used with another request"),
             Self::AlreadyShown => f.write_str("the secret was shown once already"),
@@ -952,6 +955,8 @@ pub struct Health {
     pub waits: bool,
     /// Status reports since otpgate started that fit no message, by SIM card.
     pub unmatched_reports: BTreeMap<SimCard, u64>,
+    /// Since when an admin keeps everything from being sent.
+    pub stopped: Option<Wall>,
     /// Whether it still commits.
     pub closed: bool,
 }

@@ -18,7 +18,7 @@ use crate::domain::reason::Reason;
 use crate::domain::secret::Secret;
 use crate::domain::time::Now;
 use crate::domain::verification::{
-    Channel, CodeAlphabet, CodeSource, Verification, VerificationEvent, VerificationRefused, VerificationState,
+    Channel, CodeAlphabet, CodeSource, Origin, Verification, VerificationEvent, VerificationRefused, VerificationState,
 };
 use crate::otp::challenge::{self, Form};
 use crate::otp::entry;
@@ -67,6 +67,9 @@ impl Engine {
         }
         // Where a text is waited for, nothing is sent.
         let sends = new.origin.channel == Channel::Sms;
+        if !sends && self.index.awaited(self.number_hash(&new.message.to)).len() >= MOST_AWAITED {
+            return Err(StoreError::PendingAlready);
+        }
         let mut pass = Pass::default();
         if sends {
             self.refuse_unassigned(&new.message.to, now)?;
@@ -103,7 +106,7 @@ impl Engine {
             on_uncertain,
             sends: sends.into(),
             version: 1,
-            origin,
+            origin: Origin { suppressed: pass.suppressed, ..origin },
         };
         self.put_verification(verification.clone(), now);
         if sends {
@@ -141,8 +144,7 @@ impl Engine {
         refuse_awaited(&verification)?;
         let would_refuse = self.guard_check(&verification, now)?;
         // Nobody has been sent a code that was suppressed, whoever may know it.
-        let suppressed = self.is_suppressed(verification.message);
-        let right = self.is_right(&verification, &check)? & !suppressed;
+        let right = self.is_right(&verification, &check)? & !verification.origin.suppressed;
         match verification.apply(now, VerificationEvent::Checked { right }) {
             Ok(()) => {
                 self.count_check(&verification, right, now);
@@ -191,6 +193,7 @@ impl Engine {
             return Err(StoreError::Verification(VerificationRefused::Final(verification.state)));
         }
         let pass = self.guard_send(&asked, client, &to, Some(life), now)?;
+        verification.origin.suppressed &= pass.suppressed;
         // The older one carries the same code, or one that is no longer right: if it has not left, the new one serves.
         self.call_off_quietly(older, Reason::Superseded, now);
         let new = NewMessage {
@@ -332,6 +335,14 @@ impl Engine {
         let same_number = check.to.as_ref().is_none_or(|to| *to == verification.to);
         let same_purpose = check.purpose.is_none() || check.purpose == verification.purpose;
         let wording = &verification.origin.wording;
+        // A code that is bound to a payment proves nothing without it.
+        for (name, bound, given) in
+            [("amount", &wording.amount, &check.amount), ("payee", &wording.payee, &check.payee)]
+        {
+            if bound.is_some() && given.is_none() {
+                return Err(StoreError::Bound(name));
+            }
+        }
         let same_amount = check.amount.is_none() || check.amount == wording.amount;
         let same_payee = check.payee.is_none() || check.payee == wording.payee;
         Ok(same_code & same_number & same_purpose & same_amount & same_payee)
@@ -468,6 +479,9 @@ impl Engine {
         self.index.set_timer(Timer::Idempotency(key), until.mono(now));
     }
 }
+
+/// So many texts may be waited for from one number at a time: each that comes is compared with all of them.
+const MOST_AWAITED: usize = 16;
 
 /// A code as it would have been sent. `None`: it can't have been.
 pub(super) fn as_sent(verification: &Verification, typed: &Secret) -> Option<Secret> {

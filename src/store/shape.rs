@@ -324,6 +324,7 @@ fields!(Origin as OriginShape {
     forced: bool,
     wording: Wording,
     channel: Channel,
+    suppressed: bool,
 });
 variants!(Channel as ChannelShape { Sms, Inbound });
 variants!(Entrance as EntranceShape { Native, MyOtp });

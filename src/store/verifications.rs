@@ -5,7 +5,7 @@ use super::{Access, ReportPage, ReportQuery, StoreError, VerificationView};
 use crate::domain::id::{ClientId, VerificationId};
 use crate::domain::msisdn::Msisdn;
 use crate::domain::time::Now;
-use crate::domain::verification::{VerificationEvent, VerificationRefused};
+use crate::domain::verification::{Channel, VerificationEvent, VerificationRefused};
 use std::time::Duration;
 
 impl Engine {
@@ -33,11 +33,13 @@ impl Engine {
 
     pub(super) fn newest_to(&self, who: Access, to: &Msisdn) -> Option<VerificationId> {
         let number = self.number_hash(to);
-        let mut ids = self.index.verifications_to(who.client, number);
+        let is_sent =
+            |id: &VerificationId| self.verification_record(*id).is_ok_and(|v| v.origin.channel == Channel::Sms);
+        let mut ids = self.index.verifications_to(who.client, number).take(LOOKED_AT).filter(is_sent);
         // Newest first: a code of an older purpose may still be good when a newer one was called off.
         let newest = ids.next()?;
         let is_pending = |id: &VerificationId| self.verification_record(*id).is_ok_and(|v| !v.is_final());
-        std::iter::once(newest).chain(ids).take(LOOKED_AT).find(is_pending).or(Some(newest))
+        std::iter::once(newest).chain(ids).find(is_pending).or(Some(newest))
     }
 
     pub(super) fn report_of(&self, who: Access, query: ReportQuery) -> ReportPage {
@@ -59,7 +61,7 @@ impl Engine {
     pub(super) fn is_pending(&self, client: ClientId, to: &Msisdn, purpose: Option<&str>, now: &Now) -> bool {
         let pending = self.index.pending(client, self.number_hash(to), purpose);
         let record = pending.and_then(|id| self.verification_record(id).ok());
-        record.is_some_and(|v| !v.is_final() && !v.expires.passed(now))
+        record.is_some_and(|v| v.origin.channel == Channel::Sms && !v.is_final() && !v.expires.passed(now))
     }
 }
 

@@ -21,7 +21,8 @@ impl Engine {
     ) -> Result<Accepted<WebhookView>, StoreError> {
         self.not_shown_yet(idempotency)?;
         self.refuse_new()?;
-        if self.outbox.webhooks.len() >= MOST {
+        let of_client = self.outbox.webhooks.values().filter(|webhook| webhook.client == new.client).count();
+        if self.outbox.webhooks.len() >= MOST || (new.client.is_some() && of_client >= MOST_OF_CLIENT) {
             return Err(StoreError::TooManyWebhooks);
         }
         self.audit(NewAudit { about: Some(new.id.to_string()), ..NewAudit::of(AuditKind::WebhookCreated) });
@@ -200,5 +201,7 @@ fn sees(who: Access, webhook: &Webhook) -> bool {
 
 /// Webhooks, at most: each event is looked at for each of them.
 const MOST: usize = 50;
+/// Webhooks of one client: it must not take every place.
+const MOST_OF_CLIENT: usize = 8;
 /// Dead deliveries that one request replays: sending waits behind it.
 const AT_ONCE: usize = 500;

@@ -194,3 +194,35 @@ async fn s10_a_concealing_key_can_not_tell_a_blocked_number_from_another() {
     assert_eq!(seen[0], seen[2], "opted out");
     assert!(seen[0][2].contains("queued"), "{}", seen[0][2]);
 }
+
+/// Called off, such a code is as wrong as before.
+#[tokio::test(start_paused = true)]
+async fn s10_a_concealed_code_is_never_right_whatever_becomes_of_its_message() {
+    let gateway = gateway(Mode::Enforce).await;
+    let scopes = [Scope::Verify, Scope::Check, Scope::Send];
+    let key = gateway.key_with(&scopes, KeySettings { conceal: true, ..KeySettings::default() }).await;
+    gateway.call("PUT /v1/guard/blocked/+14155550123", "").await;
+    let body = r#"{"to":"+14155550123","code":"135790"}"#;
+    let made = gateway.call_as(&key, "POST /v1/verifications", body, &[]).await.json();
+    let (id, message) = (made["id"].as_str().unwrap(), made["message"]["id"].as_str().unwrap());
+    let check = async || {
+        let line = format!("POST /v1/verifications/{id}/check");
+        gateway.call_as(&key, &line, r#"{"code":"135790"}"#, &[]).await.json()["valid"].clone()
+    };
+    assert_eq!(check().await, false);
+    let cancel = format!("POST /v1/messages/{message}/cancel");
+    assert_eq!(gateway.call_as(&key, &cancel, "", &[]).await.status, 200);
+    assert_eq!(check().await, false, "it never left");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stopped_is_not_ready() {
+    let gateway = gateway(Mode::Enforce).await;
+    gateway.modem(0, otpgate::modem::board::ModemState::Ready);
+    assert_eq!(gateway.call("GET /readyz", "").await.outcome(), "200");
+    gateway.call("POST /v1/guard/stop", "").await;
+    let reply = gateway.call("GET /readyz", "").await;
+    assert!(reply.status == 503 && reply.text.contains("/v1/guard/start"), "{}", reply.text);
+    gateway.call("POST /v1/guard/start", "").await;
+    assert_eq!(gateway.call("GET /readyz", "").await.outcome(), "200");
+}

@@ -249,3 +249,18 @@ async fn a_dialects_key_has_its_form_and_is_good_nowhere_else() {
     let line = format!("POST /v1/keys/{}/rotate", made["id"].as_str().unwrap());
     assert_eq!(gateway.call(&line, "").await.json()["key"].as_str().unwrap().len(), 32, "its form again");
 }
+
+/// One that is good from some addresses only may be good from nobody's.
+#[tokio::test(start_paused = true)]
+async fn the_last_admin_key_is_not_bound_to_an_address_and_none_that_is_stands_in_for_it() {
+    let gateway = Gateway::start().await;
+    let keys = gateway.call("GET /v1/keys", "").await.json();
+    let line = format!("/v1/keys/{}", keys["items"][0]["id"].as_str().unwrap());
+    let bind = r#"{"networks":["10.0.0.0/8"]}"#;
+    assert_eq!(gateway.call(&format!("PATCH {line}"), bind).await.outcome(), "409 last_admin_key");
+    gateway.call("POST /v1/keys", r#"{"name":"bound","scopes":["admin"],"networks":["10.0.0.0/8"]}"#).await;
+    assert_eq!(gateway.call(&format!("DELETE {line}"), "").await.outcome(), "409 last_admin_key");
+    let second = gateway.key(&[Scope::Admin], &[]).await;
+    assert_eq!(gateway.call(&format!("PATCH {line}"), bind).await.outcome(), "200");
+    assert_eq!(gateway.call_as(&second, "GET /v1/keys", "", &[]).await.outcome(), "200");
+}

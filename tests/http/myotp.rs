@@ -405,3 +405,21 @@ async fn the_documents_examples_run() {
     }
     assert!(run > 5, "{run}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_waited_for_stands_in_no_codes_way() {
+    let service = Service::start(&[]).await;
+    let keys = service.gateway.call("GET /v1/keys", "").await.json();
+    let plugin = keys["items"].as_array().unwrap().iter().find(|key| key["name"] == "plugin").unwrap().clone();
+    let more = json!({"name": "app", "scopes": ["verify"], "client": plugin["client"]});
+    let key = service.gateway.call("POST /v1/keys", &more.to_string()).await.json()["key"].as_str().unwrap().to_owned();
+    let (_, code) = service.send(&to("14155550100")).await;
+    let awaited = r#"{"to":"+14155550100","channel":"inbound","purpose":"x"}"#;
+    let made = service.gateway.call_as(&key, "POST /v1/verifications", awaited, &[]).await;
+    assert_eq!(made.status, 503, "this gateway has no number: {}", made.text);
+    let other = json!({"otp": code, "phone_number": "12065550100"});
+    assert_eq!(service.ok("/verify_otp", &other).await["reason"], "not found");
+    let (id, code) = service.send(&json!({"phone_number": "14155550101"})).await;
+    let elsewhere = json!({"otp": code, "message_id": id, "phone_number": "14155550199"});
+    assert_eq!(service.ok("/verify_otp", &elsewhere).await["reason"], "invalid", "another's number");
+}

@@ -224,8 +224,13 @@ async fn s5_a_code_is_good_for_its_amount_and_payee_only() {
     };
     let wrong = check(json!({"amount": "4990.00 EUR", "payee": "Acme Shop"})).await;
     assert_eq!((&wrong["valid"], &wrong["attempts_left"]), (&json!(false), &json!(4)));
-    let wrong = check(json!({"payee": "Acne Shop"})).await;
+    let wrong = check(json!({"amount": "49.90 EUR", "payee": "Acne Shop"})).await;
     assert_eq!((&wrong["valid"], &wrong["attempts_left"]), (&json!(false), &json!(3)));
+    // Without them it proves nothing, and costs nothing.
+    for (given, missing) in [(json!({}), "amount"), (json!({"amount": "49.90 EUR"}), "payee")] {
+        let refused = check(given).await;
+        assert_eq!((&refused["code"], &refused["field"]), (&json!("missing_field"), &json!(missing)));
+    }
     let right = check(json!({"amount": "49.90 EUR", "payee": "Acme Shop"})).await;
     assert_eq!((&right["valid"], &right["status"]), (&json!(true), &json!("approved")));
 }

@@ -133,7 +133,7 @@ pub(super) async fn verify(
     let code = entry::typed(code).filter(|code| is_code(code.reveal()));
     let code = code.ok_or_else(|| Problem::invalid("otp", "`otp` must have 3 to 8 digits."))?;
     let to = phone(&fields, "phone_number")?;
-    let id = match (fields.text("message_id")?, to) {
+    let id = match (fields.text("message_id")?, to.clone()) {
         (Some(id), _) => parse(id),
         (None, Some(to)) => cx.ask(cx.store.newest_to(caller.access(), to)).await?,
         (None, None) => {
@@ -141,7 +141,7 @@ pub(super) async fn verify(
         }
     };
     let Some(id) = id else { return Ok(not_found()) };
-    let checked = cx.store.check(caller.access(), id, Check::of(code), None).await;
+    let checked = cx.store.check(caller.access(), id, Check { to, ..Check::of(code) }, None).await;
     Ok(match checked {
         Ok(verdict) => {
             tracing::info!(verification.id = %id, valid = verdict.valid, status = verdict.state.as_str(), "Checked a code");
