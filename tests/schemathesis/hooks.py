@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 BRAND = r"[A-Za-z0-9]([A-Za-z0-9 &'-]{0,30}[A-Za-z0-9])?"
 schemathesis.openapi.format("otpgate-brand", st.from_regex(BRAND, fullmatch=True))
 schemathesis.openapi.format("otpgate-code", st.from_regex(r"[A-Za-z0-9]{4,10}", fullmatch=True))
+schemathesis.openapi.format("otpgate-network", st.sampled_from(["10.0.0.0/8", "2001:db8::1"]))
+schemathesis.openapi.format("otpgate-country", st.sampled_from(["US", "DE"]))
+schemathesis.openapi.format("otpgate-host", st.sampled_from(["shop.example.com", "example.org"]))
 schemathesis.openapi.format("otpgate-fault", st.sampled_from(["silence=lost@next:1", "error_after=cms:38,lost@next:1"]))
 # A time to come, and not more than seven days ahead: as `send_at` and `expires_at` must be.
 BEGIN = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)
