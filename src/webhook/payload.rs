@@ -221,15 +221,16 @@ struct LoggedData<'a> {
     about: Option<String>,
 }
 
-/// Why something is as it is; as the API shows it.
+/// Why something is as it is, as the API shows it as well.
 #[derive(Serialize)]
-struct Why {
-    code: &'static str,
-    text: String,
+pub(crate) struct Why {
+    pub(crate) code: &'static str,
+    pub(crate) text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<u16>,
+    pub(crate) number: Option<u16>,
+    /// What kind of trouble a modem's or network's answer tells of.
     #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<&'static str>,
+    pub(crate) class: Option<&'static str>,
 }
 
 impl From<Reason> for Why {

@@ -11,7 +11,7 @@ use crate::http::input::{Fields, Payload};
 use crate::http::problem::Problem;
 use crate::http::{Context, Cx};
 use crate::ops::random;
-use crate::otp::template::Brand;
+use crate::otp::template::{self, Brand};
 use crate::store::{ApiKey, KeyChange, KeySettings, NextKey, Permission, Rotation, Scope, StoreError};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -205,7 +205,7 @@ fn settings(fields: &Fields) -> Result<KeyChange, Problem> {
         templates: fields.list("templates", 16, template_name)?,
         brand,
         hosts: fields.list("hosts", 8, host)?,
-        apps: fields.list("apps", 8, app)?,
+        apps: fields.list("apps", 8, template::app)?,
     })
 }
 
@@ -225,12 +225,6 @@ fn host(text: &str) -> Result<String, &'static str> {
     };
     let fits = host.len() <= 64 && host.contains('.') && host.split('.').all(label);
     if fits { Ok(host) } else { Err("a host is a domain name of at most 64 characters, as in shop.example.com") }
-}
-
-/// The hash that Android's SMS Retriever knows an app by.
-fn app(text: &str) -> Result<String, &'static str> {
-    let fits = text.len() == 11 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b));
-    if fits { Ok(text.to_owned()) } else { Err("an app's hash has 11 characters of base64") }
 }
 
 /// The limits that it may pass.

@@ -17,8 +17,7 @@ mod wording;
 
 use super::idempotency::mark;
 use super::problem::{Kind, Problem};
-use crate::dispatch::retry;
-use crate::domain::reason::Reason;
+pub(crate) use crate::webhook::payload::Why as ReasonView;
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -35,25 +34,6 @@ impl<T> List<T> {
     /// A list that is whole.
     pub(crate) fn new(items: Vec<T>) -> Self {
         Self { items, next_cursor: None }
-    }
-}
-
-/// Why something is as it is.
-#[derive(Serialize)]
-pub(crate) struct ReasonView {
-    code: &'static str,
-    text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<u16>,
-    /// What kind of trouble a modem's or network's answer tells of.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<&'static str>,
-}
-
-impl From<Reason> for ReasonView {
-    fn from(reason: Reason) -> Self {
-        let (text, class) = (retry::explain(reason), retry::class_word(reason));
-        Self { code: reason.code(), text, number: reason.number(), class }
     }
 }
 
